@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import aiohttp
+
 from bench.chaos.processes import Gateway, Program, fetch_json, free_port
 
 FAULTS = {

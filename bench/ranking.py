@@ -1,6 +1,6 @@
 """Measures the ranking of a route's services, which every create needs.
 
-    python bench/ranking.py [--services 5] [--rounds 20000]
+    python -m bench.ranking [--services 5] [--rounds 20000]
 
 The gateway caches candidates; here they are created once. The output is the minimum CPU time of
 five runs, because other processes on the machine can only add to it.
@@ -9,21 +9,17 @@ five runs, because other processes on the machine can only add to it.
 import argparse
 import time
 import timeit
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from tallylight.catalogue import facts
-from tallylight.catalogue.services import ProbeIntervals, Service, Upstream
 from tallylight.gateway.routing.capability import Capability, Features
 from tallylight.gateway.routing.ordering import rank
 from tallylight.gateway.routing.ranking import Candidate
 from tallylight.gateway.routing.routes import Route
-from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
-from tallylight.model.money import Budget, Price, PriceUnit
 from tallylight.model.order import Order
-from tallylight.model.status import Access, Status
+from tallylight.model.status import Status
 from tallylight.model.verdict import Verdict
+from tests.builders import priced_service
 
 
 def main() -> None:
@@ -47,27 +43,7 @@ def main() -> None:
 
 
 def _candidate(number: int) -> Candidate:
-    sheet = next(iter(facts.fact_sheets().values()))
-    price = Price(PriceUnit.PER_SECOND, {"*": Decimal(number + 10) / 100})
-    sheet = replace(sheet, lengths=(4, 8, 12), sizes=("1280x720", "720x1280"), price=price)
-    service = Service(
-        id=ServiceId(f"service-{number}"),
-        name=f"Service {number}",
-        upstream=Upstream(
-            id=UpstreamId("upstream"),
-            provider=ProviderId("provider"),
-            base_url="http://127.0.0.1:1/v1",
-            protocol="openai_videos",
-            dialect="openai",
-            key=None,
-        ),
-        model="sora-2",
-        access=Access.OFFICIAL,
-        sheet=sheet,
-        probe_intervals=ProbeIntervals(),
-        budget=Budget(),
-        probe_order=None,
-    )
+    service = priced_service(f"service-{number}", str(Decimal(number + 10) / 100))
     verdict = Verdict(service.id, Status.OPERATIONAL, datetime(2026, 11, 22, tzinfo=UTC), 0.99, ())
     return Candidate(service, verdict, Capability(service, Features()), 0.9 + number / 100, 60.0)
 

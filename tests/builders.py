@@ -1,13 +1,15 @@
-"""Templates of the catalogue's values, for tests: take one and `dataclasses.replace` what matters.
+"""Templates of our values, for tests: take one and `dataclasses.replace` what matters.
 
 A test that says `replace(SHEET, lengths=(4, 8))` shows what it is about, and mypy checks the names.
 """
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from uuid import uuid4
 
 from tallylight.catalogue.services import (
+    BillingBasis,
     FactSheet,
     Medium,
     ProbeIntervals,
@@ -15,9 +17,16 @@ from tallylight.catalogue.services import (
     ShutdownPrecision,
     Upstream,
 )
-from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
+from tallylight.model.attempt import Attempt
+from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.ids import AttemptId, KeyId, ProviderId, ServiceId, UpstreamId, VideoId
+from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
 from tallylight.model.money import ANY_RESOLUTION, Budget, Price, PriceUnit
+from tallylight.model.order import Order
 from tallylight.model.status import Access
+from tallylight.model.video import Video
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 SHEET = FactSheet(
     provider=ProviderId("openai"),
@@ -62,6 +71,21 @@ SERVICE = Service(
 )
 """That model at that upstream, with a paid probe every three hours that has no order."""
 
+VIDEO = Video(
+    id=VideoId("video_1"),
+    key=KeyId("key_1"),
+    model="sora-2",
+    prompt="a boat",
+    seconds=8,
+    size="1280x720",
+    created_at=NOON,
+    deadline=NOON + timedelta(minutes=30),
+)
+"""A video that a caller has just requested."""
+
+BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", "no capacity", http_status=503)
+"""An upstream's answer of 503 Service Unavailable."""
+
 
 def service_named(
     name: str, *, provider: str = "openai", access: Access = Access.OFFICIAL
@@ -77,6 +101,58 @@ def service_named(
     )
 
 
+def priced_service(
+    name: str = "a",
+    price: str | None = "0.10",
+    access: Access = Access.OFFICIAL,
+    bills: BillingBasis = BillingBasis.ACCEPTANCES,
+) -> Service:
+    """Return a service that makes 4, 8 or 12 s in two sizes, at a price by the second."""
+    service = service_named(name, access=access)
+    return replace(
+        service,
+        upstream=replace(service.upstream, bills=bills),
+        sheet=replace(
+            service.sheet,
+            lengths=(4, 8, 12),
+            sizes=("1280x720", "720x1280"),
+            price=None if price is None else price_per_second(price),
+        ),
+    )
+
+
 def price_per_second(usd: str, resolution: str = ANY_RESOLUTION) -> Price:
     """Return a price by the second for one resolution, or for all."""
     return Price(PriceUnit.PER_SECOND, {resolution: Decimal(usd)})
+
+
+def new_video() -> Video:
+    """Return a video with an id of its own."""
+    return replace(VIDEO, id=VideoId(f"video_{uuid4().hex}"))
+
+
+def attempt_of(video: Video, number: int = 1) -> tuple[Attempt, LedgerEntry]:
+    """Return an attempt at a video and the entry that reserves its cost, 0.40 USD."""
+    entry = LedgerEntry(
+        id=EntryId(f"{video.id}.{number}"),
+        service=SERVICE.id,
+        purpose=Purpose.TRAFFIC,
+        note=video.id,
+        state=EntryState.RESERVED,
+        estimate=Decimal("0.4"),
+        amount=Decimal("0.4"),
+        at=NOON,
+        payer=video.key,
+    )
+    attempt = Attempt(
+        id=AttemptId(entry.id),
+        service=SERVICE.id,
+        purpose=Purpose.TRAFFIC,
+        order=Order("", video.seconds, video.size),
+        model=SERVICE.model,
+        entry=entry.id,
+        intended_at=NOON,
+        video=video.id,
+        number=number,
+    )
+    return attempt, entry

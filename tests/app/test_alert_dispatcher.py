@@ -20,6 +20,7 @@ from tallylight.i18n import Language
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.storage.database import Storage, open_storage
+from tests.builders import BROKEN
 
 NOON = datetime(2026, 1, 28, 12, tzinfo=UTC)
 SERVICE = ServiceId("sora-2-reverse")
@@ -161,11 +162,10 @@ async def test_a_receiver_is_told_of_risk_control_and_of_the_recovery(
 async def test_each_outage_that_only_free_checks_see_is_told_and_its_end_too(
     board: Board, history: Storage, clock: VirtualClock, inbox: Inbox
 ) -> None:
-    broken = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", http_status=503)
     told = []
 
     async with running(desk(board, history, clock, inbox.url)):
-        for failure in (broken, None) * 2:
+        for failure in (BROKEN, None) * 2:
             for _ in range(8):
                 await clock.advance(timedelta(seconds=30))
                 await board.report(Evidence(SERVICE, clock.now(), Source.REACH, failure))

@@ -11,15 +11,15 @@ from tallylight.board import Board
 from tallylight.clock import VirtualClock
 from tallylight.config.settings import Configuration
 from tallylight.i18n import Language, translator
-from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.evidence import Evidence, Failure, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.storage.database import open_storage
 from tallylight.verdicts.learned import LearnedFalseAlarmRate, LearnedFigures, learned_figures
+from tests.builders import BROKEN
 
 SORA = ServiceId("sora")
 START = datetime(2026, 11, 1, tzinfo=UTC)
-BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", http_status=503)
 
 Live = Callable[..., Awaitable[LearnedFigures]]
 

@@ -16,7 +16,7 @@ from tallylight.config.settings import Configuration
 from tallylight.gateway.routing.presets import POLICY_WEIGHTS, RoutingPolicy
 from tallylight.gateway.routing.ranking import ExclusionReason, RankingReason
 from tallylight.i18n import Language, translator
-from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.status.recommendation import ExcludedService, RecommendationQuery
 from tallylight.status.views.recommendation import (
@@ -26,11 +26,11 @@ from tallylight.status.views.recommendation import (
     ranking_sentence,
 )
 from tallylight.storage.database import open_storage
+from tests.builders import BROKEN
 
 Load = Callable[..., Configuration]
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", http_status=503)
 ENGLISH = translator(Language.EN)
 ROUTING = (Path(__file__).parents[2] / "docs" / "routing.md").read_text(encoding="utf-8")
 

@@ -3,31 +3,21 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tallylight.board import Board
-from tallylight.catalogue.services import (
-    FactSheet,
-    Medium,
-    ProbeIntervals,
-    Service,
-    ShutdownPrecision,
-    Upstream,
-)
 from tallylight.clock import VirtualClock
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
-from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
-from tallylight.model.money import Budget
-from tallylight.model.status import Access
+from tallylight.model.ids import ServiceId
 from tallylight.storage.database import Storage, open_storage
 from tallylight.verdicts.options import PolicyOptions
+from tests.builders import service_named
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
-MakeService = Callable[..., Service]
 MakeEvidence = Callable[..., Evidence]
 NewFile = Callable[[], Path]
 
@@ -35,57 +25,6 @@ NewFile = Callable[[], Path]
 @pytest.fixture
 def clock() -> VirtualClock:
     return VirtualClock(NOON)
-
-
-@pytest.fixture(scope="session")
-def make_service() -> MakeService:
-    """Return a factory of services."""
-
-    def make(
-        name: str = "sora",
-        provider: str = "openai",
-        access: Access = Access.OFFICIAL,
-        generation: timedelta | None = timedelta(hours=3),
-    ) -> Service:
-        sheet = FactSheet(
-            provider=ProviderId(provider),
-            model=name,
-            title=name,
-            medium=Medium.VIDEO,
-            access=access,
-            protocol="openai_videos",
-            lengths=(4,),
-            sizes=("1280x720",),
-            price=None,
-            announced_at=None,
-            shutdown_at=None,
-            shutdown_precision=ShutdownPrecision.EXACT,
-            replacement="",
-            notes="",
-            sources=("a test",),
-            as_of=date(2026, 1, 1),
-        )
-        upstream = Upstream(
-            id=UpstreamId(provider),
-            provider=ProviderId(provider),
-            base_url="http://127.0.0.1:1/v1",
-            protocol="openai_videos",
-            dialect="openai",
-            key=None,
-        )
-        return Service(
-            id=ServiceId(name),
-            name=name,
-            upstream=upstream,
-            model=name,
-            access=access,
-            sheet=sheet,
-            probe_intervals=ProbeIntervals(generation=generation),
-            budget=Budget(),
-            probe_order=None,
-        )
-
-    return make
 
 
 @pytest.fixture
@@ -140,8 +79,8 @@ async def storage(file: Path, clock: VirtualClock) -> AsyncIterator[Storage]:
 
 
 @pytest.fixture
-async def board(storage: Storage, clock: VirtualClock, make_service: MakeService) -> Board:
+async def board(storage: Storage, clock: VirtualClock) -> Board:
     """Return a board with one service, "sora"."""
     board = Board(storage, clock)
-    await board.apply_config([make_service()], PolicyOptions())
+    await board.apply_config([service_named("sora")], PolicyOptions())
     return board

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tallylight.board import Board, BoardEvent, NetworkChange
-from tallylight.catalogue.services import Service
+from tallylight.catalogue.services import ProbeIntervals
 from tallylight.clock import VirtualClock
 from tallylight.errors import StorageError
 from tallylight.model.evidence import Evidence, FailureKind, Source
@@ -22,11 +23,12 @@ from tallylight.storage.state_snapshots import StateSnapshot
 from tallylight.storage.transition_record import TransitionRecord
 from tallylight.verdicts.options import PolicyOptions
 from tallylight.verdicts.snapshot import load_state
+from tests.builders import service_named
 
 SORA = ServiceId("sora")
 MINUTE = timedelta(minutes=1)
+NOT_PROBED = replace(service_named("sora"), probe_intervals=ProbeIntervals())
 
-MakeService = Callable[..., Service]
 MakeEvidence = Callable[..., Evidence]
 
 
@@ -120,11 +122,11 @@ async def test_evidence_is_announced_before_the_transition_that_it_causes(
 
 
 async def test_a_transition_is_durable_before_it_is_shown_or_announced(
-    storage: Storage, clock: VirtualClock, make_service: MakeService, make_evidence: MakeEvidence
+    storage: Storage, clock: VirtualClock, make_evidence: MakeEvidence
 ) -> None:
     unreliable = UnreliableStorage(storage)
     board = Board(unreliable, clock)
-    await board.apply_config([make_service()], PolicyOptions())
+    await board.apply_config([service_named("sora")], PolicyOptions())
     unreliable.gate.clear()
     async with board.subscribe() as events:
         reporting = asyncio.create_task(board.report(make_evidence(Source.GENERATION)))
@@ -158,11 +160,11 @@ async def test_a_subscriber_that_does_not_read_loses_the_oldest_events_only(
 
 
 async def test_a_database_that_was_down_loses_no_transition(
-    storage: Storage, clock: VirtualClock, make_service: MakeService, make_evidence: MakeEvidence
+    storage: Storage, clock: VirtualClock, make_evidence: MakeEvidence
 ) -> None:
     unreliable = UnreliableStorage(storage)
     board = Board(unreliable, clock)
-    await board.apply_config([make_service()], PolicyOptions())
+    await board.apply_config([service_named("sora")], PolicyOptions())
     unreliable.is_down = True
     async with board.subscribe() as events:
         await deliver(board, clock, make_evidence)
@@ -183,12 +185,11 @@ async def test_a_process_that_dies_while_the_database_is_down_keeps_its_chain(
     storage: Storage,
     file: Path,
     clock: VirtualClock,
-    make_service: MakeService,
     make_evidence: MakeEvidence,
 ) -> None:
     unreliable = UnreliableStorage(storage)
     board = Board(unreliable, clock)
-    await board.apply_config([make_service()], PolicyOptions())
+    await board.apply_config([service_named("sora")], PolicyOptions())
     await deliver(board, clock, make_evidence)
     await board.save_snapshots()
     unreliable.is_down = True
@@ -202,7 +203,7 @@ async def test_a_process_that_dies_while_the_database_is_down_keeps_its_chain(
 
     async with open_storage(f"sqlite:///{file}", clock) as again:
         other = Board(again, clock)
-        await other.apply_config([make_service()], PolicyOptions())
+        await other.apply_config([service_named("sora")], PolicyOptions())
         chain = await recorded(again, clock)
 
     assert other.verdict(SORA).status is board.verdict(SORA).status
@@ -214,13 +215,12 @@ async def test_pending_transitions_are_stored_together_with_their_snapshot(
     storage: Storage,
     file: Path,
     clock: VirtualClock,
-    make_service: MakeService,
     make_evidence: MakeEvidence,
 ) -> None:
     """Or a process that dies between the first and the second would lose the second."""
     unreliable = UnreliableStorage(storage)
     board = Board(unreliable, clock)
-    await board.apply_config([make_service()], PolicyOptions())
+    await board.apply_config([service_named("sora")], PolicyOptions())
     unreliable.is_down = True
     await deliver(board, clock, make_evidence)
     await fail(board, clock, make_evidence)
@@ -232,7 +232,7 @@ async def test_pending_transitions_are_stored_together_with_their_snapshot(
 
     async with open_storage(f"sqlite:///{file}", clock) as again:
         other = Board(again, clock)
-        await other.apply_config([make_service()], PolicyOptions())
+        await other.apply_config([service_named("sora")], PolicyOptions())
         chain = await recorded(again, clock)
 
     assert status is not Status.OPERATIONAL
@@ -241,11 +241,11 @@ async def test_pending_transitions_are_stored_together_with_their_snapshot(
 
 
 async def test_a_cancelled_report_leaves_no_transition_half_recorded(
-    storage: Storage, clock: VirtualClock, make_service: MakeService, make_evidence: MakeEvidence
+    storage: Storage, clock: VirtualClock, make_evidence: MakeEvidence
 ) -> None:
     unreliable = UnreliableStorage(storage)
     board = Board(unreliable, clock)
-    await board.apply_config([make_service()], PolicyOptions())
+    await board.apply_config([service_named("sora")], PolicyOptions())
     await clock.advance(MINUTE)
     unreliable.gate.clear()
     reporting = asyncio.create_task(board.report(make_evidence(Source.GENERATION)))
@@ -258,10 +258,12 @@ async def test_a_cancelled_report_leaves_no_transition_half_recorded(
 
 
 async def test_jobs_that_stall_at_all_providers_are_not_our_own_network(
-    storage: Storage, clock: VirtualClock, make_service: MakeService, make_evidence: MakeEvidence
+    storage: Storage, clock: VirtualClock, make_evidence: MakeEvidence
 ) -> None:
     board = Board(storage, clock)
-    await board.apply_config([make_service(name, name) for name in "abc"], PolicyOptions())
+    await board.apply_config(
+        [service_named(name, provider=name) for name in "abc"], PolicyOptions()
+    )
 
     for name in "abc":
         await clock.advance(timedelta(seconds=1))
@@ -273,10 +275,12 @@ async def test_jobs_that_stall_at_all_providers_are_not_our_own_network(
 
 
 async def test_unrelated_providers_failing_together_freeze_the_verdicts(
-    storage: Storage, clock: VirtualClock, make_service: MakeService, make_evidence: MakeEvidence
+    storage: Storage, clock: VirtualClock, make_evidence: MakeEvidence
 ) -> None:
     board = Board(storage, clock)
-    await board.apply_config([make_service(name, name) for name in "abcd"], PolicyOptions())
+    await board.apply_config(
+        [service_named(name, provider=name) for name in "abcd"], PolicyOptions()
+    )
     for name in "abcd":
         await board.report(make_evidence(Source.GENERATION, service=name, latency=MINUTE))
     async with board.subscribe() as events:
@@ -297,10 +301,14 @@ async def test_unrelated_providers_failing_together_freeze_the_verdicts(
 
 
 async def test_a_failure_of_one_provider_is_its_own(
-    storage: Storage, clock: VirtualClock, make_service: MakeService, make_evidence: MakeEvidence
+    storage: Storage, clock: VirtualClock, make_evidence: MakeEvidence
 ) -> None:
     board = Board(storage, clock)
-    services = [make_service("a", "a"), make_service("b", "b"), make_service("c", "c")]
+    services = [
+        service_named("a", provider="a"),
+        service_named("b", provider="b"),
+        service_named("c", provider="c"),
+    ]
     await board.apply_config(services, PolicyOptions())
 
     for _ in range(5):
@@ -315,7 +323,6 @@ async def test_the_claim_of_a_feed_survives_a_restart(
     board: Board,
     storage: Storage,
     clock: VirtualClock,
-    make_service: MakeService,
     make_evidence: MakeEvidence,
 ) -> None:
     await deliver(board, clock, make_evidence, 2)
@@ -327,7 +334,7 @@ async def test_the_claim_of_a_feed_survives_a_restart(
     await board.save_snapshots()
 
     again = Board(storage, clock)
-    await again.apply_config([make_service()], PolicyOptions())
+    await again.apply_config([service_named("sora")], PolicyOptions())
 
     assert again.latest_evidence(SORA, Source.FEED) == announced
     delivered, before = (
@@ -342,7 +349,6 @@ async def test_an_unreadable_feed_survives_a_restart(
     board: Board,
     storage: Storage,
     clock: VirtualClock,
-    make_service: MakeService,
     make_evidence: MakeEvidence,
 ) -> None:
     await board.report(
@@ -351,7 +357,7 @@ async def test_an_unreadable_feed_survives_a_restart(
     await board.save_snapshots()
 
     again = Board(storage, clock)
-    await again.apply_config([make_service()], PolicyOptions())
+    await again.apply_config([service_named("sora")], PolicyOptions())
 
     remembered = again.latest_evidence(SORA, Source.FEED)
     assert remembered is not None
@@ -362,7 +368,6 @@ async def test_an_unreadable_snapshot_is_logged_and_replaced(
     board: Board,
     storage: Storage,
     clock: VirtualClock,
-    make_service: MakeService,
     make_evidence: MakeEvidence,
 ) -> None:
     await deliver(board, clock, make_evidence)
@@ -370,7 +375,7 @@ async def test_an_unreadable_snapshot_is_logged_and_replaced(
 
     again = Board(storage, clock)
     with capture_logs() as logs:
-        await again.apply_config([make_service()], PolicyOptions())
+        await again.apply_config([service_named("sora")], PolicyOptions())
 
     assert again.verdict(SORA).status is Status.OPERATIONAL  # replayed from the evidence
     assert again.latest_evidence(SORA, Source.GENERATION) is not None
@@ -386,7 +391,6 @@ async def test_the_newest_failure_survives_a_restart(
     board: Board,
     storage: Storage,
     clock: VirtualClock,
-    make_service: MakeService,
     make_evidence: MakeEvidence,
 ) -> None:
     await deliver(board, clock, make_evidence, 1)
@@ -396,15 +400,15 @@ async def test_the_newest_failure_survives_a_restart(
     await board.save_snapshots()
 
     again = Board(storage, clock)
-    await again.apply_config([make_service()], PolicyOptions())
+    await again.apply_config([service_named("sora")], PolicyOptions())
 
     assert again.latest_evidence(SORA, Source.GENERATION) == refused
 
 
 async def test_evidence_from_long_before_a_restart_counts_until_it_expires(
-    storage: Storage, clock: VirtualClock, make_service: MakeService, make_evidence: MakeEvidence
+    storage: Storage, clock: VirtualClock, make_evidence: MakeEvidence
 ) -> None:
-    slow = make_service(generation=timedelta(hours=24))
+    slow = replace(NOT_PROBED, probe_intervals=ProbeIntervals(generation=timedelta(hours=24)))
     board = Board(storage, clock)
     await board.apply_config([slow], PolicyOptions())
     await deliver(board, clock, make_evidence, 2)
@@ -421,15 +425,17 @@ async def test_evidence_from_long_before_a_restart_counts_until_it_expires(
 
 
 async def test_a_new_catalogue_keeps_the_state_of_services_that_stay(
-    board: Board, clock: VirtualClock, make_service: MakeService, make_evidence: MakeEvidence
+    board: Board, clock: VirtualClock, make_evidence: MakeEvidence
 ) -> None:
     await deliver(board, clock, make_evidence, 2)
 
-    await board.apply_config([make_service("veo", "google"), make_service()], PolicyOptions())
+    await board.apply_config(
+        [service_named("veo", provider="google"), service_named("sora")], PolicyOptions()
+    )
 
     assert [service.id for service in board.services()] == ["veo", "sora"]
     assert board.verdict(SORA).status is Status.OPERATIONAL
-    await board.apply_config([make_service("veo", "google")], PolicyOptions())
+    await board.apply_config([service_named("veo", provider="google")], PolicyOptions())
     assert SORA not in board
     with pytest.raises(KeyError):
         await board.report(make_evidence(Source.REACH))
@@ -445,10 +451,10 @@ async def check(
 
 
 async def test_each_outage_that_only_free_checks_see_is_an_incident_of_its_own(
-    storage: Storage, clock: VirtualClock, make_service: MakeService, make_evidence: MakeEvidence
+    storage: Storage, clock: VirtualClock, make_evidence: MakeEvidence
 ) -> None:
     board = Board(storage, clock)
-    await board.apply_config([make_service(generation=None)], PolicyOptions())
+    await board.apply_config([NOT_PROBED], PolicyOptions())
     for _ in range(2):
         await check(board, clock, make_evidence)
         await check(board, clock, make_evidence, rule="status:503")
@@ -466,11 +472,11 @@ async def test_each_outage_that_only_free_checks_see_is_an_incident_of_its_own(
 
 
 async def test_an_incident_with_missing_checks_ends_when_they_succeed(
-    storage: Storage, clock: VirtualClock, make_service: MakeService, make_evidence: MakeEvidence
+    storage: Storage, clock: VirtualClock, make_evidence: MakeEvidence
 ) -> None:
     unreliable = UnreliableStorage(storage)
     board = Board(unreliable, clock)
-    await board.apply_config([make_service(generation=None)], PolicyOptions())
+    await board.apply_config([NOT_PROBED], PolicyOptions())
     await check(board, clock, make_evidence, rule="status:503")
     await clock.advance(timedelta(days=1))
     await board.advance_time()
@@ -489,5 +495,5 @@ async def test_an_incident_with_missing_checks_ends_when_they_succeed(
     assert over.ended_at == clock.now() - 11 * MINUTE
     assert len(await recorded(storage, clock)) == 2
     again = Board(storage, clock)
-    await again.apply_config([make_service(generation=None)], PolicyOptions())
+    await again.apply_config([NOT_PROBED], PolicyOptions())
     assert again.state(SORA) == board.state(SORA)

@@ -23,6 +23,7 @@ from tallylight.model.status import Access, Status
 from tallylight.model.verdict import Transition
 from tallylight.storage.database import Storage, open_storage
 from tallylight.verdicts.options import PolicyOptions
+from tests.builders import service_named
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 T = TypeVar("T")
@@ -165,10 +166,11 @@ class BoardMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_transitions_form_a_chain_over_all_restarts(
-    make_service: Callable[..., Service], new_file: Callable[[], Path]
-) -> None:
-    BoardMachine.services = (make_service("a", "one"), make_service("b", "two", Access.REVERSE))
+def test_transitions_form_a_chain_over_all_restarts(new_file: Callable[[], Path]) -> None:
+    BoardMachine.services = (
+        service_named("a", provider="one"),
+        service_named("b", provider="two", access=Access.REVERSE),
+    )
     BoardMachine.files = iter(new_file, None)
     BoardMachine.TestCase.settings = settings(
         max_examples=20, stateful_step_count=20, deadline=None

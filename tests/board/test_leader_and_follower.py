@@ -19,6 +19,7 @@ from tallylight.model.status import Status
 from tallylight.model.verdict import Transition
 from tallylight.storage.database import Storage, open_storage
 from tallylight.verdicts.options import PolicyOptions
+from tests.builders import service_named
 
 SORA = ServiceId("sora")
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -28,8 +29,6 @@ SUSPENDED = Failure(
     FailureKind.SUSPENDED, Fault.UPSTREAM, "code:paused", "paused", names_state=True
 )
 OVERLOADED = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "code:overloaded", http_status=503)
-
-MakeService = Callable[..., Service]
 
 
 class Pair:
@@ -60,10 +59,8 @@ class Pair:
 
 
 @pytest.fixture
-async def pair(
-    storage: Storage, clock: VirtualClock, make_service: MakeService, file: Path
-) -> Pair:
-    pair = await configured_pair(storage, clock, make_service())
+async def pair(storage: Storage, clock: VirtualClock, file: Path) -> Pair:
+    pair = await configured_pair(storage, clock, service_named("sora"))
     pair.url = f"sqlite:///{file}"
     return pair
 
@@ -137,14 +134,12 @@ async def test_a_new_leader_records_nothing_twice(pair: Pair) -> None:
     assert second.after == pair.follower.verdict(SORA)
 
 
-async def test_a_new_leader_records_what_the_dead_leader_could_not(
-    pair: Pair, make_service: MakeService
-) -> None:
+async def test_a_new_leader_records_what_the_dead_leader_could_not(pair: Pair) -> None:
     await deliver(pair.leader, pair.clock)
     await pair.storage.flush()
     async with open_storage(pair.url, pair.clock) as other:
         board = Board(ReadOnlyStorage(other), pair.clock, is_leader=False)
-        await board.apply_config([make_service()], PolicyOptions())
+        await board.apply_config([service_named("sora")], PolicyOptions())
         for _ in range(9):  # noted by the leader, which dies before it has judged
             await pair.clock.advance(timedelta(minutes=1))
             pair.storage.add_evidence(evidence_now(pair.clock, Source.TRAFFIC, OVERLOADED))
@@ -214,12 +209,11 @@ STEPS = st.lists(
 @settings(max_examples=25)
 async def test_leader_and_follower_have_the_same_state_under_any_evidence(
     new_file: Callable[[], Path],
-    make_service: MakeService,
     steps: list[tuple[str, Source, Failure | None, int]],
 ) -> None:
     clock = VirtualClock(NOON)
     async with open_storage(f"sqlite:///{new_file()}", clock) as storage:
-        pair = await configured_pair(storage, clock, make_service())
+        pair = await configured_pair(storage, clock, service_named("sora"))
         for who, source, failure, seconds in steps:
             board = pair.leader if who == "leader" or source is Source.REACH else pair.follower
             await board.report(evidence_now(clock, source, failure))

@@ -14,29 +14,23 @@ from starlette.applications import Starlette
 
 from tallylight.app.recommend import RouteRecommender
 from tallylight.board import Board
-from tallylight.catalogue.services import (
-    FactSheet,
-    Feed,
-    Medium,
-    ProbeIntervals,
-    Service,
-    ShutdownPrecision,
-    Upstream,
-)
+from tallylight.catalogue.services import Feed, Service
 from tallylight.clock import VirtualClock
 from tallylight.gateway.routing.candidates import Candidates
 from tallylight.gateway.routing.circuit_breaker import CircuitBreaker
 from tallylight.gateway.routing.routes import default_routes
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
-from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
+from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget, Price, PriceUnit
 from tallylight.model.order import Order
 from tallylight.model.status import Access, Status
+from tallylight.rehearsal.advice import BudgetOutcome
 from tallylight.status.advice import Advice, AdviceState
 from tallylight.status.application import make_status_app
 from tallylight.status.ports import StatusSources
 from tallylight.storage.database import Storage, open_storage
 from tallylight.verdicts.options import PolicyOptions
+from tests.builders import service_named
 
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
 PAUSED = Failure(
@@ -67,40 +61,19 @@ _FLAGS = (
 
 
 def _service(id_: str, name: str, access: Access, provider: str) -> Service:
-    sheet = FactSheet(
-        provider=ProviderId(provider),
-        model=id_,
-        title=name,
-        medium=Medium.VIDEO,
-        access=access,
-        protocol="openai_videos",
-        lengths=(4, 8),
-        sizes=("1280x720",),
-        price=Price(PriceUnit.PER_SECOND, {"720p": Decimal("0.10"), "1080p": Decimal("0.30")}),
-        announced_at=None,
-        shutdown_at=date(2026, 3, 1) if id_ == "veo" else None,
-        shutdown_precision=ShutdownPrecision.EXACT,
-        replacement="gemini-omni-1.1-preview-with-a-long-name" if id_ == "veo" else "",
-        notes="",
-        sources=("https://platform.openai.com/docs/pricing",),
-        as_of=date(2026, 1, 20),
-    )
-    return Service(
-        id=ServiceId(id_),
+    service = service_named(id_, provider=provider, access=access)
+    return replace(
+        service,
         name=name,
-        upstream=Upstream(
-            id=UpstreamId(id_),
-            provider=ProviderId(provider),
-            base_url="https://api.example.com/v1",
-            protocol="openai_videos",
-            dialect="openai",
-            key=None,
-            feed=Feed("incident_io", "https://status.example.com"),
+        upstream=replace(service.upstream, feed=Feed("incident_io", "https://status.example.com")),
+        sheet=replace(
+            service.sheet,
+            lengths=(4, 8),
+            price=Price(PriceUnit.PER_SECOND, {"720p": Decimal("0.10"), "1080p": Decimal("0.30")}),
+            shutdown_at=date(2026, 3, 1) if id_ == "veo" else None,
+            replacement="gemini-omni-1.1-preview-with-a-long-name" if id_ == "veo" else "",
+            sources=("https://platform.openai.com/docs/pricing",),
         ),
-        model=id_,
-        access=access,
-        sheet=sheet,
-        probe_intervals=ProbeIntervals(generation=timedelta(hours=3)),
         budget=Budget(per_day=Decimal(2)),
         probe_order=Order("a lighthouse", 4, "1280x720"),
     )
@@ -173,29 +146,18 @@ def fail(board: Board, clock: VirtualClock) -> Fail:
     return fail
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """The result of one budget."""
-
-    budget: Decimal | None
-    spend: float
-    seen_share: float
-    median_delay: float | None
-    wrong_share: float
-
-
 READY = replace(
     COMPUTING,
     state=AdviceState.READY,
     rows=(
-        Line(Decimal(0), 0.0, 0.0, None, 0.0729),
-        Line(Decimal(2), 1.34, 0.33, 22.7, 0.0737),
-        Line(Decimal(5), 3.56, 0.40, 35.4, 0.0603),
-        Line(Decimal(8), 6.02, 0.53, 34.1, 0.0411),
-        Line(Decimal(10), 7.64, 0.57, 33.9, 0.0317),
-        Line(Decimal(20), 8.94, 0.63, 42.3, 0.0248),
+        BudgetOutcome(Decimal(0), 0.0, 0.0, None, 0.0729),
+        BudgetOutcome(Decimal(2), 1.34, 0.33, 22.7, 0.0737),
+        BudgetOutcome(Decimal(5), 3.56, 0.40, 35.4, 0.0603),
+        BudgetOutcome(Decimal(8), 6.02, 0.53, 34.1, 0.0411),
+        BudgetOutcome(Decimal(10), 7.64, 0.57, 33.9, 0.0317),
+        BudgetOutcome(Decimal(20), 8.94, 0.63, 42.3, 0.0248),
     ),
-    plain_script=Line(None, 491.49, 1.0, 3.6, 0.05),
+    plain_script=BudgetOutcome(None, 491.49, 1.0, 3.6, 0.05),
     rehearsed_services=4,
     days=30.0,
     outages=41,

@@ -4,17 +4,16 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 
 from tallylight.gateway.keys import ANONYMOUS
 from tallylight.gateway.requests import ApiError
 from tallylight.model.attempt import AttemptState
-from tallylight.model.ids import VideoId
-from tallylight.model.video import Video, VideoStatus
+from tallylight.model.video import VideoStatus
 from tallylight.simulator.world import JobRequest
 from tallylight.storage.transaction import WriteBatch
+from tests.builders import new_video
 
 from .conftest import Start
 
@@ -102,13 +101,12 @@ async def test_a_retry_waits_until_the_original_is_recorded(start: Start) -> Non
 async def test_a_retry_at_another_process_gets_no_refused_video(start: Start) -> None:
     gateway = await start()
     now = gateway.clock.now()
-    elsewhere = Video(
-        id=VideoId(f"video_{uuid4().hex}"),
+    elsewhere = replace(
+        new_video(),
         key=ANONYMOUS.key,
         model="boats",
         prompt="a paper boat",
         seconds=4,
-        size="1280x720",
         created_at=now,
         deadline=now + timedelta(minutes=10),
         idempotency_key="mine",

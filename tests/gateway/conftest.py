@@ -1,35 +1,23 @@
 """Fixtures: a fresh database of either kind for each test; services and candidates."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from tallylight.catalogue.services import (
-    BillingBasis,
-    FactSheet,
-    Medium,
-    ProbeIntervals,
-    Service,
-    ShutdownPrecision,
-    Upstream,
-)
+from tallylight.catalogue.services import Service
 from tallylight.clock import VirtualClock
 from tallylight.gateway.routing.capability import Capability, Features
 from tallylight.gateway.routing.ranking import Candidate
 from tallylight.model.evidence import FailureKind
-from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
-from tallylight.model.money import ANY_RESOLUTION, Budget, Price, PriceUnit
 from tallylight.model.order import Operation
-from tallylight.model.status import Access, Status
+from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Verdict
 from tallylight.storage.database import Storage, open_storage
 
 NewDatabase = Callable[[str | None], str]
-MakeService = Callable[..., Service]
-MakeProspect = Callable[..., Candidate]
+MakeCandidate = Callable[..., Candidate]
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ALL_SKILLS = Features(
@@ -58,69 +46,7 @@ async def history(address: str, clock: VirtualClock) -> AsyncIterator[Storage]:
 
 
 @pytest.fixture(scope="session")
-def make_service() -> MakeService:
-    """Return a factory of services that are priced by the second."""
-
-    def make(  # noqa: PLR0913  # the facts that tests vary
-        name: str = "a",
-        *,
-        access: Access = Access.OFFICIAL,
-        price: str | None = "0.10",
-        lengths: tuple[int, ...] = (4, 8, 12),
-        sizes: tuple[str, ...] = ("1280x720", "720x1280"),
-        bills: BillingBasis = BillingBasis.ACCEPTANCES,
-        medium: Medium = Medium.VIDEO,
-        generation: timedelta | None = timedelta(hours=3),
-        rates: Mapping[str, str] | None = None,
-    ) -> Service:
-        written = rates or {ANY_RESOLUTION: price or ""}
-        is_priced = rates is not None or price is not None
-        sheet = FactSheet(
-            provider=ProviderId("openai"),
-            model="sora-2",
-            title=name,
-            medium=medium,
-            access=access,
-            protocol="openai_videos",
-            lengths=lengths,
-            sizes=sizes,
-            price=Price(PriceUnit.PER_SECOND, {key: Decimal(rate) for key, rate in written.items()})
-            if is_priced
-            else None,
-            announced_at=None,
-            shutdown_at=None,
-            shutdown_precision=ShutdownPrecision.EXACT,
-            replacement="",
-            notes="",
-            sources=("a test",),
-            as_of=date(2026, 1, 1),
-        )
-        upstream = Upstream(
-            id=UpstreamId(name),
-            provider=ProviderId("openai"),
-            base_url="http://127.0.0.1:1/v1",
-            protocol="openai_videos",
-            dialect="openai",
-            key=None,
-            bills=bills,
-        )
-        return Service(
-            id=ServiceId(name),
-            name=name,
-            upstream=upstream,
-            model="sora-2",
-            access=access,
-            sheet=sheet,
-            probe_intervals=ProbeIntervals(generation=generation),
-            budget=Budget(),
-            probe_order=None,
-        )
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def make_prospect() -> MakeProspect:
+def make_candidate() -> MakeCandidate:
     """Return a factory of routing candidates."""
 
     def make(  # noqa: PLR0913  # the facts that tests vary

@@ -1,6 +1,5 @@
 """Spending limits of callers' videos, by key and in total."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -12,6 +11,7 @@ from tallylight.status.budgets import traffic_budget_usage
 from tallylight.status.views.probes import BudgetUsage
 from tallylight.storage.database import Storage
 from tallylight.storage.transaction import WriteBatch
+from tests.group_commit import running_group_commit
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SORA = ServiceId("sora")
@@ -34,14 +34,13 @@ def entry(name: str, payer: str, amount: str, hours_ago: int = 0) -> LedgerEntry
 async def test_the_limits_of_keys_and_of_all_videos_show_their_usage(
     history: Storage,
 ) -> None:
-    writing = asyncio.create_task(history.group_commit.run())
-    for each in (
-        entry("1", "k1", "0.5"),
-        entry("2", "k1", "2", hours_ago=3),
-        entry("3", "k2", "0.25"),
-    ):
-        await history.group_commit.write(WriteBatch(new_entry=each))
-    writing.cancel()
+    async with running_group_commit(history):
+        for each in (
+            entry("1", "k1", "0.5"),
+            entry("2", "k1", "2", hours_ago=3),
+            entry("3", "k2", "0.25"),
+        ):
+            await history.group_commit.write(WriteBatch(new_entry=each))
     await history.ledger.charge(SORA, Purpose.PROBE, Decimal(9), at=NOON, note="")
     keys = [
         GatewayKey(KeyId("k1"), "film", "d1", "1111", NOON, budget=Budget(per_day=Decimal(5))),

@@ -3,24 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from tallylight.board import Board
-from tallylight.catalogue.services import (
-    BillingBasis,
-    FactSheet,
-    Feed,
-    Medium,
-    ProbeIntervals,
-    Service,
-    ShutdownPrecision,
-    Upstream,
-)
+from tallylight.catalogue.services import BillingBasis, Feed, Medium, Service
 from tallylight.clock import Clock
 from tallylight.documents.secret import Secret
 from tallylight.model.evidence import Depth, Evidence
@@ -41,6 +32,7 @@ from tallylight.simulator.world import Simulation
 from tallylight.storage.database import Storage, open_storage
 from tallylight.upstreams.transport import Transport
 from tallylight.verdicts.options import PolicyOptions
+from tests.builders import SERVICE, SHEET, UPSTREAM
 
 SPEED = 50.0  # seconds of our clock and of the simulation per real second
 LATER = 100_000.0  # seconds after which every job of the simulation has ended
@@ -121,48 +113,45 @@ def service_of(  # noqa: PLR0913  # each has its default
 ) -> Service:
     """Return a service of the simulation as the catalogue type."""
     part = world.scenario.services[name]
-    upstream = world.scenario.upstreams[part.upstream]
+    seller = world.scenario.upstreams[part.upstream]
     feed = None
-    if upstream.feed is not None:
-        form = world.scenario.feeds[upstream.feed].format
-        feed = Feed(form, world.feed_urls[upstream.feed], part.component)
+    if seller.feed is not None:
+        form = world.scenario.feeds[seller.feed].format
+        feed = Feed(form, world.feed_urls[seller.feed], part.component)
     seconds = part.lengths[0] if part.lengths else 0
-    return Service(
+    upstream = replace(
+        UPSTREAM,
+        id=UpstreamId(part.upstream),
+        provider=ProviderId(seller.provider),
+        base_url=base_url or world.base_urls[part.upstream],
+        protocol=seller.protocol,
+        dialect=dialect or seller.dialect,
+        key=Secret(seller.keys[0].key),
+        timeout=timedelta(seconds=timeout),
+        job_timeout=timedelta(seconds=job_timeout),
+        feed=feed,
+        bills=bills,
+    )
+    sheet = replace(
+        SHEET,
+        provider=upstream.provider,
+        model=part.model,
+        title=part.name,
+        medium=Medium(part.medium),
+        access=Access(part.access),
+        protocol=seller.protocol,
+        lengths=part.lengths,
+        sizes=part.sizes,
+        price=Price(PriceUnit(part.price.unit), dict(part.price.rates)),
+    )
+    return replace(
+        SERVICE,
         id=ServiceId(name),
         name=part.name,
-        upstream=Upstream(
-            id=UpstreamId(part.upstream),
-            provider=ProviderId(upstream.provider),
-            base_url=base_url or world.base_urls[part.upstream],
-            protocol=upstream.protocol,
-            dialect=dialect or upstream.dialect,
-            key=Secret(upstream.keys[0].key),
-            timeout=timedelta(seconds=timeout),
-            job_timeout=timedelta(seconds=job_timeout),
-            feed=feed,
-            bills=bills,
-        ),
+        upstream=upstream,
         model=part.model,
-        access=Access(part.access),
-        sheet=FactSheet(
-            provider=ProviderId(upstream.provider),
-            model=part.model,
-            title=part.name,
-            medium=Medium(part.medium),
-            access=Access(part.access),
-            protocol=upstream.protocol,
-            lengths=part.lengths,
-            sizes=part.sizes,
-            price=Price(PriceUnit(part.price.unit), dict(part.price.rates)),
-            announced_at=None,
-            shutdown_at=None,
-            shutdown_precision=ShutdownPrecision.EXACT,
-            replacement="",
-            notes="",
-            sources=(),
-            as_of=date(2026, 1, 28),
-        ),
-        probe_intervals=ProbeIntervals(generation=timedelta(hours=3)),
+        access=sheet.access,
+        sheet=sheet,
         budget=budget or Budget(),
         probe_order=Order("A paper boat drifts across a pond.", seconds, part.sizes[0]),
     )

@@ -1,25 +1,16 @@
 """The plan of a service's probes, without a clock."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.catalogue.services import (
-    FactSheet,
-    Medium,
-    ProbeIntervals,
-    Service,
-    ShutdownPrecision,
-    Upstream,
-)
+from tallylight.catalogue.services import ProbeIntervals
 from tallylight.model.evidence import Depth
-from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
-from tallylight.model.money import Budget
 from tallylight.model.order import Order
-from tallylight.model.status import Access, Status
+from tallylight.model.status import Status
 from tallylight.probes.budget_allocation import ProbeSchedule
 from tallylight.probes.plan import (
     PlanInput,
@@ -29,45 +20,15 @@ from tallylight.probes.plan import (
     initial_delay,
     planned_probes,
 )
+from tests import builders
 
 NOON = datetime(2026, 1, 28, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 STEADY = ProbeTiming(jitter=0.0)
 
-SHEET = FactSheet(
-    provider=ProviderId("openai"),
-    model="sora-2",
-    title="Sora 2",
-    medium=Medium.VIDEO,
-    access=Access.OFFICIAL,
-    protocol="openai_videos",
-    lengths=(4,),
-    sizes=("1280x720",),
-    price=None,
-    announced_at=None,
-    shutdown_at=None,
-    shutdown_precision=ShutdownPrecision.EXACT,
-    replacement="",
-    notes="",
-    sources=("a test",),
-    as_of=date(2026, 1, 1),
-)
-SERVICE = Service(
-    id=ServiceId("sora-2-official"),
-    name="Sora 2 官轉",
-    upstream=Upstream(
-        id=UpstreamId("openai"),
-        provider=ProviderId("openai"),
-        base_url="http://127.0.0.1/v1",
-        protocol="openai_videos",
-        dialect="openai",
-        key=None,
-    ),
-    model="sora-2",
-    access=Access.OFFICIAL,
-    sheet=SHEET,
+SERVICE = replace(
+    builders.SERVICE,
     probe_intervals=ProbeIntervals(reach=MINUTE, credentials=10 * MINUTE, generation=180 * MINUTE),
-    budget=Budget(),
     probe_order=Order("a paper boat", 4, "1280x720"),
 )
 FACTS = PlanInput(

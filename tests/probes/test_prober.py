@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,23 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylight.board import Board
-from tallylight.catalogue.services import (
-    FactSheet,
-    Medium,
-    ProbeIntervals,
-    Service,
-    ShutdownPrecision,
-    Upstream,
-)
+from tallylight.catalogue.services import ProbeIntervals, Service, Upstream
 from tallylight.clock import VirtualClock
 from tallylight.errors import BudgetError, StorageError
 from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fault, Source
-from tallylight.model.ids import AttemptId, ProviderId, ServiceId, UpstreamId
+from tallylight.model.ids import AttemptId, ServiceId
 from tallylight.model.ledger import EntryId, Purpose
-from tallylight.model.money import Budget, Price, PriceUnit
+from tallylight.model.money import ANY_RESOLUTION, Budget, Price, PriceUnit
 from tallylight.model.order import Order
-from tallylight.model.status import Access, Status
+from tallylight.model.status import Status
 from tallylight.model.verdict import Incident
 from tallylight.probes.paid_probes import ProbeHistory
 from tallylight.probes.plan import ProbeTiming
@@ -40,6 +33,7 @@ from tallylight.storage.state_snapshots import StateSnapshot
 from tallylight.storage.transition_record import TransitionRecord
 from tallylight.upstreams.messages import Job, Phase, Reply, Request
 from tallylight.verdicts.options import PolicyOptions
+from tests.builders import service_named
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -166,40 +160,13 @@ def attempt_of(service: Service, at: datetime) -> Attempt:
     )
 
 
-def service_of(name: str, pace: ProbeIntervals) -> Service:
-    return Service(
-        id=ServiceId(name),
-        name=name,
-        upstream=Upstream(
-            id=UpstreamId(name),
-            provider=ProviderId(name),
-            base_url="http://127.0.0.1/v1",
-            protocol="openai_videos",
-            dialect="openai",
-            key=None,
-        ),
-        model="sora-2",
-        access=Access.OFFICIAL,
-        sheet=FactSheet(
-            provider=ProviderId(name),
-            model="sora-2",
-            title=name,
-            medium=Medium.VIDEO,
-            access=Access.OFFICIAL,
-            protocol="openai_videos",
-            lengths=(4,),
-            sizes=("1280x720",),
-            price=Price(PriceUnit.PER_CALL, {"*": Decimal("0.4")}),
-            announced_at=None,
-            shutdown_at=None,
-            shutdown_precision=ShutdownPrecision.EXACT,
-            replacement="",
-            notes="",
-            sources=(),
-            as_of=date(2026, 1, 1),
-        ),
-        probe_intervals=pace,
-        budget=Budget(),
+def service_of(name: str, intervals: ProbeIntervals) -> Service:
+    service = service_named(name, provider=name)
+    price = Price(PriceUnit.PER_CALL, {ANY_RESOLUTION: Decimal("0.4")})
+    return replace(
+        service,
+        sheet=replace(service.sheet, price=price),
+        probe_intervals=intervals,
         probe_order=Order("a boat", 4, "1280x720"),
     )
 

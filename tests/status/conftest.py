@@ -15,20 +15,12 @@ import pytest
 from starlette.applications import Starlette
 
 from tallylight.board import BoardEvent
-from tallylight.catalogue.services import (
-    FactSheet,
-    Feed,
-    Medium,
-    ProbeIntervals,
-    Service,
-    ShutdownPrecision,
-    Upstream,
-)
+from tallylight.catalogue.services import FactSheet, Feed, ProbeIntervals, Service
 from tallylight.clock import VirtualClock
 from tallylight.documents.secret import Secret
 from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fault, Source
-from tallylight.model.ids import IncidentId, ProviderId, ServiceId, UpstreamId
-from tallylight.model.money import Budget, Price, PriceUnit
+from tallylight.model.ids import IncidentId, ProviderId, ServiceId
+from tallylight.model.money import Budget
 from tallylight.model.order import Order
 from tallylight.model.status import Access, Status
 from tallylight.model.verdict import (
@@ -49,6 +41,7 @@ from tallylight.status.recommendation import (
 )
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.transition_record import TransitionRecord
+from tests.builders import SHEET, price_per_second, service_named
 
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=60)
@@ -60,21 +53,17 @@ def make_sheet(
     model: str, access: Access, *, shutdown_at: date | None = None, replacement: str = ""
 ) -> FactSheet:
     """Return a fact sheet."""
-    return FactSheet(
+    return replace(
+        SHEET,
         provider=ProviderId("openai" if access is Access.OFFICIAL else "relay"),
         model=model,
         title=model,
-        medium=Medium.VIDEO,
         access=access,
-        protocol="openai_videos",
         lengths=(4, 8, 12),
         sizes=("720x1280", "1280x720"),
-        price=Price(PriceUnit.PER_SECOND, {"720p": Decimal("0.10")}),
-        announced_at=None,
+        price=price_per_second("0.10", "720p"),
         shutdown_at=shutdown_at,
-        shutdown_precision=ShutdownPrecision.EXACT,
         replacement=replacement,
-        notes="",
         sources=("https://platform.openai.com/docs/pricing",),
         as_of=date(2026, 1, 20),
     )
@@ -85,20 +74,16 @@ def new_service(
 ) -> Service:
     """Return a service."""
     official = access is Access.OFFICIAL
-    return Service(
-        id=ServiceId(id_),
+    service = service_named(id_, provider="openai" if official else "relay", access=access)
+    return replace(
+        service,
         name=name,
-        upstream=Upstream(
-            id=UpstreamId(id_),
-            provider=ProviderId("openai" if official else "relay"),
+        upstream=replace(
+            service.upstream,
             base_url="https://api.example.com/v1",
-            protocol="openai_videos",
-            dialect="openai",
             key=Secret(KEY),
             feed=Feed("incident_io", "https://status.example.com") if official else None,
         ),
-        model="sora-2",
-        access=access,
         sheet=sheet or make_sheet("sora-2", access),
         probe_intervals=ProbeIntervals(),
         budget=Budget(per_day=Decimal("2.00")),
@@ -412,18 +397,6 @@ Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 """Requests a path; keywords are headers (`accept_language=`). The body has been read."""
 
 Served = Callable[[Starlette], AbstractAsyncContextManager[str]]
-
-
-@pytest.fixture
-def make_service() -> Callable[..., Service]:
-    """Return the maker of services."""
-    return new_service
-
-
-@pytest.fixture
-def make_incident() -> Callable[..., Incident]:
-    """Return the maker of incidents."""
-    return new_incident
 
 
 @pytest.fixture

@@ -10,12 +10,14 @@ import pytest
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.model.verdict import Incident, Reason, ReasonCode, Verdict
+from tallylight.model.verdict import Reason, ReasonCode, Verdict
 from tallylight.status.views.statuspage import (
     component_status,
     statuspage_impact,
     statuspage_status,
 )
+
+from .conftest import new_incident
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 SetVerdict = Callable[[Verdict], object]
@@ -107,10 +109,9 @@ async def test_unresolved_incidents_are_those_without_an_end(get: Get) -> None:
 async def test_an_incident_that_ended_is_resolved_whatever_its_service_is_now(
     get: Get,
     record_verdict: Callable[..., Awaitable[None]],
-    make_incident: Callable[..., Incident],
     last: Status,
 ) -> None:
-    over = make_incident("image-3", "image", Status.SUSPENDED, ended_at=NOW)
+    over = new_incident("image-3", "image", Status.SUSPENDED, ended_at=NOW)
     end = replace(over.updates[-1], status=last)
 
     await record_verdict(
@@ -128,14 +129,13 @@ async def test_an_incident_that_ended_is_resolved_whatever_its_service_is_now(
 async def test_a_maintenance_under_way_is_a_scheduled_maintenance_and_no_incident(
     get: Get,
     record_verdict: Callable[..., Awaitable[None]],
-    make_incident: Callable[..., Incident],
 ) -> None:
     planned = Reason(
         ReasonCode.MAINTENANCE_SCHEDULED,
         NOW,
         {"until": "2026-01-28T16:00:00+00:00", "note": "disks"},
     )
-    under_way = make_incident("image-2", "image", Status.MAINTENANCE, planned)
+    under_way = new_incident("image-2", "image", Status.MAINTENANCE, planned)
 
     await record_verdict(verdict("image", Status.MAINTENANCE), incident=under_way)
 

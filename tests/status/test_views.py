@@ -1,13 +1,11 @@
 """The views: from intervals and verdicts to text."""
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.catalogue.services import Service
 from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
@@ -17,6 +15,7 @@ from tallylight.status.views.day_bars import HEIGHT, daily_shares, day_title, up
 from tallylight.status.views.overview import overview, worst_status
 from tallylight.status.views.services import ServiceRow, service_view
 from tallylight.status.views.uptimes import UptimeWindow, uptime_view
+from tests.builders import service_named
 
 EN = translator(Language.EN)
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
@@ -120,10 +119,8 @@ def test_retired_services_are_never_the_worst(statuses: list[Status]) -> None:
     assert worst_status(statuses) is not Status.RETIRED
 
 
-def test_a_service_that_was_never_checked_has_no_since(
-    make_service: Callable[..., Service],
-) -> None:
-    service = make_service("image", "Sora Image")
+def test_a_service_that_was_never_checked_has_no_since() -> None:
+    service = service_named("image")
     verdict = Verdict(
         ServiceId("image"), Status.UNKNOWN, NOW, 0.5, (Reason(ReasonCode.NO_EVIDENCE, NOW),)
     )
@@ -134,7 +131,7 @@ def test_a_service_that_was_never_checked_has_no_since(
     assert view.row.reasons == ["There is no recent evidence."]
 
 
-def test_the_latest_response_gives_the_latency(make_service: Callable[..., Service]) -> None:
+def test_the_latest_response_gives_the_latency() -> None:
     verdict = Verdict(
         ServiceId("image"), Status.OPERATIONAL, NOW, 0.9, (Reason(ReasonCode.API_RESPONDING, NOW),)
     )
@@ -149,7 +146,7 @@ def test_the_latest_response_gives_the_latency(make_service: Callable[..., Servi
         ),
     }  # fmt: skip
 
-    row = ServiceRow(make_service("image", "Sora Image"), verdict, EN, latest)
+    row = ServiceRow(service_named("image"), verdict, EN, latest)
 
     assert row.latency == timedelta(milliseconds=80)
     assert row.checked_at == NOW - timedelta(minutes=1)

@@ -1,71 +1,31 @@
 """Group commit: all or nothing, once only, on either database."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from uuid import uuid4
 
 import pytest
 
 from tallylight.clock import VirtualClock
 from tallylight.errors import BudgetError, StorageError
-from tallylight.model.attempt import Attempt, AttemptState
+from tallylight.model.attempt import AttemptState
 from tallylight.model.ids import NO_VIDEO, AttemptId, KeyId, ServiceId, VideoId
-from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
+from tallylight.model.ledger import EntryId, EntryState, Purpose
 from tallylight.model.money import Budget
-from tallylight.model.order import Operation, Order, Reference
+from tallylight.model.order import Operation, Reference
 from tallylight.model.video import CreateParams, Video, VideoError, VideoStatus
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.transaction import ClaimedJob, OutboxMessage, SpendingLimit, WriteBatch
+from tests.builders import NOON, SERVICE, VIDEO, attempt_of, new_video
+from tests.group_commit import running_group_commit
 
-NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-KEY = KeyId("key_1")
-SERVICE = ServiceId("sora-2-official")
+KEY = VIDEO.key
 
 
 def video_of(**changes: object) -> Video:
-    video = Video(
-        id=VideoId(f"video_{uuid4().hex}"),
-        key=KEY,
-        model="sora-2",
-        prompt="a paper boat",
-        seconds=4,
-        size="1280x720",
-        created_at=NOON,
-        deadline=NOON + timedelta(minutes=30),
-        fingerprint="f",
-        owner="me",
-    )
+    video = replace(new_video(), fingerprint="f", owner="me")
     return replace(video, **changes)  # type: ignore[arg-type]  # a test's shorthand
-
-
-def attempt_of(video: Video, number: int = 1) -> tuple[Attempt, LedgerEntry]:
-    entry = LedgerEntry(
-        id=EntryId(f"{video.id}-{number}"),
-        service=SERVICE,
-        purpose=Purpose.TRAFFIC,
-        note=video.id,
-        state=EntryState.RESERVED,
-        estimate=Decimal("0.4"),
-        amount=Decimal("0.4"),
-        at=NOON,
-        payer=video.key,
-    )
-    attempt = Attempt(
-        id=AttemptId(f"{video.id}/{number}"),
-        service=SERVICE,
-        purpose=Purpose.TRAFFIC,
-        order=Order("", video.seconds, video.size),
-        model="sora-2",
-        entry=entry.id,
-        intended_at=NOON,
-        video=video.id,
-        number=number,
-    )
-    return attempt, entry
 
 
 def opening(video: Video, *limits: SpendingLimit) -> WriteBatch:
@@ -79,22 +39,6 @@ def opening(video: Video, *limits: SpendingLimit) -> WriteBatch:
     )
 
 
-@asynccontextmanager
-async def running_group_commit(history: Storage) -> AsyncIterator[None]:
-    task = asyncio.create_task(history.group_commit.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-@pytest.fixture
-async def written(history: Storage) -> AsyncIterator[Storage]:
-    async with running_group_commit(history):
-        yield history
-
-
 async def test_a_video_reads_back_as_it_was_written(written: Storage) -> None:
     params = CreateParams(
         operation=Operation.REMIX,
@@ -103,7 +47,7 @@ async def test_a_video_reads_back_as_it_was_written(written: Storage) -> None:
         reference_asset="references/x",
         characters=("char_1",),
         extras={"seed": 7, "meta": {"a": "1"}},
-        pinned_service=SERVICE,
+        pinned_service=SERVICE.id,
         defaulted_fields=("seconds",),
         policy="production",
     )
@@ -160,7 +104,7 @@ async def test_only_one_of_two_replicas_may_send_an_attempt(written: Storage) ->
 
 async def test_a_job_is_claimed_by_one_attempt_only(written: Storage) -> None:
     attempts = []
-    for service in (SERVICE, ServiceId("sora-2-twin")):
+    for service in (SERVICE.id, ServiceId("sora-2-twin")):
         attempt, entry = attempt_of(video_of())
         attempt = replace(attempt, service=service)
         await written.group_commit.write(WriteBatch(new_attempt=attempt, new_entry=entry))
@@ -204,7 +148,7 @@ async def test_another_payer_and_probes_do_not_count_against_a_limit(written: St
     limit = SpendingLimit(Budget(per_day=Decimal("0.5")), KEY, "of this key")
     await written.group_commit.write(opening(video_of(key=KeyId("key_2"))))
     await written.ledger.reserve(
-        SERVICE, Purpose.PROBE, Decimal(9), budget=Budget(), total_budget=Budget(), at=NOON
+        SERVICE.id, Purpose.PROBE, Decimal(9), budget=Budget(), total_budget=Budget(), at=NOON
     )
 
     assert await written.group_commit.write(opening(video_of(), limit))
@@ -215,7 +159,7 @@ async def test_a_row_that_has_ended_is_never_changed(written: Storage) -> None:
     await written.group_commit.write(opening(video))
     attempt, entry = attempt_of(video)
     over = replace(
-        video, status=VideoStatus.COMPLETED, progress=100, ended_at=NOON, service=SERVICE
+        video, status=VideoStatus.COMPLETED, progress=100, ended_at=NOON, service=SERVICE.id
     )
     delivered = replace(attempt, state=AttemptState.DELIVERED, job="j", ended_at=NOON)
     settled = replace(entry, state=EntryState.SETTLED, amount=Decimal("0.3"))

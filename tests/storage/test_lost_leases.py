@@ -5,9 +5,8 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -16,16 +15,15 @@ from sqlalchemy import Connection, event, text
 from tallylight.clock import VirtualClock
 from tallylight.errors import BudgetError
 from tallylight.model.attempt import Attempt, AttemptState
-from tallylight.model.ids import AttemptId, KeyId, ServiceId, VideoId
-from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
+from tallylight.model.ledger import EntryId, EntryState, LedgerEntry
 from tallylight.model.money import Budget
-from tallylight.model.order import Order
 from tallylight.model.video import Video, VideoError, VideoStatus
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.engine import LockId
 from tallylight.storage.transaction import SpendingLimit, WriteBatch
+from tests.builders import NOON, attempt_of, new_video
+from tests.group_commit import running_group_commit
 
-NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LEASE = timedelta(seconds=15)
 LATE = NOON + timedelta(minutes=1)
 
@@ -70,35 +68,10 @@ class Pair:
         return [each.id for each in entries if each.state is EntryState.RESERVED]
 
 
-def attempt_of(video: Video, number: int) -> tuple[Attempt, LedgerEntry]:
-    name, service = f"{video.id}.{number}", ServiceId("sora-2-official")
-    price = Decimal("0.4")
-    entry = LedgerEntry(
-        EntryId(name), service, Purpose.TRAFFIC, video.id, EntryState.RESERVED, price, price, NOON
-    )
-    attempt = Attempt(
-        AttemptId(name),
-        service,
-        Purpose.TRAFFIC,
-        Order("", video.seconds, video.size),
-        "sora-2",
-        entry.id,
-        NOON,
-        video=video.id,
-        number=number,
-    )
-    return attempt, entry
-
-
 @asynccontextmanager
 async def opened(address: str, clock: VirtualClock) -> AsyncIterator[Storage]:
-    async with open_storage(address, clock) as history:
-        task = asyncio.create_task(history.group_commit.run())
-        try:
-            yield history
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+    async with open_storage(address, clock) as history, running_group_commit(history):
+        yield history
 
 
 @pytest.fixture
@@ -106,19 +79,8 @@ async def pair(address: str, clock: VirtualClock) -> AsyncIterator[Pair]:
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(opened(address, clock))
         second = await stack.enter_async_context(opened(address, clock))
-        video = Video(
-            id=VideoId(f"video_{uuid4().hex}"),
-            key=KeyId("key_1"),
-            model="sora-2",
-            prompt="a paper boat",
-            seconds=4,
-            size="1280x720",
-            created_at=NOON,
-            deadline=NOON + timedelta(minutes=30),
-            owner="first",
-            attempts=1,
-        )
-        attempt, entry = attempt_of(video, 1)
+        video = replace(new_video(), owner="first", attempts=1)
+        attempt, entry = attempt_of(video)
         await first.group_commit.write(
             WriteBatch(
                 new_video=video, leased_until=NOON + LEASE, new_attempt=attempt, new_entry=entry
@@ -172,8 +134,8 @@ async def test_after_a_lost_lease_no_budget_error_is_raised(pair: Pair) -> None:
 
 
 async def test_a_lost_lease_does_not_stop_other_batches_of_its_group(pair: Pair) -> None:
-    other = replace(pair.video, id=VideoId(f"video_{uuid4().hex}"), owner="second")
-    attempt, entry = attempt_of(other, 1)
+    other = replace(new_video(), owner="second")
+    attempt, entry = attempt_of(other)
     await pair.first.group_commit.write(
         WriteBatch(new_video=other, leased_until=NOON, new_attempt=attempt, new_entry=entry)
     )

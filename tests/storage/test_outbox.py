@@ -1,8 +1,6 @@
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from sqlalchemy import text
 
 from tallylight.clock import VirtualClock
@@ -10,17 +8,10 @@ from tallylight.model.ids import KeyId, ServiceId
 from tallylight.storage.characters import CharacterRow
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.transaction import OutboxMessage, WriteBatch
+from tests.group_commit import running_group_commit
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-async def written(history: Storage) -> AsyncIterator[Storage]:
-    """Give a storage whose group commit runs."""
-    task = asyncio.create_task(history.group_commit.run())
-    yield history
-    task.cancel()
 
 
 def notice(number: int, endpoint: str = "billing", at: datetime = NOON) -> OutboxMessage:
@@ -57,9 +48,8 @@ async def test_an_abandoned_claim_is_claimed_again(written: Storage) -> None:
 async def test_two_processes_never_claim_the_same(address: str) -> None:
     clock = VirtualClock(NOON)
     async with open_storage(address, clock) as one, open_storage(address, clock) as two:
-        writing = asyncio.create_task(one.group_commit.run())
-        await one.group_commit.write(WriteBatch(messages=tuple(map(notice, range(100)))))
-        writing.cancel()
+        async with running_group_commit(one):
+            await one.group_commit.write(WriteBatch(messages=tuple(map(notice, range(100)))))
 
         claims = await asyncio.gather(
             *(

@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,9 +12,9 @@ import trustme
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
 from tallylight.documents.secret import Secret
-from tallylight.model.ids import ProviderId, UpstreamId
 from tallylight.upstreams.messages import Phase, Reply
 from tallylight.upstreams.transport import Transport
+from tests.builders import UPSTREAM
 
 PLANTED_KEY = "sk-planted-3f9c1d7e5b2a4860"
 
@@ -40,9 +41,8 @@ def make_upstream() -> Callable[..., Upstream]:
         job_timeout: float = 60.0,
         ca_file: str = "",
     ) -> Upstream:
-        return Upstream(
-            id=UpstreamId("one"),
-            provider=ProviderId("provider"),
+        return replace(
+            UPSTREAM,
             base_url=base_url,
             protocol=protocol,
             dialect=dialect,

@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from tallylight.catalogue.services import Feed, Upstream
+from tallylight.catalogue.services import Feed
 from tallylight.clock import SystemClock
-from tallylight.model.ids import ProviderId, UpstreamId
 from tallylight.model.status import Status
 from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.scenario import Scenario
@@ -17,6 +17,7 @@ from tallylight.simulator.world import Simulation
 from tallylight.upstreams.feeds.reader import FeedState
 from tallylight.upstreams.feeds.registry import FEED_READERS
 from tallylight.upstreams.transport import Transport
+from tests.builders import UPSTREAM
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 OUTAGE = {"kind": "refuse", "sign": "overloaded"}
@@ -34,9 +35,7 @@ class Reader:
         self.state = FeedState()
         self.statuses: list[int | None] = []
         self._transport = transport
-        self._upstream = Upstream(
-            UpstreamId("seller"), ProviderId("s"), world.base_url, "openai_videos", "openai", None
-        )
+        self._upstream = replace(UPSTREAM, base_url=world.base_url)
 
     async def read(self) -> Status | None:
         reader = FEED_READERS[self.feed.format]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.verdicts import snapshot
@@ -18,10 +18,10 @@ from tallylight.verdicts.intervals import binomial_tail
 from tallylight.verdicts.judge import initial_state, judge
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import FailureBaseline, JobMinute, ServiceState
+from tests.builders import BROKEN
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SERVICE = ServiceId("sora-2")
-BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", "no capacity", http_status=503)
 HALF_MINUTE = timedelta(seconds=30)
 HOUR = 120  # half minutes
 

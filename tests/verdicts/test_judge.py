@@ -20,10 +20,10 @@ from tallylight.verdicts.judge import (
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.snapshot import dump_state, load_state
 from tallylight.verdicts.state import ServiceState
+from tests.builders import BROKEN
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SERVICE = ServiceId("sora-2")
-BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", "no capacity", http_status=503)
 
 
 @dataclass(slots=True)

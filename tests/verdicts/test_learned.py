@@ -2,16 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.evidence import Evidence, Failure, Source
 from tallylight.model.ids import ServiceId
 from tallylight.verdicts import snapshot
 from tallylight.verdicts.judge import has_conflicting_evidence, initial_state, judge
 from tallylight.verdicts.learned import learned_figures
 from tallylight.verdicts.policy import Policy
+from tests.builders import BROKEN
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SERVICE = ServiceId("sora-2")
-BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", http_status=503)
 JOB = timedelta(seconds=70)
 
 

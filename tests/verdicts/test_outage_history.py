@@ -10,11 +10,11 @@ from tallylight.verdicts.judge import initial_state, judge
 from tallylight.verdicts.outage_history import expected_outages
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import ServiceState
+from tests.builders import BROKEN
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SERVICE = ServiceId("sora-2")
 POLICY = Policy(jobs_ttl=timedelta(days=2))
-BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", http_status=503)
 SIGN = Failure(FailureKind.RISK_CONTROL, Fault.UPSTREAM, "body:challenge", http_status=403)
 
 

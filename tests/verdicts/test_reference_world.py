@@ -15,17 +15,17 @@ from statistics import median
 
 import pytest
 
-from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.verdicts.judge import initial_state, is_alertable, jobs_are_uncertain, judge
 from tallylight.verdicts.policy import Policy
+from tests.builders import BROKEN
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = 60
 END = DAYS * 86400.0
 SERVICE = ServiceId("sora-2")
-BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", "no capacity", http_status=503)
 BAD = frozenset({Status.DEGRADED, Status.RISK_CONTROL, Status.SUSPENDED})
 PAID_PACE, DOUBT_PACE = 3 * 3600.0, 300.0
 FEED_LAG = 900.0

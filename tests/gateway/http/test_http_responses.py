@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from http import HTTPStatus
 
@@ -21,21 +21,11 @@ from tallylight.gateway.http.serialize import (
     video_page_json,
 )
 from tallylight.gateway.requests import ApiError
-from tallylight.model.ids import KeyId, ServiceId, VideoId
+from tallylight.model.ids import ServiceId, VideoId
 from tallylight.model.order import Operation
-from tallylight.model.video import CreateParams, Video, VideoError, VideoStatus
+from tallylight.model.video import CreateParams, VideoError, VideoStatus
+from tests.builders import NOON, VIDEO
 
-NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-VIDEO = Video(
-    id=VideoId("video_1"),
-    key=KeyId("key_1"),
-    model="sora-2",
-    prompt="a boat",
-    seconds=8,
-    size="1280x720",
-    created_at=NOON,
-    deadline=NOON + timedelta(minutes=30),
-)
 MEMBERS = [
     "id",
     "object",

@@ -1,11 +1,11 @@
 """What is expected of a service, from its state on the board and the newest jobs."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from tallylight.catalogue.services import Service
+from tallylight.catalogue.services import ProbeIntervals, Service
 from tallylight.clock import VirtualClock
 from tallylight.gateway.routing.candidates import DEFAULT_JOB_SECONDS, Candidates
 from tallylight.gateway.routing.circuit_breaker import CLOSED_BREAKER, CircuitBreaker
@@ -17,10 +17,8 @@ from tallylight.model.verdict import Verdict
 from tallylight.verdicts.judge import advance_time, initial_state, judge
 from tallylight.verdicts.policy import DEFAULT_MTBF_AND_MTTR, REVERSE_LIKELIHOODS, Policy
 from tallylight.verdicts.state import ServiceState
+from tests.builders import BROKEN, priced_service
 
-MakeService = Callable[..., Service]
-
-BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", http_status=503)
 EMPTY = Failure(FailureKind.QUOTA, Fault.OURS, "status:402", http_status=402)
 LOCKED = Failure(FailureKind.AUTH, Fault.OURS, "status:401", http_status=401)
 A = ServiceId("a")
@@ -75,9 +73,9 @@ def breaker() -> CircuitBreaker:
 
 
 @pytest.fixture
-def official(make_service: MakeService, clock: VirtualClock) -> FakeBoard:
+def official(clock: VirtualClock) -> FakeBoard:
     """Return the board of an official service without generation probes."""
-    return FakeBoard(make_service(generation=None), clock)
+    return FakeBoard(replace(priced_service(), probe_intervals=ProbeIntervals()), clock)
 
 
 def candidate(board: FakeBoard, breaker: CircuitBreaker, clock: VirtualClock) -> Candidate:
@@ -88,15 +86,14 @@ def candidate(board: FakeBoard, breaker: CircuitBreaker, clock: VirtualClock) ->
 @pytest.mark.parametrize(
     ("access", "low", "high"), [(Access.OFFICIAL, 0.9, 0.96), (Access.REVERSE, 0.85, 0.95)]
 )
-def test_an_unknown_service_is_assumed_to_be_typical_of_its_access(  # noqa: PLR0913, PLR0917
-    make_service: MakeService,
+def test_an_unknown_service_is_assumed_to_be_typical_of_its_access(
     breaker: CircuitBreaker,
     clock: VirtualClock,
     access: Access,
     low: float,
     high: float,
 ) -> None:
-    found = candidate(FakeBoard(make_service(access=access), clock), breaker, clock)
+    found = candidate(FakeBoard(priced_service(access=access), clock), breaker, clock)
 
     assert found.verdict.status is Status.UNKNOWN
     assert low < found.delivery < high
@@ -188,9 +185,9 @@ async def test_only_callers_can_show_that_an_unprobed_service_has_recovered(
 
 
 async def test_a_service_that_is_probed_for_money_is_not_tried_on_callers(
-    make_service: MakeService, breaker: CircuitBreaker, clock: VirtualClock
+    breaker: CircuitBreaker, clock: VirtualClock
 ) -> None:
-    board = FakeBoard(make_service(), clock)
+    board = FakeBoard(priced_service(), clock)
     await board.job()
     for _ in range(12):
         await board.job(BROKEN)

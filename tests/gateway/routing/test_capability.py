@@ -1,12 +1,11 @@
 """How a request is fitted to what a service allows."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from tallylight.catalogue.services import Medium, Service
+from tallylight.catalogue.services import FactSheet, Medium, Service
 from tallylight.gateway.routing.candidates import capability_of
 from tallylight.gateway.routing.capability import (
     Capability,
@@ -15,13 +14,18 @@ from tallylight.gateway.routing.capability import (
     Mismatch,
     requirements_of,
 )
+from tallylight.model.money import Price, PriceUnit
 from tallylight.model.order import Operation, Order, Reference
+from tests.builders import price_per_second, priced_service
 
-MakeService = Callable[..., Service]
-
+SHEET = priced_service().sheet
 ORDER = Order("a kite", 8, "1280x720")
 BOTH = ("seconds", "size")
 ALL = Features(frozenset(Operation), takes_reference=True, takes_url=True, takes_characters=True)
+
+
+def service_with(sheet: FactSheet) -> Service:
+    return replace(priced_service(), sheet=sheet)
 
 
 def match_of(service: Service, order: Order = ORDER, **more: object) -> Match | Mismatch:
@@ -30,12 +34,12 @@ def match_of(service: Service, order: Order = ORDER, **more: object) -> Match | 
     return Capability(service, features).match(requirements_of(order, **more))  # type: ignore[arg-type]
 
 
-def test_allowed_values_are_not_changed(make_service: MakeService) -> None:
-    assert match_of(make_service()) == Match(8, "1280x720", Decimal("0.80"), 0.8)
+def test_allowed_values_are_not_changed() -> None:
+    assert match_of(priced_service()) == Match(8, "1280x720", Decimal("0.80"), 0.8)
 
 
-def test_unknown_facts_exclude_nothing(make_service: MakeService) -> None:
-    service = make_service(lengths=(), sizes=(), price=None)
+def test_unknown_facts_exclude_nothing() -> None:
+    service = service_with(replace(SHEET, lengths=(), sizes=(), price=None))
 
     assert match_of(service) == Match(8, "1280x720", None, 0.0)
 
@@ -45,9 +49,9 @@ def test_unknown_facts_exclude_nothing(make_service: MakeService) -> None:
     [(10, (8, 12), 8), (11, (8, 12), 12), (2, (4, 8), 4), (60, (4, 8), 8), (8, (8,), 8)],
 )
 def test_the_nearest_length_is_substituted_if_the_route_allows_it(
-    make_service: MakeService, asked: int, lengths: tuple[int, ...], expected: int
+    asked: int, lengths: tuple[int, ...], expected: int
 ) -> None:
-    service, order = make_service(lengths=lengths), replace(ORDER, seconds=asked)
+    service, order = service_with(replace(SHEET, lengths=lengths)), replace(ORDER, seconds=asked)
 
     found = match_of(service, order, substitutes={"seconds"})
 
@@ -60,8 +64,8 @@ def test_the_nearest_length_is_substituted_if_the_route_allows_it(
         assert match_of(service, order) == Mismatch("seconds", str(asked), allowed)
 
 
-def test_the_nearest_size_of_the_same_ratio_is_substituted(make_service: MakeService) -> None:
-    service = make_service(sizes=("720x1280", "854x480", "1920x1080"))
+def test_the_nearest_size_of_the_same_ratio_is_substituted() -> None:
+    service = service_with(replace(SHEET, sizes=("720x1280", "854x480", "1920x1080")))
 
     found = match_of(service, substitutes=BOTH)
 
@@ -69,8 +73,8 @@ def test_the_nearest_size_of_the_same_ratio_is_substituted(make_service: MakeSer
     assert (found.size, found.substituted) == ("854x480", {"size": "1280x720→854x480"})
 
 
-def test_portrait_is_never_substituted_for_landscape(make_service: MakeService) -> None:
-    service = make_service(sizes=("720x1280", "1024x1024"))
+def test_portrait_is_never_substituted_for_landscape() -> None:
+    service = service_with(replace(SHEET, sizes=("720x1280", "1024x1024")))
 
     assert match_of(service, substitutes=BOTH) == Mismatch(
         "size", "1280x720", "720x1280, 1024x1024"
@@ -78,31 +82,28 @@ def test_portrait_is_never_substituted_for_landscape(make_service: MakeService) 
 
 
 @pytest.mark.parametrize("size", ["", "wide", "0x0", "1280x", "9" * 5000 + "x1", "٣x٤"])
-def test_an_invalid_size_matches_no_service_that_lists_sizes(
-    make_service: MakeService, size: str
-) -> None:
-    found = match_of(make_service(), replace(ORDER, size=size), substitutes=BOTH)
+def test_an_invalid_size_matches_no_service_that_lists_sizes(size: str) -> None:
+    found = match_of(priced_service(), replace(ORDER, size=size), substitutes=BOTH)
 
     assert found == Mismatch("size", size, "1280x720, 720x1280")
 
 
-def test_a_missing_value_defaults_to_the_api_s_default_if_allowed(
-    make_service: MakeService,
-) -> None:
-    found = match_of(make_service(), Order("a kite", 0, ""), chosen=BOTH)
+def test_a_missing_value_defaults_to_the_api_s_default_if_allowed() -> None:
+    found = match_of(priced_service(), Order("a kite", 0, ""), chosen=BOTH)
 
     assert found == Match(4, "720x1280", Decimal("0.40"), 0.4)
 
 
-def test_a_missing_value_defaults_to_the_nearest_length_and_the_cheapest_size(
-    make_service: MakeService,
-) -> None:
-    service = make_service(
-        lengths=(10, 15),
-        sizes=("1920x1080", "1280x720", "720x1280"),
-        rates={"1080p": "0.30", "720p": "0.10"},
+def test_a_missing_value_defaults_to_the_nearest_length_and_the_cheapest_size() -> None:
+    service = service_with(
+        replace(
+            SHEET,
+            lengths=(10, 15),
+            sizes=("1920x1080", "1280x720", "720x1280"),
+            price=Price(PriceUnit.PER_SECOND, {"1080p": Decimal("0.30"), "720p": Decimal("0.10")}),
+        )
     )
-    dear_default = replace(service, sheet=replace(service.sheet, sizes=("1920x1080", "1024x576")))
+    dear_default = service_with(replace(service.sheet, sizes=("1920x1080", "1024x576")))
 
     first, second = (
         match_of(each, Order("a kite", 0, ""), chosen=BOTH) for each in (service, dear_default)
@@ -112,13 +113,11 @@ def test_a_missing_value_defaults_to_the_nearest_length_and_the_cheapest_size(
     assert second == Match(10, "1920x1080", Decimal("3.00"), 3.0)
 
 
-def test_the_chosen_size_has_the_requested_aspect_ratio(
-    make_service: MakeService,
-) -> None:
+def test_the_chosen_size_has_the_requested_aspect_ratio() -> None:
     order = Order("a kite", 8, "", extras={"aspect_ratio": "16:9"})
 
-    found = match_of(make_service(), order, chosen=("size",))
-    missing = match_of(make_service(sizes=("720x1280",)), order, chosen=("size",))
+    found = match_of(priced_service(), order, chosen=("size",))
+    missing = match_of(service_with(replace(SHEET, sizes=("720x1280",))), order, chosen=("size",))
 
     assert isinstance(found, Match)
     assert found.size == "1280x720"
@@ -139,18 +138,16 @@ def test_the_chosen_size_has_the_requested_aspect_ratio(
     ],
 )
 def test_a_feature_that_the_protocol_lacks_is_a_mismatch(
-    make_service: MakeService, order: Order, features: Features, param: str
+    order: Order, features: Features, param: str
 ) -> None:
-    found = match_of(make_service(), order, features=features)
+    found = match_of(priced_service(), order, features=features)
 
     assert isinstance(found, Mismatch)
     assert found.param == param
 
 
-def test_a_service_that_takes_only_bytes_gets_no_reference_url(
-    make_service: MakeService,
-) -> None:
-    service = make_service()
+def test_a_service_that_takes_only_bytes_gets_no_reference_url() -> None:
+    service = priced_service()
     reverse = replace(service.upstream, protocol="chat_video", dialect="sora2api")
     can = capability_of(replace(service, upstream=reverse))
 
@@ -163,32 +160,29 @@ def test_a_service_that_takes_only_bytes_gets_no_reference_url(
     assert isinstance(by_bytes, Match)
 
 
-def test_an_image_service_matches_no_video_request(make_service: MakeService) -> None:
-    found = match_of(make_service(medium=Medium.IMAGE))
+def test_an_image_service_matches_no_video_request() -> None:
+    found = match_of(service_with(replace(SHEET, medium=Medium.IMAGE)))
 
     assert isinstance(found, Mismatch)
     assert found.param == "model"
 
 
-def test_a_remix_is_as_long_and_as_large_as_its_source(make_service: MakeService) -> None:
+def test_a_remix_is_as_long_and_as_large_as_its_source() -> None:
     order = replace(ORDER, seconds=5, size="1x1", operation=Operation.REMIX)
 
-    assert match_of(make_service(), order) == Match(5, "1x1", Decimal("0.50"), 0.5)
+    assert match_of(priced_service(), order) == Match(5, "1x1", Decimal("0.50"), 0.5)
 
 
-def test_an_extension_may_have_a_length_that_no_sheet_lists(make_service: MakeService) -> None:
-    found = match_of(make_service(), replace(ORDER, seconds=20, operation=Operation.EXTEND))
+def test_an_extension_may_have_a_length_that_no_sheet_lists() -> None:
+    found = match_of(priced_service(), replace(ORDER, seconds=20, operation=Operation.EXTEND))
 
     assert isinstance(found, Match)
     assert found.seconds == 20
 
 
-def test_a_reference_image_adds_to_the_cost(make_service: MakeService) -> None:
-    service = make_service()
-    price = service.sheet.price
-    assert price is not None
-    dearer = replace(price, per_input_image=Decimal("0.05"))
-    service = replace(service, sheet=replace(service.sheet, price=dearer))
+def test_a_reference_image_adds_to_the_cost() -> None:
+    price = replace(price_per_second("0.10"), per_input_image=Decimal("0.05"))
+    service = service_with(replace(SHEET, price=price))
 
     found = match_of(service, replace(ORDER, reference=Reference(url="https://a.example/b.png")))
 

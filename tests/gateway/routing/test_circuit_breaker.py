@@ -19,9 +19,9 @@ from tallylight.gateway.routing.circuit_breaker import (
 )
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.ids import ServiceId
+from tests.builders import BROKEN
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", http_status=503)
 CALLERS = Failure(FailureKind.INVALID_REQUEST, Fault.CALLER, "status:400", http_status=400)
 BUSY = Failure(
     FailureKind.RATE_LIMITED, Fault.OURS, "status:429", retry_after=timedelta(seconds=30)

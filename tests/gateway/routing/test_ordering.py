@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from tallylight.catalogue.services import BillingBasis, Service
+from tallylight.catalogue.services import BillingBasis
 from tallylight.gateway.routing.ordering import rank
 from tallylight.gateway.routing.presets import Preference, Preset, RoutingPolicy, policy_named
 from tallylight.gateway.routing.ranking import Candidate, Ranking, RankingReason
@@ -16,8 +16,8 @@ from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId
 from tallylight.model.order import Order, Reference
 from tallylight.model.status import Access, Status
+from tests.builders import priced_service
 
-MakeService = Callable[..., Service]
 MakeCandidate = Callable[..., Candidate]
 Make = Callable[..., Candidate]
 
@@ -25,7 +25,7 @@ ORDER = Order("a kite", 4, "1280x720")
 
 
 @pytest.fixture
-def make(make_service: MakeService, make_prospect: MakeCandidate) -> Make:
+def make(make_candidate: MakeCandidate) -> Make:
     """Return a function that makes the candidate of a service."""
 
     def make(
@@ -33,7 +33,7 @@ def make(make_service: MakeService, make_prospect: MakeCandidate) -> Make:
     ) -> Candidate:
         kind = Access(access)
         bills = BillingBasis(str(more.pop("bills", "acceptances")))
-        return make_prospect(make_service(name, price=price, access=kind, bills=bills), **more)
+        return make_candidate(priced_service(name, price, kind, bills), **more)
 
     return make
 
@@ -125,10 +125,9 @@ def test_an_unusable_service_is_excluded_with_the_reason(
     assert found.retry_after == bad.wait
 
 
-def test_a_mismatch_names_the_field_and_the_allowed_values(
-    make_service: MakeService, make_prospect: MakeCandidate
-) -> None:
-    long = make_prospect(make_service("long", lengths=(10, 15)))
+def test_a_mismatch_names_the_field_and_the_allowed_values(make_candidate: MakeCandidate) -> None:
+    service = priced_service("long")
+    long = make_candidate(replace(service, sheet=replace(service.sheet, lengths=(10, 15))))
 
     found = ranking([long])
 
@@ -207,9 +206,9 @@ def test_a_caller_s_policy_replaces_the_route_s(make: Make) -> None:
 
 
 def test_an_unpriced_service_is_ranked_at_the_highest_price(
-    make: Make, make_service: MakeService, make_prospect: MakeCandidate
+    make: Make, make_candidate: MakeCandidate
 ) -> None:
-    unpriced = make_prospect(make_service("unpriced", price=None), delivery=0.96)
+    unpriced = make_candidate(priced_service("unpriced", None), delivery=0.96)
     candidates = [unpriced, make("dear", "0.50", delivery=0.95), make("cheap", "0.10")]
 
     found = ranking(candidates, Preference.CHEAPEST)

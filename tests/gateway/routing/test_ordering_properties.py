@@ -19,8 +19,8 @@ from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId
 from tallylight.model.order import Order
 from tallylight.model.status import Access, Status
+from tests.builders import priced_service
 
-MakeService = Callable[..., Service]
 MakeCandidate = Callable[..., Candidate]
 CandidateLists = st.SearchStrategy[list[Candidate]]
 
@@ -33,13 +33,27 @@ SIZES = st.lists(
 ).map(tuple)
 
 
+@cache
+def _service(  # noqa: PLR0913  # hypothesis draws them
+    name: str,
+    *,
+    access: Access,
+    price: str | None,
+    lengths: tuple[int, ...],
+    sizes: tuple[str, ...],
+    bills: BillingBasis,
+) -> Service:
+    service = priced_service(name, price, access, bills)
+    return replace(service, sheet=replace(service.sheet, lengths=lengths, sizes=sizes))
+
+
 @pytest.fixture(scope="session")
-def candidate_lists(make_service: MakeService, make_prospect: MakeCandidate) -> CandidateLists:
+def candidate_lists(make_candidate: MakeCandidate) -> CandidateLists:
     """Return a strategy for the candidates of up to six services."""
 
     def one(number: int) -> st.SearchStrategy[Candidate]:
         services = st.builds(
-            cache(make_service),
+            _service,
             st.just(f"s{number}"),
             access=st.sampled_from(Access),
             price=st.none() | st.sampled_from(["0", "0.05", "0.10", "0.1001", "0.50"]),
@@ -49,7 +63,7 @@ def candidate_lists(make_service: MakeService, make_prospect: MakeCandidate) -> 
         )
         return services.flatmap(
             lambda service: st.builds(
-                make_prospect,
+                make_candidate,
                 st.just(service),
                 status=st.sampled_from(Status),
                 blocked=st.sampled_from([None, None, FailureKind.AUTH, FailureKind.QUOTA]),
@@ -187,8 +201,7 @@ def test_the_order_in_which_a_route_names_its_services_matters_only_where_it_is_
 @given(data=st.data(), policy=POLICIES, draw=DRAWS, cheaper=st.integers(0, 5))
 def test_a_cheaper_service_that_is_otherwise_equal_never_ranks_below(  # noqa: PLR0913, PLR0917  # hypothesis gives them
     candidate_lists: CandidateLists,
-    make_service: MakeService,
-    make_prospect: MakeCandidate,
+    make_candidate: MakeCandidate,
     data: st.DataObject,
     policy: RoutingPolicy,
     draw: float | None,
@@ -199,7 +212,7 @@ def test_a_cheaper_service_that_is_otherwise_equal_never_ranks_below(  # noqa: P
         data.draw(st.sampled_from([0.4, 0.95])),
     )
     pair = [
-        make_prospect(make_service(name, price=price, bills=bills), delivery=delivery)
+        make_candidate(priced_service(name, price, bills=bills), delivery=delivery)
         for name, price in (
             (f"t{cheaper}", "0.1000"),
             (f"t{5 - cheaper}x", data.draw(st.sampled_from(["0.1001", "0.11", "3"]))),
@@ -237,10 +250,10 @@ def test_an_explicit_order_is_kept_among_services_that_are_trusted(
     "weights", [(1.0, 1.0, 1.0), (3.0, 1.0, 0.5), (1.0, 0.0, 2.0), (0.0, 0.0, 1.0)]
 )
 def test_ties_share_the_requests_by_their_weights(
-    make_service: MakeService, make_prospect: MakeCandidate, weights: Sequence[float]
+    make_candidate: MakeCandidate, weights: Sequence[float]
 ) -> None:
     candidates = [
-        make_prospect(make_service(name, price=price), delivery=delivery)
+        make_candidate(priced_service(name, price), delivery=delivery)
         for name, price, delivery in (
             ("a", "0.100", 0.950),
             ("b", "0.101", 0.955),
@@ -272,11 +285,11 @@ def test_ties_share_the_requests_by_their_weights(
 
 @pytest.mark.parametrize("traffic_share", [0.02, 0.1, 0.4])
 def test_a_recovering_service_is_the_first_choice_of_its_share_of_requests(
-    make_service: MakeService, make_prospect: MakeCandidate, traffic_share: float
+    make_candidate: MakeCandidate, traffic_share: float
 ) -> None:
-    weak = make_prospect(make_service("b", price="0.01"), traffic_share=traffic_share)
-    also = make_prospect(make_service("c", price="0.02"), traffic_share=traffic_share)
-    candidates = [make_prospect(make_service("a")), weak, also]
+    weak = make_candidate(priced_service("b", "0.01"), traffic_share=traffic_share)
+    also = make_candidate(priced_service("c", "0.02"), traffic_share=traffic_share)
+    candidates = [make_candidate(priced_service()), weak, also]
     route = Route("r", tuple(each.service.id for each in candidates), Preset.BUDGET)
     draws = 4000
 

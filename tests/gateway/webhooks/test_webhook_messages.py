@@ -1,20 +1,18 @@
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylight.gateway.webhooks.messages import RETRY_PERIOD, retry_at, webhook_messages
 from tallylight.gateway.webhooks.options import WebhookOptions
-from tallylight.model.ids import KeyId, VideoId
-from tallylight.model.video import Video, VideoStatus
+from tallylight.model.ids import VideoId
+from tallylight.model.video import VideoStatus
+from tests import builders
+from tests.builders import NOON
 
-NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-VIDEO = Video(
-    VideoId("video_1"), KeyId("key_1"), "sora", "a boat", 8, "1280x720", NOON, NOON,
-    status=VideoStatus.COMPLETED,
-)  # fmt: skip
+VIDEO = replace(builders.VIDEO, status=VideoStatus.COMPLETED)
 
 
 def endpoint(*events: str) -> WebhookOptions:

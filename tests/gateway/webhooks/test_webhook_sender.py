@@ -19,6 +19,7 @@ from tallylight.gateway.webhooks.options import WebhookEndpoints, WebhookOptions
 from tallylight.gateway.webhooks.sender import WebhookSender
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.transaction import OutboxMessage, WriteBatch
+from tests.group_commit import running_group_commit
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SECOND = timedelta(seconds=1)
@@ -123,9 +124,8 @@ async def store_webhooks(history: Storage, *endpoints: str, count: int = 1) -> N
         for name in endpoints
         for number in range(count)
     ]
-    writing = asyncio.create_task(history.group_commit.run())
-    await history.group_commit.write(WriteBatch(messages=tuple(notices)))
-    writing.cancel()
+    async with running_group_commit(history):
+        await history.group_commit.write(WriteBatch(messages=tuple(notices)))
 
 
 async def outcomes(history: Storage) -> list[str]:
