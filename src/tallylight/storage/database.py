@@ -75,7 +75,7 @@ class Storage(StorageQueries):
 
     def claim_leadership(self) -> AbstractAsyncContextManager[HeldLock | None]:
         """Try to become the only leader on this PostgreSQL; give None if another process is it."""
-        return self._connections.try_lock(LockId.LEADER)
+        return self.connections.try_lock(LockId.LEADER)
 
     def add_evidence(self, piece: Evidence) -> None:
         """Buffer evidence; it is written within about a second.
@@ -115,7 +115,7 @@ class Storage(StorageQueries):
         async with self._buffer.draining() as buffered:
             found = records()
             rows = {record.service: record.state for record in found}
-            async with self._connections.durable_transaction(LockId.EVIDENCE) as connection:
+            async with self.connections.durable_transaction(LockId.EVIDENCE) as connection:
                 await self.leader_epoch.check(connection)
                 cursor = await evidence.insert_evidence(connection, buffered)
                 await state_snapshots.store_snapshots(connection, rows, cursor)
@@ -138,7 +138,7 @@ class Storage(StorageQueries):
         """
         async with self._buffer.draining() as buffered:
             rows = snapshot()
-            async with self._connections.relaxed_transaction(LockId.EVIDENCE) as connection:
+            async with self.connections.relaxed_transaction(LockId.EVIDENCE) as connection:
                 await self.leader_epoch.check(connection)
                 cursor = await evidence.insert_evidence(connection, buffered)
                 await state_snapshots.store_snapshots(connection, rows, cursor)
@@ -151,7 +151,7 @@ class Storage(StorageQueries):
 
     async def save_component_state(self, name: str, state: str) -> None:
         """Store the state of a component as text, in place of its former one."""
-        async with self._connections.relaxed_transaction(LockId.EVIDENCE) as connection:
+        async with self.connections.relaxed_transaction(LockId.EVIDENCE) as connection:
             await connection.execute(
                 upsert(connection, component_state_table), {"name": name, "state": state}
             )
@@ -170,16 +170,16 @@ class Storage(StorageQueries):
             pass
 
     async def _fold_batch(self) -> bool:
-        async with self._connections.relaxed_transaction(LockId.ROLLUP) as connection:
+        async with self.connections.relaxed_transaction(LockId.ROLLUP) as connection:
             return await rollups.fold_batch(connection)
 
     async def _close_day(self) -> bool:
-        async with self._connections.relaxed_transaction(LockId.EVIDENCE) as connection:
+        async with self.connections.relaxed_transaction(LockId.EVIDENCE) as connection:
             return await day_status.close_oldest_day(connection, self._clock.now())
 
     async def _delete_batch(self, policy: Retention) -> bool:
         now = self._clock.now()
-        async with self._connections.relaxed_transaction(LockId.ROLLUP) as connection:
+        async with self.connections.relaxed_transaction(LockId.ROLLUP) as connection:
             evidence_deleted = await retention.delete_old_evidence(connection, policy, now)
             rollups_deleted = await retention.delete_old_rollups(connection, policy, now)
         return evidence_deleted or rollups_deleted

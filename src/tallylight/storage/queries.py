@@ -1,4 +1,4 @@
-"""Reads what happened: evidence, transitions, incidents, rollups, and the state of components."""
+"""Reads what happened: evidence, transitions, incidents, and the state of components."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
@@ -13,13 +13,11 @@ from tallylight.storage import (
     day_status,
     evidence,
     incidents,
-    rollups,
     state_snapshots,
     transitions,
 )
 from tallylight.storage.engine import Connections
 from tallylight.storage.evidence import EvidenceRecord
-from tallylight.storage.rollups import Grain, Rollup
 from tallylight.storage.state_snapshots import StateSnapshot
 from tallylight.storage.tables import component_state_table
 
@@ -33,11 +31,11 @@ class StorageQueries:
     """
 
     def __init__(self, connections: Connections) -> None:
-        self._connections = connections
+        self.connections = connections
 
     async def snapshots(self) -> Mapping[ServiceId, StateSnapshot]:
         """Return the stored snapshot of every service that has one."""
-        async with self._connections.read_transaction() as connection:
+        async with self.connections.read_transaction() as connection:
             return await state_snapshots.load_snapshots(connection)
 
     def replay(
@@ -50,15 +48,15 @@ class StorageQueries:
             cursors: The id of the last evidence in the snapshot of each service that has one.
             since: The moment of recording from which services without a snapshot are read.
         """
-        return evidence.evidence_after_cursors(self._connections, services, cursors, since)
+        return evidence.evidence_after_cursors(self.connections, services, cursors, since)
 
     async def evidence_after(self, cursor: int) -> Sequence[EvidenceRecord]:
         """Return a page of the evidence of all services after an id, oldest first."""
-        return await evidence.evidence_after(self._connections, cursor)
+        return await evidence.evidence_after(self.connections, cursor)
 
     async def latest_cursor(self) -> int:
         """Return the id of the newest evidence."""
-        async with self._connections.read_transaction() as connection:
+        async with self.connections.read_transaction() as connection:
             return await evidence.latest_id(connection)
 
     async def evidence(
@@ -73,7 +71,7 @@ class StorageQueries:
 
         Without a start, the evidence of one service is searched within the last day before the end.
         """
-        async with self._connections.read_transaction() as connection:
+        async with self.connections.read_transaction() as connection:
             return await evidence.latest_evidence(
                 connection, service, start=start, end=end, limit=limit
             )
@@ -82,7 +80,7 @@ class StorageQueries:
         self, service: ServiceId | None, start: datetime, end: datetime
     ) -> tuple[Transition, ...]:
         """Return the transitions that happened in [start, end), oldest first."""
-        async with self._connections.read_transaction() as connection:
+        async with self.connections.read_transaction() as connection:
             return await transitions.transitions_between(connection, service, start, end)
 
     async def status_intervals(
@@ -92,14 +90,14 @@ class StorageQueries:
 
         Before its first transition a service is UNKNOWN.
         """
-        async with self._connections.read_transaction() as connection:
+        async with self.connections.read_transaction() as connection:
             return await transitions.status_intervals(connection, services, start, end)
 
     async def status_seconds(
         self, services: Collection[ServiceId], start: datetime, end: datetime
     ) -> Mapping[ServiceId, Mapping[Status, float]]:
         """Return the seconds that each service spent in each status."""
-        async with self._connections.read_transaction() as connection:
+        async with self.connections.read_transaction() as connection:
             return await day_status.status_seconds(connection, services, start, end)
 
     async def incidents(
@@ -111,7 +109,7 @@ class StorageQueries:
         limit: int = 50,
     ) -> tuple[Incident, ...]:
         """Return incidents that had not ended at `start`, latest start first."""
-        async with self._connections.read_transaction() as connection:
+        async with self.connections.read_transaction() as connection:
             return await incidents.latest_incidents(
                 connection, service, open_only=open_only, start=start, limit=limit
             )
@@ -122,23 +120,16 @@ class StorageQueries:
 
     async def incident(self, incident: IncidentId) -> Incident | None:
         """Return the incident of an id, None if there is none."""
-        async with self._connections.read_transaction() as connection:
+        async with self.connections.read_transaction() as connection:
             return await incidents.get_incident(connection, incident)
-
-    async def rollups(
-        self, grain: Grain, services: Collection[ServiceId], start: datetime, end: datetime
-    ) -> tuple[Rollup, ...]:
-        """Return the rollups of buckets that start in [start, end), oldest first."""
-        async with self._connections.read_transaction() as connection:
-            return await rollups.rollups_between(connection, grain, services, start, end)
 
     def evidence_pages(self, start: datetime, end: datetime) -> AsyncIterator[tuple[Evidence, ...]]:
         """Yield all evidence of [start, end) in the order of its ids, a page at a time."""
-        return evidence.evidence_pages(self._connections, start, end)
+        return evidence.evidence_pages(self.connections, start, end)
 
     async def component_state(self, name: str) -> str | None:
         """Return the stored state of a component, None if it has none."""
-        async with self._connections.read_transaction() as connection:
+        async with self.connections.read_transaction() as connection:
             found: str | None = await connection.scalar(
                 select(component_state_table.c.state).where(component_state_table.c.name == name)
             )

@@ -270,7 +270,7 @@ rollups_table = Table(
     Column("bad", BigInteger, nullable=False),
     Column("neutral", BigInteger, nullable=False),
     Column("latency_sum_us", BigInteger, nullable=False),
-    Column("latency_bins", Text, nullable=False),  # `histogram.format_bins`
+    Column("latency_bins", Text, nullable=False),  # `rollups.format_bins`
     PrimaryKeyConstraint("grain", "bucket_us", "service", "source"),
     sqlite_with_rowid=False,  # rows are stored in the order of the key
 )
