@@ -14,9 +14,8 @@ from sqlalchemy import Connection, create_engine, text
 
 from tallylight.clock import VirtualClock
 from tallylight.errors import ConfigurationError, StorageError
-from tallylight.storage.address import database_url
 from tallylight.storage.database import open_storage
-from tallylight.storage.engine import LockId, connect
+from tallylight.storage.engine import LockId, connect, database_url
 from tallylight.storage.migration import HEAD, stored_revision
 from tallylight.storage.tables import metadata
 

@@ -68,8 +68,6 @@ class RunningServer:
     """A running server.
 
     Args:
-        runtime: The parts that monitor and serve the gateway.
-        address: Address of the status page.
         tasks: Tasks that must not end while the server runs.
     """
 

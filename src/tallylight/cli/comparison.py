@@ -42,14 +42,7 @@ def print_comparison(scores: "Sequence[RuleScore]", to: "Translator") -> None:
 def comparison_json(
     trace: "Trace", name: str | None, seed: int, scores: "Sequence[RuleScore]"
 ) -> object:
-    """Return the scores as JSON, with the minutes of each true status by shown status.
-
-    Args:
-        trace: The trace.
-        name: Name of the trace; None for the operator's own services.
-        seed: Seed of the random numbers.
-        scores: Score of each rule.
-    """
+    """Return the scores as JSON, with the minutes of each true status by shown status."""
     return {
         "trace": name,
         "days": trace.days,

@@ -36,22 +36,7 @@ _FAILED, _BAD_USAGE, _INTERRUPTED = 1, 2, 130
 
 @dataclass(frozen=True, slots=True)
 class _GenerateOptions:
-    """Options of one command.
-
-    Args:
-        prompt: The prompt; None with `resume`.
-        resume: Id of a video to fetch that was requested before.
-        model: The route, "" for the default one.
-        seconds: Length in seconds, None for the service's default.
-        size: "1280x720", "" for the service's default.
-        policy: Preset or preference, "" for the route's own.
-        reference: A reference picture: a file or its address.
-        out: The file to write, None for a file named after the video.
-        force: Replace an existing file.
-        config: The configuration file, as the operator named it.
-        json: Print the result as JSON.
-        idempotency_key: Identifies this request among the videos of the database.
-    """
+    """Options of one command."""
 
     prompt: str | None
     resume: str | None

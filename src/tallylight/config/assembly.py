@@ -103,9 +103,7 @@ class Environment:
     """Context that all services of a file share.
 
     Args:
-        upstreams: The valid upstreams.
         probe_defaults: Probe options for services that do not set their own.
-        report: Collects errors and warnings.
         file_date: Day of the last change of the file, which is the date of the facts in it.
     """
 

@@ -42,14 +42,12 @@ class Price:
     """The price of one model at one provider.
 
     Args:
-        unit: The unit of the rates.
         rates: USD by resolution ("720p", "1080p", "4k"); "*" is the rate for all others.
         silent_rates: The rates without an audio track, where that is cheaper; a resolution that
             is missing here costs as much as with audio.
         blocks: For PER_BLOCK: the rates of each block by its length in seconds.
         tokens: For PER_MILLION_TOKENS: the estimated tokens of one second of video, or of one
             image, by resolution.
-        per_input_image: The surcharge for each reference image.
     """
 
     unit: PriceUnit

@@ -47,7 +47,6 @@ class VideoAttempts(NamedTuple):
 
     Args:
         attempts: All attempts, oldest first.
-        entries: Their ledger entries.
     """
 
     attempts: tuple[Attempt, ...]

@@ -39,16 +39,7 @@ from tallylight.storage.videos import Videos
 
 
 class Storage(StorageQueries):
-    """Reads and writes everything that is stored in one database.
-
-    Args:
-        connections: Connections to the database.
-        clock: The clock that tells which days are over and what is too old.
-        leader_epoch: The fencing token of this process.
-        buffer: The buffer of evidence.
-        forwarded_evidence: Evidence that followers forward to the leader.
-        buffer_task: The task that writes the buffer.
-    """
+    """Reads and writes everything that is stored in one database."""
 
     def __init__(  # noqa: PLR0913, PLR0917  # only `open_storage` calls it
         self,

@@ -15,19 +15,26 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from enum import IntEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
-from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    IntegrityError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from tallylight.errors import StorageError, UnwritableError
-from tallylight.storage.address import database_url
+from tallylight.errors import ConfigurationError, Problem, StorageError, UnwritableError
 
+_ALLOWED = "sqlite:///relative/path, sqlite:////absolute/path or postgresql://user@host/name"
 _LOCK_SPACE = 0x7A11  # keeps our advisory locks apart from those of other programs
 _BUSY_MS = 5000
 _WAL_ATTEMPTS = 10
@@ -224,6 +231,36 @@ def connect(address: str) -> Connections:
     engine = create_async_engine(url, hide_parameters=True, pool_size=3, max_overflow=7)
     _configure_sqlite(engine.sync_engine)
     return Connections(engine)
+
+
+def database_url(address: str) -> URL:
+    """Return the URL of a database with its driver.
+
+    Raises:
+        ConfigurationError: if the address has another form, or the driver is not installed.
+    """
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
+        raise _unusable("is not an address of a database") from None
+    match url.drivername:
+        case "sqlite" if url.database and url.database != ":memory:":
+            return url.set(drivername="sqlite+aiosqlite")
+        case "sqlite":
+            raise _unusable("names no file")
+        case "postgresql":
+            if find_spec("psycopg") is None:
+                raise _unusable("needs PostgreSQL's driver: pip install 'tallylight[postgres]'")
+            return url.set(drivername="postgresql+psycopg")
+        case scheme:
+            raise _unusable(f'has the unknown scheme "{scheme}"')
+
+
+def _unusable(reason: str) -> ConfigurationError:
+    # The address itself is not shown: it may hold a password.
+    return ConfigurationError(
+        (Problem("configuration", "database.url", f"{reason}; write {_ALLOWED}"),)
+    )
 
 
 def _thread_engine_for(url: URL) -> Engine:

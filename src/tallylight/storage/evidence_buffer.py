@@ -40,9 +40,7 @@ class EvidenceBuffer:
     """Evidence that is not yet written.
 
     Args:
-        connections: Connections to the database.
         clock: The clock that dates evidence.
-        table: The table that the evidence is written to.
         guard: Raises StorageError, within the transaction, if this process must not write.
         max_size: The number of pieces above which the oldest are dropped.
     """
@@ -143,12 +141,7 @@ class EvidenceBuffer:
 
 @asynccontextmanager
 async def running_buffer(buffer: EvidenceBuffer, name: str) -> AsyncIterator[asyncio.Task[Never]]:
-    """Run the task that writes a buffer; at the end of the block, write what is left.
-
-    Args:
-        buffer: The buffer.
-        name: The name of the task.
-    """
+    """Run the task that writes a buffer; at the end of the block, write what is left."""
     # A TaskGroup would wrap the errors of the block in an ExceptionGroup.
     task = asyncio.create_task(_run_logged(buffer), name=name)
     try:

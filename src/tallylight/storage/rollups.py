@@ -60,15 +60,7 @@ class Rollup:
     """The evidence of one source about one service in one bucket.
 
     Args:
-        grain: The width of the bucket.
-        start: The start of the bucket.
-        service: The service that the evidence is about.
-        source: The source of the evidence.
-        good: The number of pieces that are good.
-        bad: The number of pieces that are bad.
         neutral: The number of all other pieces: faults of callers or ours, claims of feeds.
-        latency_sum: The sum of the measured latencies.
-        latencies: Their histogram.
     """
 
     grain: Grain

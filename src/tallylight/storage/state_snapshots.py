@@ -15,7 +15,6 @@ class StateSnapshot(NamedTuple):
     """The judge's state of a service.
 
     Args:
-        state: The state as JSON.
         cursor: The id of the last evidence that is in it.
     """
 

@@ -36,7 +36,6 @@ class SpendingLimit(NamedTuple):
     """A budget for callers' videos.
 
     Args:
-        budget: The limits.
         payer: The key whose videos count; None for those of all keys.
         name: Its name in the error that refuses a video.
     """
@@ -73,18 +72,11 @@ class WriteBatch:
     """Rows that are written together.
 
     Args:
-        new_video: A video to insert.
-        leased_until: The end of its first lease.
         new_attempt: An attempt to insert; it may be sent only after that. A further attempt at an
             existing video is inserted only if that video, given in `video`, has not ended and
             still has the same owner.
-        new_entry: The ledger entry that reserves money for the attempt.
         limits: The budgets that the reservation must not exceed.
-        video: A video to update.
-        attempts: Attempts to update.
         entries: Ledger entries that were settled or released.
-        messages: Webhooks to deliver.
-        claimed_job: A job to claim, unless another attempt has it.
     """
 
     new_video: Video | None = None

@@ -69,11 +69,7 @@ class ClusterRole:
                 await self._step_down()
 
     async def run_embedded(self, judge_once: _Action) -> None:
-        """Follow until cancelled, and lead only for moments: a client must not stop a server.
-
-        Args:
-            judge_once: The work to do in such a moment.
-        """
+        """Follow until cancelled, and lead only for moments: a client must not stop a server."""
 
         async def lead_briefly() -> None:
             await self.lead_briefly(judge_once)
