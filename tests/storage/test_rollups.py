@@ -15,7 +15,7 @@ from tallylight.model.status import Status
 from tallylight.storage import rollups
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.engine import LockId
-from tallylight.storage.retention import Retention
+from tallylight.storage.retention import RetentionOptions
 from tallylight.storage.rollups import Grain, Rollup, rollup_from_row
 from tallylight.storage.tables import rollups_table as table
 
@@ -128,10 +128,10 @@ async def test_old_evidence_is_deleted_once_it_is_in_the_rollups(
     history.add_evidence(young)
     await history.flush()
 
-    await history.apply_retention(Retention())
+    await history.apply_retention(RetentionOptions())
     assert len(await history.evidence()) == 2  # not folded yet
     await history.update_rollups()
-    await history.apply_retention(Retention())
+    await history.apply_retention(RetentionOptions())
 
     assert await history.evidence() == (young,)
     assert sum(day.good for day in await all_rollups(history, Grain.DAY)) == 2
@@ -143,12 +143,12 @@ async def test_coarser_rollups_are_kept_longer(history: Storage, clock: VirtualC
     await history.update_rollups()
 
     await clock.advance(timedelta(days=91))
-    await history.apply_retention(Retention())
+    await history.apply_retention(RetentionOptions())
     kept = [grain for grain in Grain if await all_rollups(history, grain)]
     assert kept == [Grain.HOUR, Grain.DAY]
 
     await clock.advance(timedelta(days=730))
-    await history.apply_retention(Retention())
+    await history.apply_retention(RetentionOptions())
     kept = [grain for grain in Grain if await all_rollups(history, grain)]
     assert kept == [Grain.DAY]
 

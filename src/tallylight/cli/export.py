@@ -216,22 +216,20 @@ def _ledger_row(
 def _purpose_label(purpose: "Purpose", to: Translator) -> str:
     from tallylight.model.ledger import Purpose
 
-    match purpose:
-        case Purpose.PROBE:
-            return to.gettext("Generation probe")
-        case Purpose.TRAFFIC:
-            return to.gettext("Live traffic")
-        case Purpose.UNEXPECTED_CHARGE:
-            return to.gettext("Free probe that was billed")
+    labels = {
+        Purpose.PROBE: to.gettext("Generation probe"),
+        Purpose.TRAFFIC: to.gettext("Live traffic"),
+        Purpose.UNEXPECTED_CHARGE: to.gettext("Free probe that was billed"),
+    }
+    return labels[purpose]
 
 
 def _state_label(entry: "LedgerEntry", to: Translator) -> str:
     from tallylight.model.ledger import EntryState
 
-    match entry.state:
-        case EntryState.RESERVED:
-            return to.gettext("reserved")
-        case EntryState.SETTLED:
-            return to.gettext("spent")
-        case EntryState.RELEASED:
-            return to.gettext("not spent")
+    labels = {
+        EntryState.RESERVED: to.gettext("reserved"),
+        EntryState.SETTLED: to.gettext("spent"),
+        EntryState.RELEASED: to.gettext("not spent"),
+    }
+    return labels[entry.state]

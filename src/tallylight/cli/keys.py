@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.models import OptionInfo
 
 from tallylight.cli.command_group import PlainCommand
 from tallylight.cli.shared import (
@@ -41,6 +42,11 @@ def _parse_usd(text: str) -> Decimal:
         raise typer.BadParameter(str(error)) from None
 
 
+def _usd_option(explanation: str) -> OptionInfo:
+    option: OptionInfo = typer.Option(parser=_parse_usd, metavar="USD", help=explanation)
+    return option
+
+
 @keys_app.command(cls=PlainCommand)
 @run_async
 async def create(
@@ -56,22 +62,13 @@ async def create(
         ),
     ] = None,
     per_hour: Annotated[
-        Decimal | None,
-        typer.Option(
-            parser=_parse_usd, metavar="USD", help="Spending limit of its videos per hour."
-        ),
+        Decimal | None, _usd_option("Spending limit of its videos per hour.")
     ] = None,
     per_day: Annotated[
-        Decimal | None,
-        typer.Option(
-            parser=_parse_usd, metavar="USD", help="Spending limit of its videos in 24 hours."
-        ),
+        Decimal | None, _usd_option("Spending limit of its videos in 24 hours.")
     ] = None,
     per_month: Annotated[
-        Decimal | None,
-        typer.Option(
-            parser=_parse_usd, metavar="USD", help="Spending limit of its videos in 30 days."
-        ),
+        Decimal | None, _usd_option("Spending limit of its videos in 30 days.")
     ] = None,
     config: ConfigOption = None,
     json: JsonOption = False,

@@ -11,10 +11,9 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from tallylight.documents.parsers import Duration
 from tallylight.documents.section import Section
 from tallylight.status.options import StatusOptions
-from tallylight.storage.retention import Retention
+from tallylight.storage.retention import RetentionOptions
 
 DEFAULT_DATABASE = "sqlite:///tallylight.db"
 _LAST_PORT = 65_535
@@ -25,16 +24,6 @@ def _checked_database_url(url: str) -> str:
     if not url.startswith(("sqlite:///", "postgresql://")):
         raise ValueError("is not an address; write sqlite:///path or postgresql://user@host/name")
     return url
-
-
-class RetentionOptions(Section):
-    """Retention; transitions, incidents, the ledger and daily rollups are kept for ever."""
-
-    evidence: Duration = Field(Retention().evidence, description="Individual pieces of evidence.")
-    five_minutes: Duration = Field(
-        Retention().five_minutes, description="Evidence aggregated over five minutes."
-    )
-    hours: Duration = Field(Retention().hours, description="Evidence aggregated over one hour.")
 
 
 class DatabaseOptions(Section):

@@ -13,8 +13,8 @@ from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import Catalogue, Medium, Service
 from tallylight.clock import Clock, SystemClock
 from tallylight.config import assembly, from_environment
+from tallylight.config.assembly import ConfigReport
 from tallylight.config.options import ProbeOptions, ServicesSection, UpstreamsSection
-from tallylight.config.report import ConfigReport
 from tallylight.config.sections import DEFAULT_DATABASE, DatabaseOptions, PageOptions
 from tallylight.documents.addresses import is_loopback
 from tallylight.documents.budget import BudgetOptions
@@ -30,7 +30,7 @@ from tallylight.gateway.routing.options import RouteOptions, Routes
 from tallylight.gateway.routing.routes import Route, default_routes
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget
-from tallylight.storage.retention import Retention
+from tallylight.storage.retention import RetentionOptions
 from tallylight.verdicts.options import PolicyOptions
 
 DEFAULT_PATH = Path("tallylight.yaml")
@@ -97,7 +97,7 @@ class Configuration:
     gateway: GatewayOptions = field(default_factory=GatewayOptions)
     assets: AssetOptions = field(default_factory=AssetOptions)
     database_url: str = field(default=DEFAULT_DATABASE, repr=False)
-    retention: Retention = field(default_factory=Retention)
+    retention: RetentionOptions = field(default_factory=RetentionOptions)
     warnings: tuple[Problem, ...] = ()
     files: frozenset[Path] = frozenset()
 
@@ -146,7 +146,6 @@ def configuration_of(document: Document, source: Path) -> Configuration:
         report.add_error(("services",), "has no service; there is nothing to monitor")
     if report.errors:
         raise ConfigurationError(in_file_order(report.errors), document.files)
-    retention = settings.database.retention
     return Configuration(
         path=source,
         catalogue=catalogue,
@@ -158,7 +157,7 @@ def configuration_of(document: Document, source: Path) -> Configuration:
         gateway=settings.gateway,
         assets=settings.assets,
         database_url=settings.database.url,
-        retention=Retention(retention.evidence, retention.five_minutes, retention.hours),
+        retention=settings.database.retention,
         warnings=tuple(report.warnings),
         files=document.files,
     )

@@ -32,7 +32,7 @@ from tallylight.storage.ledger import Ledger
 from tallylight.storage.migration import upgrade_schema
 from tallylight.storage.outbox import Outbox
 from tallylight.storage.queries import StorageQueries
-from tallylight.storage.retention import Retention
+from tallylight.storage.retention import RetentionOptions
 from tallylight.storage.tables import component_state_table
 from tallylight.storage.transition_record import TransitionRecord
 from tallylight.storage.videos import Videos
@@ -155,7 +155,7 @@ class Storage(StorageQueries):
         while await self._close_day():
             pass
 
-    async def apply_retention(self, retention_policy: Retention) -> None:
+    async def apply_retention(self, retention_policy: RetentionOptions) -> None:
         """Delete what is older than a policy keeps."""
         while await self._delete_batch(retention_policy):
             pass
@@ -168,7 +168,7 @@ class Storage(StorageQueries):
         async with self.connections.relaxed_transaction(LockId.EVIDENCE) as connection:
             return await day_status.close_oldest_day(connection, self._clock.now())
 
-    async def _delete_batch(self, policy: Retention) -> bool:
+    async def _delete_batch(self, policy: RetentionOptions) -> bool:
         now = self._clock.now()
         async with self.connections.relaxed_transaction(LockId.ROLLUP) as connection:
             evidence_deleted = await retention.delete_old_evidence(connection, policy, now)

@@ -89,12 +89,6 @@ class Connections:
         self._durable_engine = engine.execution_options(**{_SYNCHRONOUS_OPTION: "FULL"})
         self._relaxed_engine = engine.execution_options(**{_SYNCHRONOUS_OPTION: "NORMAL"})
         self._thread_engine = _thread_engine_for(engine.url)
-        self._thread_durable_engine = self._thread_engine.execution_options(
-            **{_SYNCHRONOUS_OPTION: "FULL"}
-        )
-        self._thread_relaxed_engine = self._thread_engine.execution_options(
-            **{_SYNCHRONOUS_OPTION: "NORMAL"}
-        )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="group-commit")
         # SQLite waits for a lock by polling; a lock inside the process is fair and wakes at once.
         self._writer_lock: AbstractAsyncContextManager[None] = (
@@ -133,24 +127,18 @@ class Connections:
                     await connection.execute(_ACQUIRE_LOCK, names)
                 yield connection
 
-    async def run_durable_in_thread(self, work: Callable[[Connection], _T]) -> _T:
-        """Run work in a durable transaction of the synchronous driver, in a thread.
+    async def run_in_thread(self, work: Callable[[Connection], _T], *, is_durable: bool) -> _T:
+        """Run work in a transaction of the synchronous driver, in a thread.
 
         Many rows at once cost a fraction of what they cost through asyncio. On PostgreSQL the
         transaction takes no lock, unless the work calls `acquire_lock`.
         """
-        return await self._in_thread(self._thread_durable_engine, work)
-
-    async def run_relaxed_in_thread(self, work: Callable[[Connection], _T]) -> _T:
-        """Run work in the same way in a relaxed transaction."""
-        return await self._in_thread(self._thread_relaxed_engine, work)
-
-    async def _in_thread(self, engine: Engine, work: Callable[[Connection], _T]) -> _T:
-        is_relaxed = engine is self._thread_relaxed_engine and not self._is_sqlite
+        option = {_SYNCHRONOUS_OPTION: "FULL" if is_durable else "NORMAL"}
+        engine = self._thread_engine.execution_options(**option)
 
         def transact() -> _T:
             with engine.begin() as connection:
-                if is_relaxed:
+                if not (is_durable or self._is_sqlite):
                     connection.execute(_RELAXED_COMMIT)
                 return work(connection)
 

@@ -24,7 +24,7 @@ MAX_DELAY = timedelta(days=1)
 #: The same for evidence recorded before its time (another machine's clock).
 MAX_CLOCK_SKEW = timedelta(minutes=5)
 
-_PAGE_SIZE = 1000
+PAGE_SIZE = 1000
 #: How far back the newest evidence of one service is searched. The search has no index, and a day
 #: of 1,000 services that are probed every 60 s is 1.4 million rows.
 _SEARCH_WINDOW = timedelta(days=1)
@@ -113,21 +113,6 @@ async def evidence_after_cursors(
                     yield EvidenceRecord(row.id, evidence_from_row(row))
 
 
-async def evidence_after(connections: Connections, cursor: int) -> tuple[EvidenceRecord, ...]:
-    """Return a page of the evidence after an id, oldest first."""
-    async with connections.read_transaction() as connection:
-        found = await connection.execute(select_page_after(cursor, _PAGE_SIZE))
-        return tuple(EvidenceRecord(row.id, evidence_from_row(row)) for row in found)
-
-
-async def evidence_pages(
-    connections: Connections, start: datetime, end: datetime
-) -> AsyncIterator[tuple[Evidence, ...]]:
-    """Yield all evidence of [start, end) in the order of its ids, a page at a time."""
-    async for page in row_pages(connections, window_filter(start, end), after=0):
-        yield tuple(evidence_from_row(row) for row in page)
-
-
 async def row_pages(
     connections: Connections, where: Sequence[ColumnElement[bool]], *, after: int
 ) -> AsyncIterator[Sequence[Row[*tuple[object, ...]]]]:
@@ -135,12 +120,12 @@ async def row_pages(
     while True:
         async with connections.read_transaction() as connection:
             page = (
-                await connection.execute(select_page_after(after, _PAGE_SIZE).where(*where))
+                await connection.execute(select_page_after(after, PAGE_SIZE).where(*where))
             ).all()
         if page:
             yield page
             after = page[-1].id
-        if len(page) < _PAGE_SIZE:
+        if len(page) < PAGE_SIZE:
             return
 
 

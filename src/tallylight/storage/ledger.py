@@ -100,23 +100,10 @@ class Ledger:
         """
         await self._close(entry, EntryState.RELEASED, Decimal(0))
 
-    async def spent(
-        self, window: timedelta, at: datetime, service: ServiceId | None = None
-    ) -> Decimal:
-        """Return what probes spent or reserved in the window that ends at `at`, in USD."""
-        query = select(func.sum(table.c.amount_micro_usd)).where(
-            table.c.at_us > at - window, _IS_PROBE_SPENDING
-        )
-        if service is not None:
-            query = query.where(table.c.service == service)
-        async with self._connections.read_transaction() as connection:
-            total = await connection.scalar(query)
-        return Decimal(total or 0) / MICROS_PER_USD
-
     async def spent_by_service(
         self, window: timedelta, at: datetime
     ) -> Mapping[ServiceId, Decimal]:
-        """Return `spent` of every service that probes spent money on, in one query."""
+        """Return what probes spent or reserved in the window that ends at `at`, in USD."""
         total = func.sum(table.c.amount_micro_usd)
         query = (
             select(table.c.service, total.label("micros"))
@@ -152,26 +139,14 @@ class Ledger:
             )
 
     async def entries(
-        self,
-        service: ServiceId | None = None,
-        *,
-        start: datetime | None = None,
-        end: datetime | None = None,
-        limit: int = 100,
+        self, *, end: datetime | None = None, limit: int = 100
     ) -> tuple[LedgerEntry, ...]:
-        """Return the entries that were reserved in [start, end), newest first."""
-        where: list[ColumnElement[bool]] = []
-        if service is not None:
-            where.append(table.c.service == service)
-        if start is not None:
-            where.append(table.c.at_us >= start)
+        """Return the entries that were reserved before `end`, newest first."""
+        query = select(table).order_by(table.c.at_us.desc(), table.c.id).limit(limit)
         if end is not None:
-            where.append(table.c.at_us < end)
-        query = select(table).where(*where).order_by(table.c.at_us.desc(), table.c.id)
+            query = query.where(table.c.at_us < end)
         async with self._connections.read_transaction() as connection:
-            return tuple(
-                entry_from_row(row) for row in await connection.execute(query.limit(limit))
-            )
+            return tuple(entry_from_row(row) for row in await connection.execute(query))
 
     async def by_ids(self, ids: Collection[EntryId]) -> Mapping[EntryId, LedgerEntry]:
         """Return the entries of these ids; unknown ids are left out."""

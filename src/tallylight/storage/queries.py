@@ -52,7 +52,12 @@ class StorageQueries:
 
     async def evidence_after(self, cursor: int) -> Sequence[EvidenceRecord]:
         """Return a page of the evidence of all services after an id, oldest first."""
-        return await evidence.evidence_after(self.connections, cursor)
+        query = evidence.select_page_after(cursor, evidence.PAGE_SIZE)
+        async with self.connections.read_transaction() as connection:
+            return [
+                EvidenceRecord(row.id, evidence.evidence_from_row(row))
+                for row in await connection.execute(query)
+            ]
 
     async def latest_cursor(self) -> int:
         """Return the id of the newest evidence."""
@@ -123,9 +128,13 @@ class StorageQueries:
         async with self.connections.read_transaction() as connection:
             return await incidents.get_incident(connection, incident)
 
-    def evidence_pages(self, start: datetime, end: datetime) -> AsyncIterator[tuple[Evidence, ...]]:
+    async def evidence_pages(
+        self, start: datetime, end: datetime
+    ) -> AsyncIterator[tuple[Evidence, ...]]:
         """Yield all evidence of [start, end) in the order of its ids, a page at a time."""
-        return evidence.evidence_pages(self.connections, start, end)
+        where = evidence.window_filter(start, end)
+        async for page in evidence.row_pages(self.connections, where, after=0):
+            yield tuple(map(evidence.evidence_from_row, page))
 
     async def component_state(self, name: str) -> str | None:
         """Return the stored state of a component, None if it has none."""
