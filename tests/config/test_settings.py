@@ -7,7 +7,7 @@ import pytest
 
 from tallylight.catalogue.services import BillingBasis, ProbeIntervals, ShutdownPrecision
 from tallylight.clock import VirtualClock
-from tallylight.config.sections import ListenAddress
+from tallylight.config.options import ListenAddress
 from tallylight.config.settings import Configuration, load_configuration
 from tallylight.errors import ConfigurationError
 from tallylight.model.ids import ServiceId

@@ -14,8 +14,14 @@ from tallylight.catalogue.services import Catalogue, Medium, Service
 from tallylight.clock import Clock, SystemClock
 from tallylight.config import assembly, from_environment
 from tallylight.config.assembly import ConfigReport
-from tallylight.config.options import ProbeOptions, ServicesSection, UpstreamsSection
-from tallylight.config.sections import DEFAULT_DATABASE, DatabaseOptions, PageOptions
+from tallylight.config.options import (
+    DEFAULT_DATABASE,
+    DatabaseOptions,
+    PageOptions,
+    ProbeOptions,
+    ServicesSection,
+    UpstreamsSection,
+)
 from tallylight.documents.addresses import is_loopback
 from tallylight.documents.budget import BudgetOptions
 from tallylight.documents.document import Document, in_file_order, read_document, validate_partially

@@ -32,10 +32,6 @@ MAX_BUFFERED = 50_000
 WriteGuard = Callable[[AsyncConnection], Awaitable[None]]
 
 
-async def _allow_always(_: AsyncConnection) -> None:
-    """Allow every write."""
-
-
 class EvidenceBuffer:
     """Evidence that is not yet written.
 
@@ -51,7 +47,7 @@ class EvidenceBuffer:
         clock: Clock,
         *,
         table: Table = evidence_table,
-        guard: WriteGuard = _allow_always,
+        guard: WriteGuard | None = None,
         max_size: int = MAX_BUFFERED,
     ) -> None:
         self._connections = connections
@@ -106,7 +102,8 @@ class EvidenceBuffer:
         async with self.draining() as records:
             if records:
                 async with self._connections.relaxed_transaction(LockId.EVIDENCE) as connection:
-                    await self._guard(connection)
+                    if self._guard is not None:
+                        await self._guard(connection)
                     await insert_evidence(connection, records, self._table)
 
     async def run(self) -> Never:

@@ -50,15 +50,7 @@ async def latest_incidents(
     start: datetime | None,
     limit: int,
 ) -> tuple[Incident, ...]:
-    """Return incidents, latest start first.
-
-    Args:
-        connection: A transaction.
-        service: The service whose incidents are read; None for all services.
-        open_only: Whether incidents that have ended are left out.
-        start: Incidents that had ended by then are left out.
-        limit: The maximum number of incidents.
-    """
+    """Return incidents that had not ended at `start`, latest start first."""
     where: list[ColumnElement[bool]] = []
     if service is not None:
         where.append(table.c.service == service)

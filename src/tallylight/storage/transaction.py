@@ -18,16 +18,16 @@ from tallylight.model.ids import KeyId, ServiceId, VideoId
 from tallylight.model.ledger import EntryState, LedgerEntry, Purpose
 from tallylight.model.money import Budget
 from tallylight.model.video import Video, VideoStatus
-from tallylight.storage.attempt_rows import attempt_update_values, attempt_values
+from tallylight.storage.attempts import attempt_update_values, attempt_values
 from tallylight.storage.engine import LockId, acquire_lock, insert_or_ignore
-from tallylight.storage.ledger_rows import (
+from tallylight.storage.ledger import (
     budget_error,
     ledger_update_values,
     ledger_values,
     spending_query,
 )
 from tallylight.storage.tables import attempts_table, ledger_table, outbox_table, videos_table
-from tallylight.storage.video_rows import video_update_values, video_values
+from tallylight.storage.videos import video_update_values, video_values
 
 _Rows = dict[str, list[Mapping[str, object]]]
 
