@@ -115,8 +115,8 @@ async def open_history(config: Path | None) -> AsyncIterator[OpenedHistory]:
 
 
 def print_json(value: object) -> None:
-    """Print a value as JSON."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    """Print a value as JSON; dates and decimals are texts."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
 
 
 def print_line(text: str = "") -> None:

@@ -17,7 +17,7 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.storage.engine import MAX_IN_LIST, Connections
 from tallylight.storage.tables import evidence_table as table
-from tallylight.storage.types import MICROSECOND, failure_from_row, failure_values, to_microseconds
+from tallylight.storage.types import failure_from_row, failure_values, to_microseconds
 
 #: Evidence that is recorded at most this long after its time is found by its time (a feed's lag).
 MAX_DELAY = timedelta(days=1)
@@ -25,9 +25,6 @@ MAX_DELAY = timedelta(days=1)
 MAX_CLOCK_SKEW = timedelta(minutes=5)
 
 PAGE_SIZE = 1000
-#: How far back the newest evidence of one service is searched. The search has no index, and a day
-#: of 1,000 services that are probed every 60 s is 1.4 million rows.
-_SEARCH_WINDOW = timedelta(days=1)
 
 
 class EvidenceRecord(NamedTuple):
@@ -60,32 +57,6 @@ async def insert_evidence(
 async def latest_id(connection: AsyncConnection, of: Table = table) -> int:
     """Return the id of the newest evidence, 0 if there is none."""
     return int(await connection.scalar(select(func.max(of.c.id))) or 0)
-
-
-async def latest_evidence(
-    connection: AsyncConnection,
-    service: ServiceId | None,
-    *,
-    start: datetime | None,
-    end: datetime | None,
-    limit: int,
-) -> tuple[Evidence, ...]:
-    """Return the newest evidence of a window, newest first.
-
-    Without a start, the evidence of one service is searched within the last day.
-    """
-    where = window_filter(start, end)
-    if service is not None:
-        where.append(table.c.service == service)
-        if start is None:
-            last = await latest_id(connection)
-            until = last if end is None else min(last, to_microseconds(end + MAX_DELAY))
-            where.append(table.c.id > until - _SEARCH_WINDOW // MICROSECOND)
-    found = await connection.execute(
-        select(table).where(*where).order_by(table.c.id.desc()).limit(limit)
-    )
-    pieces = [evidence_from_row(row) for row in found]
-    return tuple(sorted(pieces, key=lambda piece: piece.at, reverse=True))
 
 
 async def evidence_after_cursors(

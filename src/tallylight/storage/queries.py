@@ -1,9 +1,9 @@
 """Reads what happened: evidence, transitions, incidents, and the state of components."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from tallylight.model.evidence import Evidence
 from tallylight.model.ids import IncidentId, ServiceId
@@ -13,14 +13,23 @@ from tallylight.storage import (
     day_status,
     evidence,
     incidents,
-    state_snapshots,
     transitions,
 )
 from tallylight.storage.engine import Connections
 from tallylight.storage.evidence import EvidenceRecord
 from tallylight.storage.state_snapshots import StateSnapshot
-from tallylight.storage.tables import component_state_table
+from tallylight.storage.tables import (
+    component_state_table,
+    evidence_table,
+    incidents_table,
+    state_snapshots_table,
+    transitions_table,
+)
+from tallylight.storage.types import MICROSECOND, to_microseconds
 
+#: How far back the newest evidence of one service is searched. The search has no index, and a day
+#: of 1,000 services that are probed every 60 s is 1.4 million rows.
+_SEARCH_WINDOW = timedelta(days=1)
 _NO_LIMIT = 1_000_000  # more open incidents than any configuration has services
 
 
@@ -36,7 +45,10 @@ class StorageQueries:
     async def snapshots(self) -> Mapping[ServiceId, StateSnapshot]:
         """Return the stored snapshot of every service that has one."""
         async with self.connections.read_transaction() as connection:
-            return await state_snapshots.load_snapshots(connection)
+            found = await connection.execute(select(state_snapshots_table))
+            return {
+                ServiceId(row.service): StateSnapshot(row.state, int(row.cursor)) for row in found
+            }
 
     def replay(
         self, services: Collection[ServiceId], cursors: Mapping[ServiceId, int], since: datetime
@@ -76,17 +88,31 @@ class StorageQueries:
 
         Without a start, the evidence of one service is searched within the last day before the end.
         """
+        ids = evidence_table.c.id
+        where = evidence.window_filter(start, end)
+        if service is not None:
+            where.append(evidence_table.c.service == service)
         async with self.connections.read_transaction() as connection:
-            return await evidence.latest_evidence(
-                connection, service, start=start, end=end, limit=limit
-            )
+            if service is not None and start is None:
+                until = await evidence.latest_id(connection)
+                if end is not None:
+                    until = min(until, to_microseconds(end + evidence.MAX_DELAY))
+                where.append(ids > until - _SEARCH_WINDOW // MICROSECOND)
+            query = select(evidence_table).where(*where).order_by(ids.desc()).limit(limit)
+            pieces = map(evidence.evidence_from_row, await connection.execute(query))
+            return tuple(sorted(pieces, key=lambda piece: piece.at, reverse=True))
 
     async def transitions(
         self, service: ServiceId | None, start: datetime, end: datetime
     ) -> tuple[Transition, ...]:
         """Return the transitions that happened in [start, end), oldest first."""
+        columns = transitions_table.c
+        query = select(transitions_table).where(columns.at_us >= start, columns.at_us < end)
+        if service is not None:
+            query = query.where(columns.service == service)
+        query = query.order_by(columns.at_us, columns.id, columns.service)
         async with self.connections.read_transaction() as connection:
-            return await transitions.transitions_between(connection, service, start, end)
+            return tuple(map(transitions.transition_from_row, await connection.execute(query)))
 
     async def status_intervals(
         self, services: Collection[ServiceId], start: datetime, end: datetime
@@ -114,10 +140,15 @@ class StorageQueries:
         limit: int = 50,
     ) -> tuple[Incident, ...]:
         """Return incidents that had not ended at `start`, latest start first."""
-        async with self.connections.read_transaction() as connection:
-            return await incidents.latest_incidents(
-                connection, service, open_only=open_only, start=start, limit=limit
-            )
+        columns = incidents_table.c
+        query = select(incidents_table).order_by(columns.started_at_us.desc(), columns.id)
+        if service is not None:
+            query = query.where(columns.service == service)
+        if open_only:
+            query = query.where(columns.ended_at_us.is_(None))
+        if start is not None:
+            query = query.where(columns.ended_at_us.is_(None) | (columns.ended_at_us > start))
+        return await self._incidents(query.limit(limit))
 
     async def open_incidents(self) -> tuple[Incident, ...]:
         """Return all incidents that have not ended."""
@@ -125,8 +156,8 @@ class StorageQueries:
 
     async def incident(self, incident: IncidentId) -> Incident | None:
         """Return the incident of an id, None if there is none."""
-        async with self.connections.read_transaction() as connection:
-            return await incidents.get_incident(connection, incident)
+        query = select(incidents_table).where(incidents_table.c.id == incident)
+        return next(iter(await self._incidents(query)), None)
 
     async def evidence_pages(
         self, start: datetime, end: datetime
@@ -143,3 +174,8 @@ class StorageQueries:
                 select(component_state_table.c.state).where(component_state_table.c.name == name)
             )
             return found
+
+    async def _incidents(self, query: Select[*tuple[object, ...]]) -> tuple[Incident, ...]:
+        async with self.connections.read_transaction() as connection:
+            rows = (await connection.execute(query)).all()
+            return await incidents.incidents_from_rows(connection, rows)
