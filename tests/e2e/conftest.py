@@ -357,7 +357,7 @@ def serve(launch: Launcher, write: Callable[[Document], Path]) -> Serve:
         program = launch("serve", "--json-logs", "--config", str(write(document)), env=env)
 
         def address() -> str | None:
-            return next((str(event["address"]) for event in program.events("server.started")), None)
+            return next((str(event["address"]) for event in program.events("serving")), None)
 
         return Server(program, _eventually(address, of=[program]))
 

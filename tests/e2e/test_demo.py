@@ -40,7 +40,7 @@ def test_six_verdicts_stand_with_true_reasons(settled: "Demo") -> None:
     assert "风控" in why["sora-2-reverse"]
     assert "temporarily paused" in why["sora-2-pro-reverse"]
     for id_, status in JANUARY.items():
-        arrived = "The newest video arrived" in why[id_]
+        arrived = "Latest video delivered" in why[id_]
         assert arrived is (status == "operational"), why[id_]
 
 

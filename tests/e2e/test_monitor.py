@@ -171,7 +171,7 @@ def test_beside_a_server_it_shows_its_rounds_and_records_none(
     config: Path, launch: "Launcher", eventually: "Eventually"
 ) -> None:
     server = launch("serve", "--json-logs", "--config", str(config))
-    eventually(lambda: server.events("server.started"))
+    eventually(lambda: server.events("serving"))
 
     program = launch.python("-c", TWICE)
 

@@ -112,7 +112,7 @@ def test_sigterm_ends_it_within_seconds_with_nothing_lost(
 
     reader.close()
     assert code == 0, server.program.logged()
-    assert server.program.events("server.stopped")
+    assert server.program.events("stopped")
     with closing(sqlite3.connect(launch.folder / "history.db")) as database:
         question = "SELECT count(*) FROM evidence WHERE service = 'film' AND source = 'reach'"
         ((stored,),) = database.execute(question)

@@ -51,15 +51,13 @@ async def _run(configuration: Configuration, path: Path | None, clock: Clock) ->
     loop.add_signal_handler(signal.SIGHUP, hup.set)
     _log_warnings(configuration)
     async with running_server(configuration, clock) as served:
-        log.info(
-            "server.started", address=served.address, services=len(served.runtime.board.services())
-        )
+        log.info("serving", address=served.address, services=len(served.runtime.board.services()))
         reloading = asyncio.create_task(_reload_on_change(served.runtime, path, hup), name="reload")
         try:
             await served.run_until(stop, reloading)
         finally:
             reloading.cancel()
-    log.info("server.stopped")
+    log.info("stopped")
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ class Attempts:
 
     async def mark_in_doubt(self, attempt: AttemptId, reason: str) -> Attempt:
         """Record that it is not known whether it was accepted."""
-        return await self._transition(attempt, AttemptState.IN_DOUBT, doubt_reason=reason)
+        return await self._transition(attempt, AttemptState.IN_DOUBT, doubt=reason)
 
     async def mark_delivered(self, attempt: AttemptId, at: datetime) -> Attempt:
         """Record that its video was delivered."""
@@ -226,7 +226,7 @@ def attempt_update_values(attempt: Attempt) -> dict[str, object]:
         "given_up_at_us": attempt.given_up_at,
         "ended_at_us": attempt.ended_at,
         "job": attempt.job,
-        "doubt_reason": attempt.doubt_reason,
+        "doubt": attempt.doubt_reason,
         **failure_values(attempt.failure),
     }
 
@@ -245,7 +245,7 @@ def attempt_from_row(row: Row[*tuple[object, ...]]) -> Attempt:
         accepted_at=row.accepted_at_us,
         ended_at=row.ended_at_us,
         job=row.job,
-        doubt_reason=row.doubt_reason,
+        doubt_reason=row.doubt,
         failure=failure_from_row(row),
         video=VideoId(row.video),
         number=row.number,
