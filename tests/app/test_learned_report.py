@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tallylight.app import learned_report
+from tallylight.app import summary
 from tallylight.app.cluster.read_only_storage import open_read_only
 from tallylight.board import Board
 from tallylight.clock import VirtualClock
@@ -108,7 +108,7 @@ def test_it_is_told_in_sentences() -> None:
         median_job=None,
     )
 
-    said = list(learned_report.learned_lines(found, translator(Language.EN)))
+    said = list(summary.learned_lines(found, translator(Language.EN)))
 
     assert [line.replace("\N{NARROW NO-BREAK SPACE}", " ") for line in said] == [
         "Background failure rate of free checks: 5% (default; 1 of 30 so far)",
@@ -121,7 +121,7 @@ def test_it_is_told_in_sentences() -> None:
 def test_it_is_told_to_machines() -> None:
     nothing = LearnedFalseAlarmRate(0.03, 0, 0, is_learned=False)
 
-    told = learned_report.learned_json(LearnedFigures(nothing, nothing, timedelta(minutes=2), None))
+    told = summary.learned_json(LearnedFigures(nothing, nothing, timedelta(minutes=2), None))
 
     assert told == {
         "api_noise": {"share": 0.03, "bad": 0, "of": 0, "is_learned": False},

@@ -7,14 +7,14 @@ import pytest
 
 from tallylight.catalogue.services import BillingBasis, ProbeIntervals, ShutdownPrecision
 from tallylight.clock import VirtualClock
-from tallylight.config.sections import ListenAddress
+from tallylight.config.options import ListenAddress
 from tallylight.config.settings import Configuration, load_configuration
 from tallylight.errors import ConfigurationError
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget
 from tallylight.model.order import Order
 from tallylight.model.status import Access
-from tallylight.storage.retention import Retention
+from tallylight.storage.retention import RetentionOptions
 
 Load = Callable[..., Configuration]
 Complain = Callable[..., list[str]]
@@ -54,7 +54,7 @@ def test_the_example_is_valid(tmp_path: Path) -> None:
         Decimal("0.75"), Decimal("3.00"), Decimal("60.00")
     )
     assert found.status.listen == ListenAddress("127.0.0.1", 8080)
-    assert found.retention == Retention()
+    assert found.retention == RetentionOptions()
     assert found.warnings == ()
     assert len(found.files) == 3
 

@@ -90,7 +90,7 @@ async def test_a_process_that_lost_its_lease_sends_no_further_attempt(start: Sta
 
     async def write_late(batch: WriteBatch) -> bool:
         if batch.is_further:
-            async with gateway.storage._connections.relaxed_transaction(LockId.VIDEO) as connection:
+            async with gateway.storage.connections.relaxed_transaction(LockId.VIDEO) as connection:
                 await connection.execute(take)
         return await write(batch)
 

@@ -48,10 +48,10 @@ def cost_or_none(price: Price, order: Order, images: int = 0) -> Decimal | None:
         return None
 
 
-@given(prices(), orders, st.integers(0, 9), st.booleans())
-def test_a_cost_is_never_negative(price: Price, order: Order, images: int, audio: bool) -> None:
+@given(prices(), orders, st.integers(0, 9))
+def test_a_cost_is_never_negative(price: Price, order: Order, images: int) -> None:
     with suppress(LookupError):
-        assert cost_of(price, order, audio=audio, input_images=images) >= 0
+        assert cost_of(price, order, input_images=images) >= 0
 
 
 @given(prices(), orders, st.integers(1, 30))
@@ -137,24 +137,6 @@ def test_no_seconds_have_no_price_by_the_second() -> None:
 
     with pytest.raises(LookupError, match="0 seconds"):
         cost_of(price, Order("", 0, "1280x720"))
-
-
-def test_silent_videos_cost_less_only_where_the_price_has_a_silent_rate() -> None:
-    price = Price(
-        PriceUnit.PER_SECOND,
-        {"720p": Decimal("0.126"), "4k": Decimal("0.42")},
-        silent_rates={"720p": Decimal("0.084")},
-    )
-
-    assert cost_of(price, Order("", 1, "1280x720"), audio=False) == Decimal("0.084")
-    assert cost_of(price, Order("", 1, "3840x2160"), audio=False) == Decimal("0.42")
-    assert cost_of(price, Order("", 1, "1280x720")) == Decimal("0.126")
-
-
-def test_one_silent_rate_for_all_wins_over_the_rates_with_sound() -> None:
-    price = Price(PriceUnit.PER_SECOND, {"720p": Decimal(2)}, silent_rates={"*": Decimal(1)})
-
-    assert cost_of(price, Order("", 3, "1280x720"), audio=False) == 3
 
 
 @pytest.mark.parametrize(

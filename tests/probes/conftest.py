@@ -75,7 +75,8 @@ class ProbeEnvironment:
 
     async def entries(self, name: str) -> tuple[LedgerEntry, ...]:
         """Return our ledger entries of one service."""
-        return await self.history.ledger.entries(ServiceId(name))
+        entries = await self.history.ledger.entries()
+        return tuple(entry for entry in entries if entry.service == name)
 
     async def wait_for_requests(self, name: str, endpoint: str, times: int = 2) -> None:
         """Wait until an endpoint of the simulation has had this many requests."""

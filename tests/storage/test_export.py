@@ -163,7 +163,7 @@ async def test_parquet_of_everything_is_a_zip(eventful: Storage, tmp_path: Path)
 async def test_a_file_is_replaced_only_by_a_complete_one(eventful: Storage, tmp_path: Path) -> None:
     out = tmp_path / "history.json"
     out.write_text("the last one")
-    async with eventful._connections.durable_transaction(LockId.MIGRATION) as connection:
+    async with eventful.connections.durable_transaction(LockId.MIGRATION) as connection:
         await connection.exec_driver_sql("DROP TABLE transitions")
 
     with pytest.raises(StorageError, match="transitions"):

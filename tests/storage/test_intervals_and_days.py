@@ -181,10 +181,10 @@ async def test_days_are_closed_when_they_are_over(history: Storage, clock: Virtu
 
     await history.update_rollups()
 
-    assert await days_stored(history._connections) == 2
+    assert await days_stored(history.connections) == 2
     await clock.advance(HOUR)
     await history.update_rollups()
-    assert await days_stored(history._connections) == 3
+    assert await days_stored(history.connections) == 3
 
 
 async def test_a_correction_of_the_past_reopens_its_days(

@@ -151,7 +151,7 @@ async def test_a_lost_lease_does_not_stop_other_batches_of_its_group(pair: Pair)
 
 async def test_a_new_attempt_waits_for_a_take_over_in_progress(pair: Pair) -> None:
     take = text("UPDATE videos SET owner = 'second' WHERE id = :id")
-    async with pair.second._connections.relaxed_transaction(LockId.VIDEO) as connection:
+    async with pair.second.connections.relaxed_transaction(LockId.VIDEO) as connection:
         await connection.execute(take, {"id": pair.video.id})
         intending = asyncio.create_task(pair.first.group_commit.write(pair.further()))
         await until_locked(connection.dialect.name, pair)
@@ -177,7 +177,7 @@ async def test_a_take_over_skips_a_video_whose_attempt_is_being_written(
             ):  # SQLite has one writer at a time: it would wait
                 passed.append(asyncio.run_coroutine_threadsafe(take_over, loop).result(20))
 
-    event.listen(pair.first._connections._thread_engine, "after_cursor_execute", meanwhile)
+    event.listen(pair.first.connections._thread_engine, "after_cursor_execute", meanwhile)
     assert await pair.first.group_commit.write(pair.further())
 
     assert len(locks) == 1
@@ -201,7 +201,7 @@ async def test_no_video_ends_between_its_take_over_and_the_read_of_its_attempts(
             with suppress(sqlite3.OperationalError, psycopg.errors.LockNotAvailable):
                 end_at_once(address)
 
-    engine = pair.second._connections._engine.sync_engine
+    engine = pair.second.connections._engine.sync_engine
     event.listen(engine, "before_cursor_execute", meanwhile)
     ((video, tried),) = await pair.second.videos.claim_expired("second", LATE, LATE + LEASE)
 
@@ -218,7 +218,7 @@ async def test_no_video_ends_between_its_take_over_and_the_read_of_its_attempts(
 
 async def test_a_video_that_is_being_ended_is_not_taken_over(pair: Pair) -> None:
     end = text("UPDATE videos SET ended_at_us = 1 WHERE id = :id")
-    async with pair.first._connections.relaxed_transaction(LockId.KEY) as connection:
+    async with pair.first.connections.relaxed_transaction(LockId.KEY) as connection:
         await connection.execute(end, {"id": pair.video.id})
         taking = asyncio.create_task(pair.second.videos.claim_expired("second", LATE, LATE + LEASE))
         if connection.dialect.name == "postgresql":
@@ -235,7 +235,7 @@ async def until_locked(dialect: str, pair: Pair) -> None:
     )
     async with asyncio.timeout(20):
         while dialect == "postgresql":
-            async with pair.second._connections.read_transaction() as connection:
+            async with pair.second.connections.read_transaction() as connection:
                 if await connection.scalar(waiting):
                     return
 

@@ -14,9 +14,8 @@ from sqlalchemy import Connection, create_engine, text
 
 from tallylight.clock import VirtualClock
 from tallylight.errors import ConfigurationError, StorageError
-from tallylight.storage.address import database_url
 from tallylight.storage.database import open_storage
-from tallylight.storage.engine import LockId, connect
+from tallylight.storage.engine import LockId, connect, database_url
 from tallylight.storage.migration import HEAD, stored_revision
 from tallylight.storage.tables import metadata
 
@@ -74,7 +73,7 @@ async def test_the_tables_are_those_that_the_code_expects(
 
     async with (
         open_storage(empty_address, clock) as history,
-        history._connections.read_transaction() as connection,
+        history.connections.read_transaction() as connection,
     ):
         assert await connection.run_sync(differences) == []
         assert await connection.run_sync(stored_revision) == HEAD
@@ -93,7 +92,7 @@ async def test_processes_that_open_an_empty_database_at_once_share_it(
     async def opens() -> str | None:
         async with (
             open_storage(empty_address, clock) as history,
-            history._connections.read_transaction() as connection,
+            history.connections.read_transaction() as connection,
         ):
             return await connection.run_sync(stored_revision)
 
@@ -140,7 +139,7 @@ asyncio.run(main())
 
 async def test_a_durable_transaction_waits_for_the_disk(address: str, clock: VirtualClock) -> None:
     async with open_storage(address, clock) as history:
-        connections = history._connections
+        connections = history.connections
         is_sqlite = address.startswith("sqlite")
         asked = text("PRAGMA synchronous" if is_sqlite else "SHOW synchronous_commit")
 

@@ -168,7 +168,7 @@ async def test_a_full_buffer_drops_the_oldest_and_counts_them(
     address: str, clock: VirtualClock
 ) -> None:
     async with open_storage(address, clock) as history:
-        writer = EvidenceBuffer(history._connections, clock, max_size=3)
+        writer = EvidenceBuffer(history.connections, clock, max_size=3)
         for minute in range(5):
             writer.add(good(minutes=minute))
 

@@ -310,14 +310,14 @@ async def test_videos_attempts_and_money_read_back_the_same(upgraded: Storage) -
 async def test_webhooks_continue_with_their_next_attempt(upgraded: Storage) -> None:
     (delivery,) = await upgraded.outbox.claim("studio", NOON, NOON + timedelta(minutes=1), 10)
 
-    async with upgraded._connections.read_transaction() as connection:
+    async with upgraded.connections.read_transaction() as connection:
         response = await connection.scalar(text("SELECT response FROM outbox"))
 
     assert (delivery.id, delivery.attempt_number, response) == ("msg_1", 3, "HTTP 500")
 
 
 async def test_cursors_keep_their_positions(upgraded: Storage) -> None:
-    async with upgraded._connections.read_transaction() as connection:
+    async with upgraded.connections.read_transaction() as connection:
         rows = (await connection.execute(text("SELECT name, value FROM cursors"))).all()
 
     assert {name: value for name, value in rows} == {  # noqa: C416  # rows, for mypy

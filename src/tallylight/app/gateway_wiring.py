@@ -44,15 +44,7 @@ _BackgroundTasks = Mapping[str, Callable[[], Coroutine[object, object, None]]]
 
 @dataclass(frozen=True, slots=True)
 class GatewayResources:
-    """The resources that the gateway shares with the rest of the process.
-
-    Args:
-        board: The current verdicts.
-        history: The database.
-        transport: The connections to upstreams.
-        assets: The store of finished videos.
-        clock: The source of time.
-    """
+    """The resources that the gateway shares with the rest of the process."""
 
     board: Board
     history: Storage
@@ -79,10 +71,7 @@ class GatewayWiring:
     """The gateway with its background tasks.
 
     Args:
-        gateway: The operations that the HTTP API and the Python client call.
-        keys: The keys of callers.
         candidates: The expected cost, time and success rate of each service.
-        settings: Returns the settings of the gateway and its HTTP layer.
         metrics: Counters of callers' videos.
         workers: Background tasks by name.
         sinks: Background tasks that workers write to and report to, hence stopped after them.

@@ -10,12 +10,7 @@ import structlog
 
 
 def configure_logs(*, as_json: bool, level: int = logging.INFO) -> None:
-    """Write our events, and those of libraries from WARNING on, to standard error.
-
-    Args:
-        as_json: Write one JSON object per line instead of text.
-        level: Minimum level of our own events.
-    """
+    """Write our events, and those of libraries from WARNING on, to standard error."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

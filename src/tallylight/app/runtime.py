@@ -1,7 +1,7 @@
 """Opens all parts of a process in order, runs them side by side and closes them in reverse."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,14 +16,15 @@ from tallylight.app.cluster.read_only_storage import ReadOnlyStorage
 from tallylight.app.cluster.roles import ClusterRole
 from tallylight.app.current_configuration import CurrentConfiguration
 from tallylight.app.gateway_wiring import GatewayResources, GatewayWiring, wire_gateway
-from tallylight.app.probing import Probing
 from tallylight.board import Board, BoardStorage
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration
 from tallylight.errors import StorageError
 from tallylight.gateway.assets.options import open_store
-from tallylight.model.evidence import Evidence
+from tallylight.model.evidence import Depth, Evidence
+from tallylight.model.ids import ServiceId
 from tallylight.probes.calendar import calendar_evidence
+from tallylight.probes.check_round import CheckResult, check_service
 from tallylight.probes.feeds import FeedPoller
 from tallylight.probes.paid_probes import PaidProbeRunner
 from tallylight.probes.plan import ProbeTiming
@@ -43,6 +44,36 @@ _FORWARDED_EVIDENCE_INTERVAL = timedelta(seconds=2)
 
 _LOCK_ATTEMPTS = 10
 _LOCK_RETRY_DELAY = timedelta(milliseconds=50)
+
+
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """Runs the prober and the poller of status pages."""
+
+    board: Board
+    prober: Prober
+    feed_poller: FeedPoller
+    clock: Clock
+
+    async def run(self) -> None:
+        """Probe on schedule and read status pages until cancelled."""
+        self.prober.reset()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.prober.run(), name="prober")
+            tasks.create_task(self.feed_poller.run(), name="feeds")
+
+    async def check(
+        self, services: Collection[ServiceId], depth: Depth
+    ) -> Mapping[ServiceId, CheckResult]:
+        """Probe services now, all at the same time, and return the results."""
+        async with asyncio.TaskGroup() as tasks:
+            checks = {
+                id_: tasks.create_task(
+                    check_service(self.prober, self.board.service(id_), depth, self.clock)
+                )
+                for id_ in services
+            }
+        return {id_: task.result() for id_, task in checks.items()}
 
 
 @dataclass(frozen=True, slots=True)

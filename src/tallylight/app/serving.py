@@ -12,7 +12,6 @@ from typing import Never
 import structlog
 import uvicorn
 import uvloop
-from starlette.types import ASGIApp
 
 from tallylight.app.budget_advice import BudgetAdviser
 from tallylight.app.recommend import RouteRecommender
@@ -66,8 +65,6 @@ class RunningServer:
     """A running server.
 
     Args:
-        runtime: The parts that monitor and serve the gateway.
-        address: Address of the status page.
         tasks: Tasks that must not end while the server runs.
     """
 
@@ -117,10 +114,11 @@ async def running_server(
             monitoring = asyncio.create_task(runtime.run(), name="monitor")
             adviser = BudgetAdviser(lambda: runtime.configuration)
             advice_task = asyncio.create_task(adviser.run(), name="advice")
+            wiring = runtime.gateway_wiring
             page = make_status_app(_status_state(runtime, monitoring, adviser))
             server = _Server(
                 uvicorn.Config(
-                    _with_gateway(page, runtime, clock),
+                    GatewayApp(page, wiring.gateway, wiring.keys, wiring.settings, clock),
                     log_config=None,
                     access_log=False,
                     server_header=False,
@@ -170,11 +168,6 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave signals to `_run`, which handles them for the whole process."""
         yield
-
-
-def _with_gateway(page: ASGIApp, runtime: Runtime, clock: Clock) -> ASGIApp:
-    wiring = runtime.gateway_wiring
-    return GatewayApp(page, wiring.gateway, wiring.keys, wiring.settings, clock)
 
 
 def _status_state(

@@ -1,18 +1,23 @@
-"""Service rows as text and as JSON, and what a round of checks adds to them."""
+"""Service rows and learned figures as text and as JSON, and what a round of checks adds."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tallylight.app import learned_report
 from tallylight.i18n import Translator
-from tallylight.i18n.formatting import format_moment_short
+from tallylight.i18n.formatting import (
+    format_duration,
+    format_moment_short,
+    format_number,
+    format_percent,
+)
 from tallylight.i18n.labels import depth_label
 from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Verdict
 from tallylight.status.views.services import ServiceRow
-from tallylight.verdicts.learned import LearnedFigures
+from tallylight.verdicts.learned import LearnedFalseAlarmRate, LearnedFigures
 
 if TYPE_CHECKING:  # or a command that probes nothing would load the prober
     from tallylight.probes.check_round import CheckResult
@@ -34,10 +39,7 @@ def detailed_text(rows: Iterable[ServiceRow], learned: Mapping[ServiceId, Learne
         for line in (
             *_summary_lines(row),
             *(f"   {reason}" for reason in row.reasons[1:]),
-            *(
-                f"   {line}"
-                for line in learned_report.learned_lines(learned[row.service.id], row.to)
-            ),
+            *(f"   {line}" for line in learned_lines(learned[row.service.id], row.to)),
         )
     )
 
@@ -95,3 +97,51 @@ def check_remarks(verdict: Verdict, result: "CheckResult", to: Translator) -> It
     if result.withheld_reason:
         remark = to.gettext("%(id)s: no generation probe was sent: %(why)s")
         yield remark % {"id": id_, "why": result.withheld_reason}
+
+
+def learned_lines(learned: LearnedFigures, to: Translator) -> Iterator[str]:
+    """Yield a line for each figure; it says if the figure is not known yet."""
+    unknown = to.gettext("not known yet")
+    yield to.gettext("Background failure rate of free checks: %s") % _noise_text(learned.api, to)
+    yield to.gettext("Background failure rate of jobs: %s") % _noise_text(learned.jobs, to)
+    lag, usual = learned.feed_lag, learned.median_job
+    delay = unknown if lag is None else format_duration(lag, to)
+    yield to.gettext("Official status page reports an outage after: %s") % delay
+    median = unknown if usual is None else format_duration(usual, to)
+    yield to.gettext("Median job time: %s") % median
+
+
+def learned_json(learned: LearnedFigures) -> dict[str, object]:
+    """Return the figures as JSON."""
+    return {
+        "api_noise": _rate_json(learned.api),
+        "job_noise": _rate_json(learned.jobs),
+        "feed_lag_s": _seconds(learned.feed_lag),
+        "usual_job_s": _seconds(learned.median_job),
+    }
+
+
+def _rate_json(rate: LearnedFalseAlarmRate) -> dict[str, object]:
+    return {
+        "share": rate.rate,
+        "bad": rate.bad,
+        "of": rate.total,
+        "is_learned": rate.is_learned,
+    }
+
+
+def _noise_text(noise: LearnedFalseAlarmRate, to: Translator) -> str:
+    text = (
+        to.gettext("%(share)s, learned from %(bad)s of %(of)s")
+        if noise.is_learned
+        else to.gettext("%(share)s (default; %(bad)s of %(of)s so far)")
+    )
+    return text % {
+        "share": format_percent(noise.rate, to),
+        "bad": format_number(noise.bad, to),
+        "of": format_number(noise.total, to),
+    }
+
+
+def _seconds(length: timedelta | None) -> float | None:
+    return None if length is None else length.total_seconds()

@@ -45,22 +45,16 @@ class FactSheet:
     The same model has different dates and prices at different providers.
 
     Args:
-        provider: The provider.
         model: The model's id on the wire.
-        title: The display name.
-        medium: Video or image.
-        access: Official or reverse.
         protocol: The protocol ("openai_videos"), "" if none is public.
         lengths: Allowed lengths in seconds, ascending; empty if unknown or not a video.
         sizes: Allowed "WIDTHxHEIGHT", cheapest first; empty if unknown.
         price: The price; None if unknown.
-        announced_at: When the shutdown was announced.
         shutdown_at: The shutdown date (00:00 UTC); None while none is announced.
         shutdown_precision: How precisely that date is known.
         replacement: The model that the provider recommends instead, "" for none.
         notes: A note of one line, "" for none.
         sources: URLs or titles of the sources.
-        as_of: The date of the sources.
         has_audio: Its videos have an audio track; a video without one is defective.
     """
 
@@ -164,12 +158,9 @@ class Service:
     Args:
         id: Its name in the configuration and in addresses ("sora-2-official").
         name: The display name ("Sora 2 官轉").
-        upstream: Where its requests are sent.
         model: The model's id on this upstream's wire.
         access: Official, reverse or self-hosted.
         sheet: The public facts, overridden by the operator's own.
-        probe_intervals: How often it is probed.
-        budget: The budget of its probes.
         probe_order: The order of a generation probe, the cheapest that the sheet allows; None if
             it allows none.
     """

@@ -83,12 +83,7 @@ class BuiltInUpstream(Section):
     """A provider's upstream, used if the operator has no configuration file.
 
     Args:
-        title: The provider's display name.
-        base_url: The URL that the protocol's paths are appended to.
-        protocol: The protocol.
-        dialect: The profile of that protocol.
         key_variable: The environment variable that the provider's documentation uses for the key.
-        bills: What it charges for.
         feed: Its status page: format, url, component.
         notes: What is not verified.
     """

@@ -2,9 +2,6 @@
 
 import asyncio
 from dataclasses import asdict
-from datetime import date
-from decimal import Decimal
-from enum import StrEnum
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -56,7 +53,7 @@ def list_sheets(
         if provider in {None, sheet.provider} and not (live and sheet.is_retired(today))
     ]
     if json:
-        print_json([_to_json(asdict(sheet)) for sheet in sheets])
+        print_json([asdict(sheet) for sheet in sheets])
         return
     headings = (
         to.gettext("Fact sheet"),
@@ -95,7 +92,7 @@ def show_sheet(
         unknown = to.gettext("No such fact sheet: %s.") % sheet
         raise typer.BadParameter(f"{unknown} {known_names_hint(sheet, facts.fact_sheets(), to)}")
     if json:
-        print_json(_to_json(asdict(found)))
+        print_json(asdict(found))
         return
     print_table(("", ""), _sheet_rows(found, to))
 
@@ -170,20 +167,6 @@ def print_schema() -> None:
     from tallylight.config.schema import configuration_schema
 
     print_json(configuration_schema())
-
-
-def _to_json(value: object) -> object:
-    match value:
-        case dict():
-            return {str(key): _to_json(each) for key, each in value.items()}
-        case list() | tuple():
-            return [_to_json(each) for each in value]
-        case StrEnum():
-            return value.value
-        case date() | Decimal() | Path():
-            return str(value)
-        case _:
-            return value
 
 
 def _sheet_rows(sheet: "FactSheet", to: Translator) -> list[tuple[str, str]]:

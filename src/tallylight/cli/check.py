@@ -14,12 +14,13 @@ from tallylight.cli.shared import (
     JsonOption,
     LangOption,
     ServiceIds,
-    open_board_and_history,
+    open_history,
     output_translator,
     print_error,
     print_json,
     print_line,
     print_now,
+    run_async,
     select_services,
 )
 from tallylight.i18n import Translator
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from tallylight.probes.check_round import CheckResult
 
 
-def check_command(
+@run_async
+async def check_command(
     services: ServiceIds = None,
     depth: Annotated[
         Depth, typer.Option(help="Depth of the probes; generation costs money, within the budgets.")
@@ -38,19 +40,11 @@ def check_command(
     config: ConfigOption = None,
     json: JsonOption = False,
     lang: LangOption = None,
-) -> None:
+) -> int:
     """Probe services once and print their verdicts.
 
     The exit code is 1 if a probe failed.
     """
-    to = output_translator(lang)
-    passed = asyncio.run(_check(services, depth, config, json, to))
-    raise typer.Exit(0 if passed else 1)
-
-
-async def _check(
-    wanted: Sequence[str] | None, depth: Depth, config: Path | None, json: bool, to: Translator
-) -> bool:
     from tallylight.app import summary
     from tallylight.app.logs import configure_warnings_only
     from tallylight.app.runtime import open_runtime
@@ -58,10 +52,11 @@ async def _check(
     from tallylight.config.settings import load_configuration
     from tallylight.status.views.services import service_row
 
+    to = output_translator(lang)
     configure_warnings_only()
     async with open_runtime(load_configuration(config), SystemClock()) as runtime:
         board = runtime.board
-        ids = select_services(wanted, board.verdicts(), to)
+        ids = select_services(services, board.verdicts(), to)
         checks = await runtime.probing.check(ids, depth)
         rows = [service_row(board, id_, to) for id_ in ids]
     if json:
@@ -83,11 +78,12 @@ async def _check(
                 "A server monitors with this database; these results are shown, not recorded."
             )
         )
-    return all(
+    passed = all(
         summary.check_passed(row.verdict, checks[row.service.id].evidence)
         and not checks[row.service.id].withheld_reason
         for row in rows
     )
+    return 0 if passed else 1
 
 
 def _probe_evidence(result: "CheckResult") -> list[dict[str, object]]:
@@ -96,7 +92,8 @@ def _probe_evidence(result: "CheckResult") -> list[dict[str, object]]:
     return [evidence_response(piece).model_dump(mode="json") for piece in result.evidence]
 
 
-def status_command(
+@run_async
+async def status_command(
     services: ServiceIds = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Print all reasons and the learned figures.")
@@ -104,37 +101,27 @@ def status_command(
     config: ConfigOption = None,
     json: JsonOption = False,
     lang: LangOption = None,
-) -> None:
+) -> int:
     """Print the current verdicts and their reasons.
 
     The exit code is 1 unless all services are operational.
     """
-    to = output_translator(lang)
-    passed = asyncio.run(_status(services, verbose, config, json, to))
-    raise typer.Exit(0 if passed else 1)
-
-
-async def _status(
-    wanted: Sequence[str] | None, verbose: bool, config: Path | None, json: bool, to: Translator
-) -> bool:
-    from tallylight.app import learned_report, summary
-    from tallylight.clock import SystemClock
-    from tallylight.config.settings import load_configuration
+    from tallylight.app import summary
     from tallylight.status.views.services import service_row
     from tallylight.verdicts.learned import learned_figures
 
-    async with open_board_and_history(load_configuration(config), SystemClock()) as (board, _):
-        ids = select_services(wanted, board.verdicts(), to)
+    to = output_translator(lang)
+    async with open_history(config) as opened:
+        board = opened.board
+        ids = select_services(services, board.verdicts(), to)
         rows = [service_row(board, id_, to) for id_ in ids]
         learned = {id_: learned_figures(*board.state(id_)) for id_ in ids}
     if json:
-        more = [
-            {"learned": learned_report.learned_json(learned[id_])} if verbose else {} for id_ in ids
-        ]
+        more = [{"learned": summary.learned_json(learned[id_])} if verbose else {} for id_ in ids]
         print_json([row | rest for row, rest in zip(summary.summary_json(rows), more, strict=True)])
     else:
         print_line(summary.detailed_text(rows, learned) if verbose else summary.summary_text(rows))
-    return all(row.status is Status.OPERATIONAL for row in rows)
+    return 0 if all(row.status is Status.OPERATIONAL for row in rows) else 1
 
 
 def watch_command(
@@ -174,13 +161,16 @@ async def _snapshots(
     wanted: Sequence[str] | None, every: timedelta, config: Path | None, to: Translator
 ) -> AsyncIterator[str]:
     from tallylight.app import summary
+    from tallylight.app.cluster.read_only_storage import open_read_only
+    from tallylight.app.logs import configure_warnings_only
     from tallylight.clock import SystemClock
     from tallylight.config.settings import load_configuration
     from tallylight.status.views.services import service_row
 
     configuration, clock = load_configuration(config), SystemClock()
+    configure_warnings_only()
     while True:
-        async with open_board_and_history(configuration, clock) as (board, _):
+        async with open_read_only(configuration, clock) as (board, _):
             ids = select_services(wanted, board.verdicts(), to)
             text = summary.summary_text([service_row(board, id_, to) for id_ in ids])
         yield text

@@ -1,6 +1,5 @@
 """`export`, `cost`: recorded evidence and spending."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,11 +12,12 @@ from tallylight.cli.shared import (
     JsonOption,
     LangOption,
     ServiceIds,
-    open_board_and_history,
+    open_history,
     output_translator,
     print_json,
     print_line,
     print_table,
+    run_async,
     select_services,
 )
 from tallylight.documents.files import file_error_reason
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from tallylight.status.views.probes import BudgetUsage
 
 
-def export_history(
+@run_async
+async def export_history(
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")],
     services: ServiceIds = None,
     format_: Annotated[
@@ -46,41 +47,26 @@ def export_history(
     lang: LangOption = None,
 ) -> None:
     """Export evidence, transitions and uptime."""
+    from tallylight.storage.export import export
+
     to = output_translator(lang)
     try:
-        asyncio.run(_export(out, services, format_, window, table, config, to))
+        async with open_history(config) as (_, clock, board, history):
+            ids = select_services(services, board.verdicts(), to)
+            end = clock.now()
+            start = end - window.length
+            await export(history, out, format_, services=ids, start=start, end=end, table=table)
     except OSError as error:
         why = file_error_reason(error)
         raise typer.BadParameter(
             to.gettext("%(file)s cannot be written: %(why)s") % {"file": out, "why": why},
             param_hint="--out",
         ) from None
-
-
-async def _export(
-    out: Path,
-    wanted: Sequence[str] | None,
-    format_: ExportFormat,
-    window: UptimeWindow,
-    table: ExportTable | None,
-    config: Path | None,
-    to: Translator,
-) -> None:
-    from tallylight.clock import SystemClock
-    from tallylight.config.settings import load_configuration
-    from tallylight.storage.export import export
-
-    clock = SystemClock()
-    async with open_board_and_history(load_configuration(config), clock) as (board, history):
-        ids = select_services(wanted, board.verdicts(), to)
-        end = clock.now()
-        await export(
-            history, out, format_, services=ids, start=end - window.length, end=end, table=table
-        )
     print_line(str(out))
 
 
-def cost(
+@run_async
+async def cost(
     limit: Annotated[
         int, typer.Option(min=1, max=1000, help="Maximum number of ledger entries.")
     ] = 20,
@@ -93,18 +79,10 @@ def cost(
 
     The newest entries of the ledger follow.
     """
-    asyncio.run(_cost(limit, window, config, json, output_translator(lang)))
-
-
-async def _cost(
-    limit: int, window: UptimeWindow, config: Path | None, json: bool, to: Translator
-) -> None:
-    from tallylight.clock import SystemClock
-    from tallylight.config.settings import load_configuration
     from tallylight.status.budgets import budget_usage, traffic_budget_usage
 
-    configuration, clock = load_configuration(config), SystemClock()
-    async with open_board_and_history(configuration, clock) as (board, history):
+    to = output_translator(lang)
+    async with open_history(config) as (configuration, clock, board, history):
         total, now = configuration.catalogue.total_budget, clock.now()
         budgets = await budget_usage(history.ledger, board.services(), total, now)
         sums = await history.ledger.totals(window.length, now)
@@ -238,22 +216,20 @@ def _ledger_row(
 def _purpose_label(purpose: "Purpose", to: Translator) -> str:
     from tallylight.model.ledger import Purpose
 
-    match purpose:
-        case Purpose.PROBE:
-            return to.gettext("Generation probe")
-        case Purpose.TRAFFIC:
-            return to.gettext("Live traffic")
-        case Purpose.UNEXPECTED_CHARGE:
-            return to.gettext("Free probe that was billed")
+    labels = {
+        Purpose.PROBE: to.gettext("Generation probe"),
+        Purpose.TRAFFIC: to.gettext("Live traffic"),
+        Purpose.UNEXPECTED_CHARGE: to.gettext("Free probe that was billed"),
+    }
+    return labels[purpose]
 
 
 def _state_label(entry: "LedgerEntry", to: Translator) -> str:
     from tallylight.model.ledger import EntryState
 
-    match entry.state:
-        case EntryState.RESERVED:
-            return to.gettext("reserved")
-        case EntryState.SETTLED:
-            return to.gettext("spent")
-        case EntryState.RELEASED:
-            return to.gettext("not spent")
+    labels = {
+        EntryState.RESERVED: to.gettext("reserved"),
+        EntryState.SETTLED: to.gettext("spent"),
+        EntryState.RELEASED: to.gettext("not spent"),
+    }
+    return labels[entry.state]

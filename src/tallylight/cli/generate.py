@@ -1,7 +1,10 @@
-"""`generate`: generates one video, with failover, and saves it."""
+"""`generate`: generates one video, with failover, shows its progress and saves it."""
 
 import asyncio
 import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -11,7 +14,6 @@ from uuid import uuid4
 
 import typer
 
-from tallylight.cli.progress import progress_display
 from tallylight.cli.shared import (
     ConfigOption,
     JsonOption,
@@ -29,6 +31,7 @@ from tallylight.i18n import Translator
 if TYPE_CHECKING:
     from tallylight.client.async_video import AsyncVideoHandle
     from tallylight.client.async_video_client import AsyncVideoClient
+    from tallylight.client.video_state import VideoHandleBase
     from tallylight.gateway.requests import ApiError
 
 _FAILED, _BAD_USAGE, _INTERRUPTED = 1, 2, 130
@@ -36,22 +39,7 @@ _FAILED, _BAD_USAGE, _INTERRUPTED = 1, 2, 130
 
 @dataclass(frozen=True, slots=True)
 class _GenerateOptions:
-    """Options of one command.
-
-    Args:
-        prompt: The prompt; None with `resume`.
-        resume: Id of a video to fetch that was requested before.
-        model: The route, "" for the default one.
-        seconds: Length in seconds, None for the service's default.
-        size: "1280x720", "" for the service's default.
-        policy: Preset or preference, "" for the route's own.
-        reference: A reference picture: a file or its address.
-        out: The file to write, None for a file named after the video.
-        force: Replace an existing file.
-        config: The configuration file, as the operator named it.
-        json: Print the result as JSON.
-        idempotency_key: Identifies this request among the videos of the database.
-    """
+    """Options of one command."""
 
     prompt: str | None
     resume: str | None
@@ -131,7 +119,7 @@ async def _generate(task: _GenerateOptions, to: Translator) -> int:
     configure_warnings_only()
     async with AsyncVideoClient.from_config(task.config) as client:
         try:
-            with progress_display(to) as show:
+            with _progress_display(to) as show:
                 video = await _create_or_resume(client, task)
                 await video.wait(on_progress=show)
         except ApiError as error:
@@ -273,3 +261,61 @@ def _check_output_path(task: _GenerateOptions, to: Translator) -> None:
 
 def _exists_message(out: Path, to: Translator) -> str:
     return to.gettext("%s already exists; name another file or use --force") % out
+
+
+_STEP = 10  # percent; a job that reports each percent must not fill a log
+
+ProgressCallback = Callable[["VideoHandleBase"], None]
+
+
+@contextmanager
+def _progress_display(to: Translator) -> Iterator[ProgressCallback]:
+    """Yield a callback that shows the progress of a video on standard error."""
+    if not sys.stderr.isatty():
+        yield _line_display(to)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True, highlight=False)) as bar:
+        task = bar.add_task(to.gettext("requesting"), total=100)
+
+        def show(video: "VideoHandleBase") -> None:
+            bar.update(task, description=_progress_text(video, to), completed=video.progress)
+
+        yield show
+
+
+def _line_display(to: Translator) -> ProgressCallback:
+    last = ""
+
+    def show(video: "VideoHandleBase") -> None:
+        nonlocal last
+        reached = video.progress // _STEP * _STEP
+        line = f"{video.id} · {_progress_text(video, to)} · {reached} %"
+        if line != last:
+            print_error(line)
+        last = line
+
+    return show
+
+
+def _progress_text(video: "VideoHandleBase", to: Translator) -> str:
+    from tallylight.model.video import VideoStatus
+
+    words = {
+        VideoStatus.QUEUED: to.gettext("queued"),
+        VideoStatus.IN_PROGRESS: to.gettext("in progress"),
+        VideoStatus.COMPLETED: to.gettext("completed"),
+        VideoStatus.FAILED: to.gettext("failed"),
+    }
+    parts = [words[video.status], video.service]
+    if video.attempts > 1:
+        parts.append(to.gettext("attempt %d") % video.attempts)
+    return " · ".join(filter(None, parts))

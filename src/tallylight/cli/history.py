@@ -1,9 +1,6 @@
 """`uptime`, `incidents`: the past of services."""
 
-import asyncio
-from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,11 +10,12 @@ from tallylight.cli.shared import (
     JsonOption,
     LangOption,
     ServiceIds,
-    open_board_and_history,
+    open_history,
     output_translator,
     print_json,
     print_line,
     print_table,
+    run_async,
     select_services,
 )
 from tallylight.i18n import Translator
@@ -30,7 +28,8 @@ if TYPE_CHECKING:
 WindowOption = Annotated[UptimeWindow, typer.Option(help="Length of the period that ends now.")]
 
 
-def uptime_command(
+@run_async
+async def uptime_command(
     services: ServiceIds = None,
     window: WindowOption = UptimeWindow.DAY,
     config: ConfigOption = None,
@@ -41,26 +40,14 @@ def uptime_command(
 
     Uptime is a share of the monitored time, with a 95 % confidence interval.
     """
-    asyncio.run(_uptime(services, window, config, json, output_translator(lang)))
-
-
-async def _uptime(
-    wanted: Sequence[str] | None,
-    window: UptimeWindow,
-    config: Path | None,
-    json: bool,
-    to: Translator,
-) -> None:
-    from tallylight.clock import SystemClock
-    from tallylight.config.settings import load_configuration
     from tallylight.verdicts.availability import availability
 
-    clock = SystemClock()
-    async with open_board_and_history(load_configuration(config), clock) as (board, history):
-        ids = select_services(wanted, board.verdicts(), to)
-        end = clock.now()
+    to = output_translator(lang)
+    async with open_history(config) as opened:
+        ids = select_services(services, opened.board.verdicts(), to)
+        end = opened.clock.now()
         start = end - window.length
-        intervals = await history.status_intervals(ids, start, end)
+        intervals = await opened.history.status_intervals(ids, start, end)
     found = {id_: availability(intervals[id_], start, end) for id_ in ids}
     if json:
         print_json([{"id": id_, "window": window.value} | _uptime_json(found[id_]) for id_ in ids])
@@ -118,7 +105,8 @@ def _seconds(span: timedelta | None) -> float | None:
     return None if span is None else span.total_seconds()
 
 
-def incidents_command(
+@run_async
+async def incidents_command(
     services: ServiceIds = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number of incidents.")] = 20,
     config: ConfigOption = None,
@@ -126,20 +114,9 @@ def incidents_command(
     lang: LangOption = None,
 ) -> None:
     """List incidents and their updates, newest first."""
-    asyncio.run(_incidents(services, limit, config, json, output_translator(lang)))
-
-
-async def _incidents(
-    wanted: Sequence[str] | None, limit: int, config: Path | None, json: bool, to: Translator
-) -> None:
-    from tallylight.clock import SystemClock
-    from tallylight.config.settings import load_configuration
-
-    async with open_board_and_history(load_configuration(config), SystemClock()) as (
-        board,
-        history,
-    ):
-        ids = select_services(wanted, board.verdicts(), to)
+    to = output_translator(lang)
+    async with open_history(config) as (_, _, board, history):
+        ids = select_services(services, board.verdicts(), to)
         names = {id_: board.service(id_).name for id_ in ids}
         found = [one for id_ in ids for one in await history.incidents(id_, limit=limit)]
     found = sorted(found, key=lambda one: one.started_at, reverse=True)[:limit]

@@ -1,6 +1,5 @@
 """`keys`: the API keys of the gateway."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.models import OptionInfo
 
 from tallylight.cli.command_group import PlainCommand
 from tallylight.cli.shared import (
@@ -20,6 +20,7 @@ from tallylight.cli.shared import (
     print_json,
     print_line,
     print_table,
+    run_async,
 )
 from tallylight.i18n import Translator
 from tallylight.model.money import Budget
@@ -41,8 +42,14 @@ def _parse_usd(text: str) -> Decimal:
         raise typer.BadParameter(str(error)) from None
 
 
+def _usd_option(explanation: str) -> OptionInfo:
+    option: OptionInfo = typer.Option(parser=_parse_usd, metavar="USD", help=explanation)
+    return option
+
+
 @keys_app.command(cls=PlainCommand)
-def create(
+@run_async
+async def create(
     name: Annotated[str, typer.Argument(help="Name of the caller.")],
     route: Annotated[
         list[str] | None,
@@ -55,22 +62,13 @@ def create(
         ),
     ] = None,
     per_hour: Annotated[
-        Decimal | None,
-        typer.Option(
-            parser=_parse_usd, metavar="USD", help="Spending limit of its videos per hour."
-        ),
+        Decimal | None, _usd_option("Spending limit of its videos per hour.")
     ] = None,
     per_day: Annotated[
-        Decimal | None,
-        typer.Option(
-            parser=_parse_usd, metavar="USD", help="Spending limit of its videos in 24 hours."
-        ),
+        Decimal | None, _usd_option("Spending limit of its videos in 24 hours.")
     ] = None,
     per_month: Annotated[
-        Decimal | None,
-        typer.Option(
-            parser=_parse_usd, metavar="USD", help="Spending limit of its videos in 30 days."
-        ),
+        Decimal | None, _usd_option("Spending limit of its videos in 30 days.")
     ] = None,
     config: ConfigOption = None,
     json: JsonOption = False,
@@ -80,36 +78,20 @@ def create(
 
     The key is shown only once: the database stores its digest.
     """
-    budget, to = Budget(per_hour, per_day, per_month), output_translator(lang)
-    _check_name(name, to)
-    asyncio.run(_create(name, route or [], per_minute, budget, config, json, to))
-
-
-def _check_name(name: str, to: Translator) -> None:
     from tallylight.gateway.http.text_validation import is_storable
 
+    to, routes = output_translator(lang), route or []
     if not name.strip() or not is_storable(name):
         raise typer.BadParameter(
             to.gettext("%s cannot be the name of a key") % repr(name), param_hint="name"
         )
-
-
-async def _create(
-    name: str,
-    routes: list[str],
-    per_minute: int | None,
-    budget: Budget,
-    config: Path | None,
-    json: bool,
-    to: Translator,
-) -> None:
-    configuration = _load_configuration(config)
-    async with _open_keys(configuration) as registry:
+    budget = Budget(per_hour, per_day, per_month)
+    async with _open_keys(config) as (configuration, registry):
         key, secret = await registry.create(name, routes, per_minute, budget)
-    for route in routes:
-        if route not in configuration.routes:
-            unknown = to.gettext("No such route: %s.") % route
-            print_error(f"{unknown} {known_names_hint(route, configuration.routes, to)}")
+    for each in routes:
+        if each not in configuration.routes:
+            unknown = to.gettext("No such route: %s.") % each
+            print_error(f"{unknown} {known_names_hint(each, configuration.routes, to)}")
     if json:
         print_json(_key_json(key) | {"key": secret})
         return
@@ -124,15 +106,13 @@ async def _create(
 
 
 @keys_app.command("list")
-def list_keys(
+@run_async
+async def list_keys(
     config: ConfigOption = None, json: JsonOption = False, lang: LangOption = None
 ) -> None:
     """List all keys, including revoked ones."""
-    asyncio.run(_list(config, json, output_translator(lang)))
-
-
-async def _list(config: Path | None, json: bool, to: Translator) -> None:
-    async with _open_keys(_load_configuration(config)) as registry:
+    to = output_translator(lang)
+    async with _open_keys(config) as (_, registry):
         found = await registry.all()
     if json:
         print_json([_key_json(key) for key in found])
@@ -170,7 +150,8 @@ def _key_row(key: "GatewayKey", to: Translator) -> tuple[str, ...]:
 
 
 @keys_app.command()
-def revoke(
+@run_async
+async def revoke(
     key: Annotated[str, typer.Argument(help="Id of the key, as `keys list` prints it.")],
     config: ConfigOption = None,
     lang: LangOption = None,
@@ -179,37 +160,29 @@ def revoke(
 
     All servers on the database refuse it within two seconds.
     """
-    asyncio.run(_revoke(key, config, output_translator(lang)))
-
-
-async def _revoke(id_: str, config: Path | None, to: Translator) -> None:
     from tallylight.model.ids import KeyId
 
-    async with _open_keys(_load_configuration(config)) as registry:
-        found = await registry.revoke(KeyId(id_))
+    to = output_translator(lang)
+    async with _open_keys(config) as (_, registry):
+        found = await registry.revoke(KeyId(key))
     if found is None:
-        print_error(to.gettext("No active key: %s. Run `tallylight keys list`.") % id_)
+        print_error(to.gettext("No active key: %s. Run `tallylight keys list`.") % key)
         raise typer.Exit(1)
     print_line(to.gettext("Key %(id)s (%(name)s) revoked.") % {"id": found.id, "name": found.name})
 
 
-def _load_configuration(config: Path | None) -> "Configuration":
-    from tallylight.config.settings import load_configuration
-
-    return load_configuration(config)
-
-
 @asynccontextmanager
-async def _open_keys(configuration: "Configuration") -> AsyncIterator["KeyRegistry"]:
+async def _open_keys(config: Path | None) -> AsyncIterator[tuple["Configuration", "KeyRegistry"]]:
     from tallylight.app.logs import configure_warnings_only
     from tallylight.clock import SystemClock
+    from tallylight.config.settings import load_configuration
     from tallylight.gateway.keys import KeyRegistry
     from tallylight.storage.database import open_storage
 
+    configuration, clock = load_configuration(config), SystemClock()
     configure_warnings_only()
-    clock = SystemClock()
     async with open_storage(configuration.database_url, clock) as history:
-        yield KeyRegistry(history.keys, clock)
+        yield configuration, KeyRegistry(history.keys, clock)
 
 
 def _key_json(key: "GatewayKey") -> dict[str, object]:

@@ -1,7 +1,5 @@
 """`recommend`: the ranking of services for a request."""
 
-import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,20 +8,22 @@ from tallylight.cli.shared import (
     ConfigOption,
     JsonOption,
     LangOption,
-    open_board_and_history,
+    open_history,
     output_translator,
     print_error,
     print_json,
     print_line,
     print_table,
+    run_async,
 )
 from tallylight.i18n import Translator
 
 if TYPE_CHECKING:
-    from tallylight.status.recommendation import Recommendation, RecommendationQuery
+    from tallylight.status.recommendation import Recommendation
 
 
-def recommend_command(
+@run_async
+async def recommend_command(
     purpose: Annotated[
         str,
         typer.Option(
@@ -44,30 +44,19 @@ def recommend_command(
     config: ConfigOption = None,
     json: JsonOption = False,
     lang: LangOption = None,
-) -> None:
+) -> int:
     """Rank the services for a request, with reasons.
 
     The exit code is 1 if no service can serve it.
     """
+    from tallylight.app.recommend import board_recommender
+    from tallylight.status.json_shapes import recommendation_response
     from tallylight.status.recommendation import RecommendationQuery, is_valid_size
 
     if not is_valid_size(size):
         raise typer.BadParameter(f"{size} is not a size; write 1280x720", param_hint="--size")
-    query = RecommendationQuery(purpose, seconds, size, model)
-    found = asyncio.run(_recommend(query, config, json, output_translator(lang)))
-    raise typer.Exit(0 if found else 1)
-
-
-async def _recommend(
-    query: "RecommendationQuery", config: Path | None, json: bool, to: Translator
-) -> bool:
-    from tallylight.app.recommend import board_recommender
-    from tallylight.clock import SystemClock
-    from tallylight.config.settings import load_configuration
-    from tallylight.status.json_shapes import recommendation_response
-
-    configuration, clock = load_configuration(config), SystemClock()
-    async with open_board_and_history(configuration, clock) as (board, _):
+    to, query = output_translator(lang), RecommendationQuery(purpose, seconds, size, model)
+    async with open_history(config) as (configuration, clock, board, _):
         try:
             found = board_recommender(board, clock, lambda: configuration).recommend(query)
         except LookupError as error:
@@ -76,7 +65,7 @@ async def _recommend(
         print_json(recommendation_response(found, to).model_dump(mode="json"))
     else:
         _print_recommendation(found, to)
-    return bool(found.ranked)
+    return 0 if found.ranked else 1
 
 
 def _print_recommendation(recommendation: "Recommendation", to: Translator) -> None:

@@ -1,11 +1,13 @@
-"""Options, output functions and service arguments that commands share."""
+"""What commands share: options, output functions, service arguments, the opened history."""
 
+import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple, ParamSpec
 
 import typer
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from tallylight.config.settings import Configuration
     from tallylight.storage.database import Storage
 
+_P = ParamSpec("_P")
 
 application = typer.Typer(
     name="tallylight",
@@ -78,22 +81,42 @@ def output_translator(language: Language | None) -> Translator:
     return translator(language or language_from_locale(process_environment()))
 
 
+def run_async(command: Callable[_P, Coroutine[object, object, int | None]]) -> Callable[_P, None]:
+    """Return a command that runs a coroutine function and exits with the code that it returns."""
+
+    @wraps(command)
+    def run(*args: _P.args, **options: _P.kwargs) -> None:
+        raise typer.Exit(asyncio.run(command(*args, **options)) or 0)
+
+    return run
+
+
+class OpenedHistory(NamedTuple):
+    """The configuration of a command, with its board and its history opened read-only."""
+
+    configuration: "Configuration"
+    clock: "Clock"
+    board: "Board"
+    history: "Storage"
+
+
 @asynccontextmanager
-async def open_board_and_history(
-    configuration: "Configuration", clock: "Clock"
-) -> AsyncIterator[tuple["Board", "Storage"]]:
+async def open_history(config: Path | None) -> AsyncIterator[OpenedHistory]:
     """Open the board and the history read-only, and log only warnings."""
     from tallylight.app.cluster.read_only_storage import open_read_only
     from tallylight.app.logs import configure_warnings_only
+    from tallylight.clock import SystemClock
+    from tallylight.config.settings import load_configuration
 
+    configuration, clock = load_configuration(config), SystemClock()
     configure_warnings_only()
-    async with open_read_only(configuration, clock) as opened:
-        yield opened
+    async with open_read_only(configuration, clock) as (board, history):
+        yield OpenedHistory(configuration, clock, board, history)
 
 
 def print_json(value: object) -> None:
-    """Print a value as JSON."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    """Print a value as JSON; dates and decimals are texts."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
 
 
 def print_line(text: str = "") -> None:

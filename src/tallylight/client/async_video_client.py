@@ -34,10 +34,6 @@ class AsyncVideoClient(AsyncClient):
     async def create(self, prompt: str, **options: Unpack[CreateOptions]) -> AsyncVideoHandle:
         """Request a video; return its handle once a service has accepted it, or may have.
 
-        Args:
-            prompt: The text.
-            options: See `CreateOptions`.
-
         Raises:
             ApiError: if no service can or may make the video; nothing is paid then.
             ValueError: if both a policy and a preference are given.

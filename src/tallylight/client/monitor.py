@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from tallylight.client.async_monitor import AsyncMonitor, OnChange
-from tallylight.client.lifecycle import BlockingClient, call_in_thread, configuration_at
-from tallylight.client.loop_thread import LoopThread
+from tallylight.client.lifecycle import BlockingClient, LoopThread, call_in_thread, configuration_at
 from tallylight.config.settings import Configuration
 from tallylight.i18n import Language
 from tallylight.model.evidence import Depth

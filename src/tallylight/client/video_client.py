@@ -11,8 +11,7 @@ from typing import Self, Unpack
 from tallylight.client.async_video import AsyncVideoHandle, Variant, WriteMode
 from tallylight.client.async_video_client import AsyncVideoClient
 from tallylight.client.create_params import CreateOptions
-from tallylight.client.lifecycle import BlockingClient, call_in_thread
-from tallylight.client.loop_thread import LoopThread
+from tallylight.client.lifecycle import BlockingClient, LoopThread, call_in_thread
 from tallylight.client.video_state import VideoHandleBase
 from tallylight.config.settings import Configuration
 

@@ -10,12 +10,7 @@ from tallylight.model.video import Video, VideoError, VideoStatus
 
 
 class VideoFailedError(TallylightError):
-    """A video cannot be saved, because it failed.
-
-    Args:
-        id: The video's id.
-        error: Why the video failed.
-    """
+    """A video cannot be saved, because it failed."""
 
     def __init__(self, id: str, error: VideoError) -> None:  # noqa: A002  # the API's word
         super().__init__(f"video {id} failed: {error.message} ({error.code})")

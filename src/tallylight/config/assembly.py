@@ -1,7 +1,7 @@
 """Builds the catalogue from checked options: references, overlaid sheets, prices of probes."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -18,11 +18,12 @@ from tallylight.catalogue.services import (
     Upstream,
 )
 from tallylight.config.options import ProbeOptions, ServiceOptions, UpstreamOptions
-from tallylight.config.report import ConfigReport
 from tallylight.documents.addresses import is_loopback, is_private
+from tallylight.documents.document import Document
 from tallylight.documents.nearest import unknown_name_message
 from tallylight.documents.validation_messages import not_allowed_message
 from tallylight.documents.yaml_tree import KeyPath
+from tallylight.errors import Problem
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Price, PriceUnit
 from tallylight.model.order import Order
@@ -34,6 +35,23 @@ _FACT_FIELDS = frozenset(
     {"price", "lengths", "sizes", "announced_at", "shutdown_at", "replacement"}
 )
 _FREE_PRICE = Price(PriceUnit.PER_CALL, rates={"*": Decimal(0)})
+
+
+@dataclass(slots=True)
+class ConfigReport:
+    """Errors make the file unusable; warnings are logged."""
+
+    document: Document
+    errors: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+
+    def add_error(self, key_path: KeyPath, reason: str) -> None:
+        """Add an error at a place of the file."""
+        self.errors.append(self.document.problem(key_path, reason))
+
+    def add_warning(self, key_path: KeyPath, reason: str) -> None:
+        """Add a warning at a place of the file."""
+        self.warnings.append(self.document.problem(key_path, reason))
 
 
 def upstreams_of(
@@ -103,9 +121,7 @@ class Environment:
     """Context that all services of a file share.
 
     Args:
-        upstreams: The valid upstreams.
         probe_defaults: Probe options for services that do not set their own.
-        report: Collects errors and warnings.
         file_date: Day of the last change of the file, which is the date of the facts in it.
     """
 

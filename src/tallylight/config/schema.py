@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from tallylight.config.sections import ListenAddress
+from tallylight.config.options import ListenAddress
 from tallylight.config.settings import Settings
 from tallylight.documents.parsers import OFF, serialize_duration
 from tallylight.upstreams.feeds.registry import FEED_READERS

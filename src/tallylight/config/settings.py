@@ -3,31 +3,40 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 from pydantic import Field
 
 from tallylight.alerts.options import AlertOptions
-from tallylight.catalogue.services import Catalogue
+from tallylight.catalogue.orders import probe_cost
+from tallylight.catalogue.services import Catalogue, Medium, Service
 from tallylight.clock import Clock, SystemClock
 from tallylight.config import assembly, from_environment
-from tallylight.config.budgets import check_budgets
-from tallylight.config.options import ProbeOptions, ServicesSection, UpstreamsSection
-from tallylight.config.report import ConfigReport
-from tallylight.config.routes import routes_of
-from tallylight.config.sections import DEFAULT_DATABASE, DatabaseOptions, PageOptions
+from tallylight.config.assembly import ConfigReport
+from tallylight.config.options import (
+    DEFAULT_DATABASE,
+    DatabaseOptions,
+    PageOptions,
+    ProbeOptions,
+    ServicesSection,
+    UpstreamsSection,
+)
 from tallylight.documents.addresses import is_loopback
 from tallylight.documents.budget import BudgetOptions
 from tallylight.documents.document import Document, in_file_order, read_document, validate_partially
 from tallylight.documents.environment import process_environment
 from tallylight.documents.nearest import unknown_name_message
 from tallylight.documents.section import Section
+from tallylight.documents.yaml_tree import KeyPath
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.gateway.assets.options import AssetOptions
 from tallylight.gateway.options import GatewayOptions
-from tallylight.gateway.routing.options import Routes
+from tallylight.gateway.routing.options import RouteOptions, Routes
 from tallylight.gateway.routing.routes import Route, default_routes
-from tallylight.storage.retention import Retention
+from tallylight.model.ids import ServiceId
+from tallylight.model.money import Budget
+from tallylight.storage.retention import RetentionOptions
 from tallylight.verdicts.options import PolicyOptions
 
 DEFAULT_PATH = Path("tallylight.yaml")
@@ -79,16 +88,7 @@ class Configuration:
 
     Args:
         path: The file; None if keys of the environment take its place.
-        catalogue: Services with their upstreams and sheets, and the budget of all probes.
-        routes: Routes of callers by name.
-        probes: Probe options.
-        verdicts: Thresholds of the verdicts.
-        alerts: Receivers of alerts.
-        status: The status page and the listen address.
-        gateway: Options of the gateway.
-        assets: The store of finished videos.
         database_url: Address of the database; hidden in `repr`, because it may hold a password.
-        retention: How long evidence is kept.
         warnings: Questionable settings, to be logged.
         files: The file and the secret files it names; a change of one reloads the configuration.
     """
@@ -103,7 +103,7 @@ class Configuration:
     gateway: GatewayOptions = field(default_factory=GatewayOptions)
     assets: AssetOptions = field(default_factory=AssetOptions)
     database_url: str = field(default=DEFAULT_DATABASE, repr=False)
-    retention: Retention = field(default_factory=Retention)
+    retention: RetentionOptions = field(default_factory=RetentionOptions)
     warnings: tuple[Problem, ...] = ()
     files: frozenset[Path] = frozenset()
 
@@ -145,14 +145,13 @@ def configuration_of(document: Document, source: Path) -> Configuration:
     if settings is None:
         raise ConfigurationError(in_file_order(problems), document.files)
     catalogue = _catalogue(settings, source, report)
-    routes = routes_of(settings.routes, catalogue.services, report)
+    routes = _routes_of(settings.routes, catalogue.services, report)
     _check_receivers(settings.alerts, report)
     _check_gateway(settings, report)
     if not settings.services and not report.errors:
         report.add_error(("services",), "has no service; there is nothing to monitor")
     if report.errors:
         raise ConfigurationError(in_file_order(report.errors), document.files)
-    retention = settings.database.retention
     return Configuration(
         path=source,
         catalogue=catalogue,
@@ -164,7 +163,7 @@ def configuration_of(document: Document, source: Path) -> Configuration:
         gateway=settings.gateway,
         assets=settings.assets,
         database_url=settings.database.url,
-        retention=Retention(retention.evidence, retention.five_minutes, retention.hours),
+        retention=settings.database.retention,
         warnings=tuple(report.warnings),
         files=document.files,
     )
@@ -175,7 +174,7 @@ def _catalogue(settings: Settings, source: Path, report: ConfigReport) -> Catalo
     context = assembly.Environment(upstreams, settings.probes, report, _file_date(source))
     services = {each.id: each for each in assembly.services_of(settings.services, context)}
     total = settings.budgets.budget()
-    check_budgets(services, total, report)
+    _check_budgets(services, total, report)
     return Catalogue(services=services, total_budget=total)
 
 
@@ -203,3 +202,83 @@ def _file_date(source: Path) -> date:
     except OSError:  # the text has no file: in tests and in the demo
         seconds = 0.0
     return (datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds)).date()
+
+
+def _check_budgets(
+    services: Mapping[ServiceId, Service], total: Budget, report: ConfigReport
+) -> None:
+    """Report paid probes without a budget, and warn of budgets too small for one probe."""
+    unlimited = []
+    for service in services.values():
+        cost = probe_cost(service)
+        if service.probe_intervals.generation is None or not cost:
+            continue
+        limits = [
+            limit
+            for each in (service.budget, total)
+            if (limit := _smallest_limit(each)) is not None
+        ]
+        if not limits:
+            unlimited.append(service.id)
+        elif min(limits) < cost:
+            report.add_warning(
+                ("services", service.id),
+                f"its paid probe costs {cost} USD, more than its budget of {min(limits)} USD: "
+                "it is never sent",
+            )
+    if unlimited:
+        report.add_error(
+            _generation_key_path(unlimited[0], report.document),
+            "paid probes need a limit: set budgets.per_day, or budget.per_day of "
+            + ", ".join(unlimited),
+        )
+
+
+def _smallest_limit(budget: Budget) -> Decimal | None:
+    limits = (budget.per_hour, budget.per_day, budget.per_month)
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _generation_key_path(service: ServiceId, document: Document) -> KeyPath:
+    service_path = ("services", service, "probes", "generation")
+    return service_path if service_path in document.lines else ("probes", "generation")
+
+
+def _routes_of(
+    options: Mapping[str, RouteOptions],
+    services: Mapping[ServiceId, Service],
+    report: ConfigReport,
+) -> Mapping[str, Route]:
+    """Return the routes by name; errors in them go to the report."""
+    for name, each in options.items():
+        _check_route(name, each, services, report)
+    if not options:
+        return default_routes(services.values())
+    return {name: each.route(name) for name, each in options.items()}
+
+
+def _check_route(
+    name: str,
+    options: RouteOptions,
+    services: Mapping[ServiceId, Service],
+    report: ConfigReport,
+) -> None:
+    known = report.document.entry_names("services")
+    seen: set[str] = set()
+    for index, id_ in enumerate(options.services):
+        place = ("routes", name, "services", index)
+        service = services.get(ServiceId(id_))
+        if id_ in seen:
+            report.add_error(place, f"'{id_}' is listed twice")
+        elif id_ not in known:
+            report.add_error(place, unknown_name_message("service", id_, known))
+        elif service is not None and service.sheet.medium is not Medium.VIDEO:
+            report.add_error(
+                place, f"'{id_}' makes images; a route needs services that make videos"
+            )
+        seen.add(id_)
+    for id_ in options.weights.keys() - seen:
+        report.add_error(
+            ("routes", name, "weights", id_),
+            unknown_name_message("service of this route", id_, options.services),
+        )

@@ -30,7 +30,6 @@ class Document:
     """A parsed file.
 
     Args:
-        name: Name of the file in problems.
         values: Its values with secrets filled in; numbers with a point are exact decimals.
         lines: Line of each place, starting at 1.
         problems: Errors so far: repeated keys, missing secrets.

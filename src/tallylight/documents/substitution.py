@@ -14,7 +14,6 @@ class Substitution:
     """Replaces `${NAME}` and `{file: path}`, and records the references that fail.
 
     Args:
-        environment: Environment variables.
         read_file: Returns the text of a secret file by its path.
         secrets: Texts that were filled in.
         problems: Place and reason of each failed reference.

@@ -26,19 +26,11 @@ class Attempt:
     """One submission to one service.
 
     Args:
-        id: Our id.
-        service: The service that it is sent to.
-        purpose: A probe, or a caller's video.
-        order: The order that is submitted.
         model: The id of the model on the wire.
         entry: The ledger entry that reserves its cost.
         intended_at: The moment it was recorded, just before it was sent.
-        state: Its state.
-        accepted_at: The moment the upstream accepted it.
-        ended_at: The moment it ended.
         job: The upstream's id of its job, "" while it has none.
         doubt_reason: Why it was unknown whether it was accepted, "" if it never was in doubt.
-        failure: Why it was refused or failed.
         video: The caller's video that it is for, "" for a probe.
         number: The number of the attempt at that video, starting at 1; 0 for a probe.
         started_at: The moment the upstream was first seen working on it.

@@ -57,13 +57,10 @@ class Failure:
     """An unwanted response, or none at all.
 
     Args:
-        kind: What went wrong.
-        fault: Who caused it.
         rule: The classifier's rule that decided, as an explanation ("code:sentinel_block").
         text: The upstream's own text, redacted and cut to one line; may be empty.
         names_state: Whether the response itself names the state that `kind` stands for
             ("temporarily paused", 風控); False if it only suggests it (a challenge page).
-        http_status: The HTTP status, None without a response.
         retry_after: How long the upstream asks us to wait.
     """
 
@@ -81,10 +78,7 @@ class Evidence:
     """One dated observation about a service.
 
     Args:
-        service: The service that it is about.
         at: The moment it was true: the end of a probe, a change of a feed, a date of the calendar.
-        source: Its source.
-        failure: What went wrong; None if nothing did.
         latency: The response time of a free probe, or the time from create to delivery of a job;
             None if nothing was timed.
         claimed_status: The status that a feed or the calendar claims; None from other sources. A

@@ -13,14 +13,10 @@ class GatewayKey:
 
     Args:
         id: Its id for operators; not secret.
-        name: The name that operators gave it.
         digest: The SHA-256 of the key in hexadecimal digits.
         hint: The last four characters of the key, by which its owner recognizes it.
-        created_at: The moment it was created.
         routes: The routes that it may use; empty for all.
         per_minute: The allowed requests per minute; None for any number.
-        budget: The limits of what its videos may cost.
-        revoked_at: The moment it was revoked.
     """
 
     id: KeyId

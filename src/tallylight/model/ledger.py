@@ -36,14 +36,9 @@ class LedgerEntry:
     """One spending.
 
     Args:
-        id: Its id.
-        service: The service that is paid.
-        purpose: Its purpose.
         note: A line for people, "" for none.
-        state: Its state.
         estimate: The reserved amount in USD.
         amount: The amount that counts against budgets now, in USD.
-        at: The moment of reservation.
         payer: The gateway key of the caller, "" for none.
     """
 
@@ -63,9 +58,7 @@ class SpendingTotal:
     """The total that one payer spent or reserved for one purpose on one service.
 
     Args:
-        purpose: The purpose.
         payer: The gateway key of the caller, "" for none.
-        service: The service that is paid.
         entry_count: The number of entries that were not released.
         amount: The total in USD.
     """

@@ -42,14 +42,12 @@ class Price:
     """The price of one model at one provider.
 
     Args:
-        unit: The unit of the rates.
         rates: USD by resolution ("720p", "1080p", "4k"); "*" is the rate for all others.
         silent_rates: The rates without an audio track, where that is cheaper; a resolution that
             is missing here costs as much as with audio.
         blocks: For PER_BLOCK: the rates of each block by its length in seconds.
         tokens: For PER_MILLION_TOKENS: the estimated tokens of one second of video, or of one
             image, by resolution.
-        per_input_image: The surcharge for each reference image.
     """
 
     unit: PriceUnit
@@ -123,7 +121,7 @@ def resolution_of(size: str) -> str:
     return _RESOLUTION_NAMES.get(lines, f"{lines}p")
 
 
-def cost_of(price: Price, order: Order, *, audio: bool = True, input_images: int = 0) -> Decimal:
+def cost_of(price: Price, order: Order, *, input_images: int = 0) -> Decimal:
     """Return the cost of an order in USD.
 
     An image has no length (`seconds` is 0); its tokens count once.
@@ -136,24 +134,15 @@ def cost_of(price: Price, order: Order, *, audio: bool = True, input_images: int
         case PriceUnit.PER_SECOND:
             if order.seconds <= 0:
                 raise LookupError(f"no rate by the second for {order.seconds} seconds")
-            return _rate(_rates(price, audio=audio), order) * order.seconds + surcharge
+            return _rate(price.rates, order) * order.seconds + surcharge
         case PriceUnit.PER_CALL:
-            return _rate(_rates(price, audio=audio), order) + surcharge
+            return _rate(price.rates, order) + surcharge
         case PriceUnit.PER_BLOCK:
             return _rate(_block(price, order.seconds), order) + surcharge
         case PriceUnit.PER_MILLION_TOKENS:
             tokens = _for_resolution(price.tokens, order, "estimate of tokens")
             units = max(order.seconds, 1)
-            rate = _rate(_rates(price, audio=audio), order)
-            return rate * tokens * units / 1_000_000 + surcharge
-
-
-def _rates(price: Price, *, audio: bool) -> Mapping[str, Decimal]:
-    if audio:
-        return price.rates
-    if ANY_RESOLUTION in price.silent_rates:
-        return price.silent_rates
-    return {**price.rates, **price.silent_rates}
+            return _rate(price.rates, order) * tokens * units / 1_000_000 + surcharge
 
 
 def _rate(rates: Mapping[str, Decimal], order: Order) -> Decimal:

@@ -20,7 +20,6 @@ class Reference:
 
     Args:
         url: An http or https URL, "" if the bytes are given.
-        body: The bytes, empty if a URL is given.
         media_type: The media type, such as "image/png"; "" if unknown.
         name: The file name that the caller gave.
     """
@@ -36,13 +35,10 @@ class Order:
     """The request to one service, before it is encoded in the service's protocol.
 
     Args:
-        prompt: The prompt.
         seconds: The length of the video; for an extension, the seconds to add.
         size: Width and height in pixels, "1280x720".
-        operation: How the video is made.
         source: The upstream's id of the job whose video is remixed, edited or extended; "" if
             `reference` is that video, or there is none.
-        reference: The image or video that it builds on.
         characters: The upstream's ids of the characters that appear.
         extras: Fields of the caller's request that we do not know; they are passed on unchanged.
     """

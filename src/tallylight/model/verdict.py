@@ -43,7 +43,6 @@ class Reason:
     """One reason of a verdict, independent of language.
 
     Args:
-        code: The kind of the reason.
         at: The time of the newest evidence for it.
         facts: The values in its sentence: counts, shares, seconds, the upstream's redacted text.
             Only JSON scalars, so that it can be stored unchanged.
@@ -59,8 +58,6 @@ class Verdict:
     """The status of one service, and why.
 
     Args:
-        service: The service.
-        status: Its status.
         since: The start of this status, back-dated to the first evidence for it.
         confidence: The probability from 0.0 to 1.0 that the status is right.
         reasons: The reasons, most relevant first; never empty.
@@ -80,12 +77,8 @@ class Transition:
     """A change of status.
 
     Args:
-        service: The service.
         at: The time of the change, back-dated: an outage to its first bad result, its end to the
             first good result of the run that confirmed it.
-        recorded_at: The time it was recorded.
-        before: The verdict before the change.
-        after: The verdict after the change.
     """
 
     service: ServiceId
@@ -119,7 +112,6 @@ class Incident:
 
     Args:
         id: Its id in URLs, derived from the service and the start.
-        service: The service.
         started_at: The time of the transition that opened it, back-dated.
         ended_at: The time of its end; None while it is open.
         worst: The worst status in it.

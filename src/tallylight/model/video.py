@@ -24,12 +24,10 @@ class CreateParams:
     """The parameters of a create beside prompt, seconds and size.
 
     Args:
-        operation: How the video is made.
         source: Our id of the video that is remixed, edited or extended; "" for none.
         reference: The image or video that it builds on; its bytes are in the asset store.
         reference_asset: The key of these bytes in the asset store, "" if there are none.
         characters: Our ids of the characters that appear.
-        extras: Fields of the request that we do not know.
         pinned_service: The only service that can make the video, because it has the source or the
             characters; "" for any service.
         defaulted_fields: Fields that the caller left out and that we filled in.
@@ -62,30 +60,19 @@ class Video:
     """One video that a caller requested.
 
     Args:
-        id: Our id, valid forever.
         key: The gateway key of the caller, "" if none is needed.
-        model: The route.
-        prompt: The prompt.
         seconds: The requested length; for an extension, the length of the whole video.
-        size: The requested size.
-        created_at: The time of the request.
         deadline: The time after which the video fails if it is not delivered.
-        params: All other parameters of the request.
         idempotency_key: The idempotency key of the request, "" for none.
         fingerprint: A digest of the request's content, by which a repetition is recognized.
-        owner: The process that holds its lease.
-        status: Its status.
         progress: Its progress from 0 to 100; never falls.
         service: The service that makes or delivered it; "" before the first acceptance.
         attempts: The number of attempts.
         cost: Their cost in USD, as far as it is known.
         substitutions: By field, the requested value and the one that was ordered instead.
-        error: Why it failed.
         started_at: The time a service was first seen working on it.
-        ended_at: The time it was completed or failed.
         expires_at: The time its content is deleted, None if it is kept.
         asset: The key of its content in the asset store, "" if it is not there.
-        deleted_at: The time its caller deleted it.
     """
 
     id: VideoId

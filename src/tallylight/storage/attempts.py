@@ -18,7 +18,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.errors import StorageError
@@ -26,12 +26,12 @@ from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.ids import AttemptId, ServiceId, VideoId
 from tallylight.model.ledger import EntryId, LedgerEntry, Purpose
-from tallylight.storage.attempt_rows import attempt_from_row, attempt_values
+from tallylight.model.order import Order
 from tallylight.storage.engine import Connections, LockId
 from tallylight.storage.ledger import entries_of
 from tallylight.storage.tables import attempts_table as table
 from tallylight.storage.tables import videos_table
-from tallylight.storage.types import failure_values
+from tallylight.storage.types import failure_from_row, failure_values
 
 _ALLOWED_FROM: Mapping[AttemptState, tuple[AttemptState, ...]] = {
     AttemptState.ACCEPTED: (AttemptState.INTENDED, AttemptState.IN_DOUBT),
@@ -47,7 +47,6 @@ class VideoAttempts(NamedTuple):
 
     Args:
         attempts: All attempts, oldest first.
-        entries: Their ledger entries.
     """
 
     attempts: tuple[Attempt, ...]
@@ -195,3 +194,62 @@ async def attempts_of_videos(
 async def _read(connection: AsyncConnection, *where: ColumnElement[bool]) -> tuple[Attempt, ...]:
     query = select(table).where(*where).order_by(table.c.intended_at_us, table.c.number)
     return tuple(attempt_from_row(row) for row in await connection.execute(query))
+
+
+def attempt_values(attempt: Attempt) -> dict[str, object]:
+    """Return the row of a new attempt."""
+    is_probe = not attempt.video
+    return {
+        "id": attempt.id,
+        "service": attempt.service,
+        "purpose": attempt.purpose.value,
+        # The prompt of a caller's video is stored once, in the row of the video.
+        "prompt": attempt.order.prompt if is_probe else "",
+        "seconds": attempt.order.seconds,
+        "size": attempt.order.size,
+        "model": attempt.model,
+        "entry": attempt.entry,
+        "intended_at_us": attempt.intended_at,
+        "video": attempt.video,
+        "number": attempt.number,
+        **attempt_update_values(attempt),
+    }
+
+
+def attempt_update_values(attempt: Attempt) -> dict[str, object]:
+    """Return the columns that change after an attempt was created."""
+    return {
+        "state": attempt.state.value,
+        "accepted_at_us": attempt.accepted_at,
+        "started_at_us": attempt.started_at,
+        "rendered_at_us": attempt.rendered_at,
+        "given_up_at_us": attempt.given_up_at,
+        "ended_at_us": attempt.ended_at,
+        "job": attempt.job,
+        "doubt": attempt.doubt_reason,
+        **failure_values(attempt.failure),
+    }
+
+
+def attempt_from_row(row: Row[*tuple[object, ...]]) -> Attempt:
+    """Return the attempt in a row."""
+    return Attempt(
+        id=AttemptId(row.id),
+        service=ServiceId(row.service),
+        purpose=Purpose(row.purpose),
+        order=Order(prompt=row.prompt, seconds=row.seconds, size=row.size),
+        model=row.model,
+        entry=EntryId(row.entry),
+        intended_at=row.intended_at_us,
+        state=AttemptState(row.state),
+        accepted_at=row.accepted_at_us,
+        ended_at=row.ended_at_us,
+        job=row.job,
+        doubt_reason=row.doubt,
+        failure=failure_from_row(row),
+        video=VideoId(row.video),
+        number=row.number,
+        started_at=row.started_at_us,
+        rendered_at=row.rendered_at_us,
+        given_up_at=row.given_up_at_us,
+    )

@@ -16,11 +16,7 @@ class CharacterRow:
 
     Args:
         id: Our id.
-        key: The gateway key of the caller.
-        name: The name that the caller gave it.
-        service: The service that knows it.
         upstream_id: Its id at that service.
-        created_at: The moment it was created.
     """
 
     id: str

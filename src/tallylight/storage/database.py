@@ -32,23 +32,14 @@ from tallylight.storage.ledger import Ledger
 from tallylight.storage.migration import upgrade_schema
 from tallylight.storage.outbox import Outbox
 from tallylight.storage.queries import StorageQueries
-from tallylight.storage.retention import Retention
+from tallylight.storage.retention import RetentionOptions
 from tallylight.storage.tables import component_state_table
 from tallylight.storage.transition_record import TransitionRecord
 from tallylight.storage.videos import Videos
 
 
 class Storage(StorageQueries):
-    """Reads and writes everything that is stored in one database.
-
-    Args:
-        connections: Connections to the database.
-        clock: The clock that tells which days are over and what is too old.
-        leader_epoch: The fencing token of this process.
-        buffer: The buffer of evidence.
-        forwarded_evidence: Evidence that followers forward to the leader.
-        buffer_task: The task that writes the buffer.
-    """
+    """Reads and writes everything that is stored in one database."""
 
     def __init__(  # noqa: PLR0913, PLR0917  # only `open_storage` calls it
         self,
@@ -75,7 +66,7 @@ class Storage(StorageQueries):
 
     def claim_leadership(self) -> AbstractAsyncContextManager[HeldLock | None]:
         """Try to become the only leader on this PostgreSQL; give None if another process is it."""
-        return self._connections.try_lock(LockId.LEADER)
+        return self.connections.try_lock(LockId.LEADER)
 
     def add_evidence(self, piece: Evidence) -> None:
         """Buffer evidence; it is written within about a second.
@@ -115,7 +106,7 @@ class Storage(StorageQueries):
         async with self._buffer.draining() as buffered:
             found = records()
             rows = {record.service: record.state for record in found}
-            async with self._connections.durable_transaction(LockId.EVIDENCE) as connection:
+            async with self.connections.durable_transaction(LockId.EVIDENCE) as connection:
                 await self.leader_epoch.check(connection)
                 cursor = await evidence.insert_evidence(connection, buffered)
                 await state_snapshots.store_snapshots(connection, rows, cursor)
@@ -138,7 +129,7 @@ class Storage(StorageQueries):
         """
         async with self._buffer.draining() as buffered:
             rows = snapshot()
-            async with self._connections.relaxed_transaction(LockId.EVIDENCE) as connection:
+            async with self.connections.relaxed_transaction(LockId.EVIDENCE) as connection:
                 await self.leader_epoch.check(connection)
                 cursor = await evidence.insert_evidence(connection, buffered)
                 await state_snapshots.store_snapshots(connection, rows, cursor)
@@ -151,7 +142,7 @@ class Storage(StorageQueries):
 
     async def save_component_state(self, name: str, state: str) -> None:
         """Store the state of a component as text, in place of its former one."""
-        async with self._connections.relaxed_transaction(LockId.EVIDENCE) as connection:
+        async with self.connections.relaxed_transaction(LockId.EVIDENCE) as connection:
             await connection.execute(
                 upsert(connection, component_state_table), {"name": name, "state": state}
             )
@@ -164,22 +155,22 @@ class Storage(StorageQueries):
         while await self._close_day():
             pass
 
-    async def apply_retention(self, retention_policy: Retention) -> None:
+    async def apply_retention(self, retention_policy: RetentionOptions) -> None:
         """Delete what is older than a policy keeps."""
         while await self._delete_batch(retention_policy):
             pass
 
     async def _fold_batch(self) -> bool:
-        async with self._connections.relaxed_transaction(LockId.ROLLUP) as connection:
+        async with self.connections.relaxed_transaction(LockId.ROLLUP) as connection:
             return await rollups.fold_batch(connection)
 
     async def _close_day(self) -> bool:
-        async with self._connections.relaxed_transaction(LockId.EVIDENCE) as connection:
+        async with self.connections.relaxed_transaction(LockId.EVIDENCE) as connection:
             return await day_status.close_oldest_day(connection, self._clock.now())
 
-    async def _delete_batch(self, policy: Retention) -> bool:
+    async def _delete_batch(self, policy: RetentionOptions) -> bool:
         now = self._clock.now()
-        async with self._connections.relaxed_transaction(LockId.ROLLUP) as connection:
+        async with self.connections.relaxed_transaction(LockId.ROLLUP) as connection:
             evidence_deleted = await retention.delete_old_evidence(connection, policy, now)
             rollups_deleted = await retention.delete_old_rollups(connection, policy, now)
         return evidence_deleted or rollups_deleted

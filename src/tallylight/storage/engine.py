@@ -15,19 +15,26 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from enum import IntEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
-from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    IntegrityError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from tallylight.errors import StorageError, UnwritableError
-from tallylight.storage.address import database_url
+from tallylight.errors import ConfigurationError, Problem, StorageError, UnwritableError
 
+_ALLOWED = "sqlite:///relative/path, sqlite:////absolute/path or postgresql://user@host/name"
 _LOCK_SPACE = 0x7A11  # keeps our advisory locks apart from those of other programs
 _BUSY_MS = 5000
 _WAL_ATTEMPTS = 10
@@ -82,12 +89,6 @@ class Connections:
         self._durable_engine = engine.execution_options(**{_SYNCHRONOUS_OPTION: "FULL"})
         self._relaxed_engine = engine.execution_options(**{_SYNCHRONOUS_OPTION: "NORMAL"})
         self._thread_engine = _thread_engine_for(engine.url)
-        self._thread_durable_engine = self._thread_engine.execution_options(
-            **{_SYNCHRONOUS_OPTION: "FULL"}
-        )
-        self._thread_relaxed_engine = self._thread_engine.execution_options(
-            **{_SYNCHRONOUS_OPTION: "NORMAL"}
-        )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="group-commit")
         # SQLite waits for a lock by polling; a lock inside the process is fair and wakes at once.
         self._writer_lock: AbstractAsyncContextManager[None] = (
@@ -126,24 +127,18 @@ class Connections:
                     await connection.execute(_ACQUIRE_LOCK, names)
                 yield connection
 
-    async def run_durable_in_thread(self, work: Callable[[Connection], _T]) -> _T:
-        """Run work in a durable transaction of the synchronous driver, in a thread.
+    async def run_in_thread(self, work: Callable[[Connection], _T], *, is_durable: bool) -> _T:
+        """Run work in a transaction of the synchronous driver, in a thread.
 
         Many rows at once cost a fraction of what they cost through asyncio. On PostgreSQL the
         transaction takes no lock, unless the work calls `acquire_lock`.
         """
-        return await self._in_thread(self._thread_durable_engine, work)
-
-    async def run_relaxed_in_thread(self, work: Callable[[Connection], _T]) -> _T:
-        """Run work in the same way in a relaxed transaction."""
-        return await self._in_thread(self._thread_relaxed_engine, work)
-
-    async def _in_thread(self, engine: Engine, work: Callable[[Connection], _T]) -> _T:
-        is_relaxed = engine is self._thread_relaxed_engine and not self._is_sqlite
+        option = {_SYNCHRONOUS_OPTION: "FULL" if is_durable else "NORMAL"}
+        engine = self._thread_engine.execution_options(**option)
 
         def transact() -> _T:
             with engine.begin() as connection:
-                if is_relaxed:
+                if not (is_durable or self._is_sqlite):
                     connection.execute(_RELAXED_COMMIT)
                 return work(connection)
 
@@ -224,6 +219,36 @@ def connect(address: str) -> Connections:
     engine = create_async_engine(url, hide_parameters=True, pool_size=3, max_overflow=7)
     _configure_sqlite(engine.sync_engine)
     return Connections(engine)
+
+
+def database_url(address: str) -> URL:
+    """Return the URL of a database with its driver.
+
+    Raises:
+        ConfigurationError: if the address has another form, or the driver is not installed.
+    """
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
+        raise _unusable("is not an address of a database") from None
+    match url.drivername:
+        case "sqlite" if url.database and url.database != ":memory:":
+            return url.set(drivername="sqlite+aiosqlite")
+        case "sqlite":
+            raise _unusable("names no file")
+        case "postgresql":
+            if find_spec("psycopg") is None:
+                raise _unusable("needs PostgreSQL's driver: pip install 'tallylight[postgres]'")
+            return url.set(drivername="postgresql+psycopg")
+        case scheme:
+            raise _unusable(f'has the unknown scheme "{scheme}"')
+
+
+def _unusable(reason: str) -> ConfigurationError:
+    # The address itself is not shown: it may hold a password.
+    return ConfigurationError(
+        (Problem("configuration", "database.url", f"{reason}; write {_ALLOWED}"),)
+    )
 
 
 def _thread_engine_for(url: URL) -> Engine:

@@ -17,17 +17,14 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.storage.engine import MAX_IN_LIST, Connections
 from tallylight.storage.tables import evidence_table as table
-from tallylight.storage.types import MICROSECOND, failure_from_row, failure_values, to_microseconds
+from tallylight.storage.types import failure_from_row, failure_values, to_microseconds
 
 #: Evidence that is recorded at most this long after its time is found by its time (a feed's lag).
 MAX_DELAY = timedelta(days=1)
 #: The same for evidence recorded before its time (another machine's clock).
 MAX_CLOCK_SKEW = timedelta(minutes=5)
 
-_PAGE_SIZE = 1000
-#: How far back the newest evidence of one service is searched. The search has no index, and a day
-#: of 1,000 services that are probed every 60 s is 1.4 million rows.
-_SEARCH_WINDOW = timedelta(days=1)
+PAGE_SIZE = 1000
 
 
 class EvidenceRecord(NamedTuple):
@@ -62,32 +59,6 @@ async def latest_id(connection: AsyncConnection, of: Table = table) -> int:
     return int(await connection.scalar(select(func.max(of.c.id))) or 0)
 
 
-async def latest_evidence(
-    connection: AsyncConnection,
-    service: ServiceId | None,
-    *,
-    start: datetime | None,
-    end: datetime | None,
-    limit: int,
-) -> tuple[Evidence, ...]:
-    """Return the newest evidence of a window, newest first.
-
-    Without a start, the evidence of one service is searched within the last day.
-    """
-    where = window_filter(start, end)
-    if service is not None:
-        where.append(table.c.service == service)
-        if start is None:
-            last = await latest_id(connection)
-            until = last if end is None else min(last, to_microseconds(end + MAX_DELAY))
-            where.append(table.c.id > until - _SEARCH_WINDOW // MICROSECOND)
-    found = await connection.execute(
-        select(table).where(*where).order_by(table.c.id.desc()).limit(limit)
-    )
-    pieces = [evidence_from_row(row) for row in found]
-    return tuple(sorted(pieces, key=lambda piece: piece.at, reverse=True))
-
-
 async def evidence_after_cursors(
     connections: Connections,
     services: Collection[ServiceId],
@@ -113,21 +84,6 @@ async def evidence_after_cursors(
                     yield EvidenceRecord(row.id, evidence_from_row(row))
 
 
-async def evidence_after(connections: Connections, cursor: int) -> tuple[EvidenceRecord, ...]:
-    """Return a page of the evidence after an id, oldest first."""
-    async with connections.read_transaction() as connection:
-        found = await connection.execute(select_page_after(cursor, _PAGE_SIZE))
-        return tuple(EvidenceRecord(row.id, evidence_from_row(row)) for row in found)
-
-
-async def evidence_pages(
-    connections: Connections, start: datetime, end: datetime
-) -> AsyncIterator[tuple[Evidence, ...]]:
-    """Yield all evidence of [start, end) in the order of its ids, a page at a time."""
-    async for page in row_pages(connections, window_filter(start, end), after=0):
-        yield tuple(evidence_from_row(row) for row in page)
-
-
 async def row_pages(
     connections: Connections, where: Sequence[ColumnElement[bool]], *, after: int
 ) -> AsyncIterator[Sequence[Row[*tuple[object, ...]]]]:
@@ -135,12 +91,12 @@ async def row_pages(
     while True:
         async with connections.read_transaction() as connection:
             page = (
-                await connection.execute(select_page_after(after, _PAGE_SIZE).where(*where))
+                await connection.execute(select_page_after(after, PAGE_SIZE).where(*where))
             ).all()
         if page:
             yield page
             after = page[-1].id
-        if len(page) < _PAGE_SIZE:
+        if len(page) < PAGE_SIZE:
             return
 
 

@@ -32,17 +32,11 @@ MAX_BUFFERED = 50_000
 WriteGuard = Callable[[AsyncConnection], Awaitable[None]]
 
 
-async def _allow_always(_: AsyncConnection) -> None:
-    """Allow every write."""
-
-
 class EvidenceBuffer:
     """Evidence that is not yet written.
 
     Args:
-        connections: Connections to the database.
         clock: The clock that dates evidence.
-        table: The table that the evidence is written to.
         guard: Raises StorageError, within the transaction, if this process must not write.
         max_size: The number of pieces above which the oldest are dropped.
     """
@@ -53,7 +47,7 @@ class EvidenceBuffer:
         clock: Clock,
         *,
         table: Table = evidence_table,
-        guard: WriteGuard = _allow_always,
+        guard: WriteGuard | None = None,
         max_size: int = MAX_BUFFERED,
     ) -> None:
         self._connections = connections
@@ -108,7 +102,8 @@ class EvidenceBuffer:
         async with self.draining() as records:
             if records:
                 async with self._connections.relaxed_transaction(LockId.EVIDENCE) as connection:
-                    await self._guard(connection)
+                    if self._guard is not None:
+                        await self._guard(connection)
                     await insert_evidence(connection, records, self._table)
 
     async def run(self) -> Never:
@@ -143,12 +138,7 @@ class EvidenceBuffer:
 
 @asynccontextmanager
 async def running_buffer(buffer: EvidenceBuffer, name: str) -> AsyncIterator[asyncio.Task[Never]]:
-    """Run the task that writes a buffer; at the end of the block, write what is left.
-
-    Args:
-        buffer: The buffer.
-        name: The name of the task.
-    """
+    """Run the task that writes a buffer; at the end of the block, write what is left."""
     # A TaskGroup would wrap the errors of the block in an ExceptionGroup.
     task = asyncio.create_task(_run_logged(buffer), name=name)
     try:

@@ -23,8 +23,6 @@ class ForwardedEvidence:
     """Forwards evidence to the leader, and lets the leader consume it.
 
     Args:
-        connections: Connections to the database.
-        clock: The clock that dates evidence.
         flush: Stores the evidence that the leader has judged.
     """
 
@@ -44,9 +42,6 @@ class ForwardedEvidence:
 
         Evidence is deleted once the leader has stored it. A crash in between makes a few pieces
         count twice, and loses none.
-
-        Args:
-            apply: Judges one piece.
 
         Raises:
             StorageError: if the database is not available.

@@ -29,7 +29,6 @@ class ActiveKeys:
 
     Args:
         version: A number that rises with every change.
-        keys: The keys by their digests.
     """
 
     version: int

@@ -102,9 +102,8 @@ class GroupCommitter:
         def work(connection: Connection) -> list[bool | BudgetError]:
             return write_group(connection, group)
 
-        if any(batch.is_durable for batch in group):
-            return await self._connections.run_durable_in_thread(work)
-        return await self._connections.run_relaxed_in_thread(work)
+        is_durable = any(batch.is_durable for batch in group)
+        return await self._connections.run_in_thread(work, is_durable=is_durable)
 
 
 def _fail(group: Iterable[_PendingWrite], error: StorageError) -> None:

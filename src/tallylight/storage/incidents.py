@@ -1,9 +1,9 @@
 """Stores incidents with their updates, and reads them."""
 
 from collections import defaultdict
-from datetime import datetime
+from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Row, delete, insert, select
+from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.model.ids import IncidentId, ServiceId
@@ -42,45 +42,10 @@ async def store_incident(connection: AsyncConnection, incident: Incident) -> Non
         await connection.execute(insert(updates), rows)
 
 
-async def latest_incidents(
-    connection: AsyncConnection,
-    service: ServiceId | None,
-    *,
-    open_only: bool,
-    start: datetime | None,
-    limit: int,
+async def incidents_from_rows(
+    connection: AsyncConnection, rows: Sequence[Row[*tuple[object, ...]]]
 ) -> tuple[Incident, ...]:
-    """Return incidents, latest start first.
-
-    Args:
-        connection: A transaction.
-        service: The service whose incidents are read; None for all services.
-        open_only: Whether incidents that have ended are left out.
-        start: Incidents that had ended by then are left out.
-        limit: The maximum number of incidents.
-    """
-    where: list[ColumnElement[bool]] = []
-    if service is not None:
-        where.append(table.c.service == service)
-    if open_only:
-        where.append(table.c.ended_at_us.is_(None))
-    if start is not None:
-        where.append(table.c.ended_at_us.is_(None) | (table.c.ended_at_us > start))
-    found = await connection.execute(
-        select(table).where(*where).order_by(table.c.started_at_us.desc(), table.c.id).limit(limit)
-    )
-    return await _with_updates(connection, list(found))
-
-
-async def get_incident(connection: AsyncConnection, incident: IncidentId) -> Incident | None:
-    """Return the incident of an id, None if there is none."""
-    found = await connection.execute(select(table).where(table.c.id == incident))
-    return next(iter(await _with_updates(connection, list(found))), None)
-
-
-async def _with_updates(
-    connection: AsyncConnection, rows: list[Row[*tuple[object, ...]]]
-) -> tuple[Incident, ...]:
+    """Return the incidents in rows, with their updates."""
     found = await connection.execute(
         select(updates)
         .where(updates.c.incident.in_([row.id for row in rows]))

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, Select, case, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tallylight.errors import StorageError
+from tallylight.errors import BudgetError, StorageError
 from tallylight.model.ids import KeyId, ServiceId
 from tallylight.model.ledger import (
     PROBE_PURPOSES,
@@ -24,14 +24,14 @@ from tallylight.model.ledger import (
     Purpose,
     SpendingTotal,
 )
-from tallylight.model.money import MICROS_PER_USD, Budget, to_micro_usd
-from tallylight.storage.engine import Connections, LockId
-from tallylight.storage.ledger_rows import (
-    budget_error,
-    entry_from_row,
-    ledger_values,
-    spending_query,
+from tallylight.model.money import (
+    BUDGET_WINDOWS,
+    MICROS_PER_USD,
+    Budget,
+    exceeded_limit,
+    to_micro_usd,
 )
+from tallylight.storage.engine import Connections, LockId
 from tallylight.storage.tables import ledger_table as table
 
 _IS_PROBE_SPENDING = table.c.purpose.in_([purpose.value for purpose in PROBE_PURPOSES])
@@ -100,23 +100,10 @@ class Ledger:
         """
         await self._close(entry, EntryState.RELEASED, Decimal(0))
 
-    async def spent(
-        self, window: timedelta, at: datetime, service: ServiceId | None = None
-    ) -> Decimal:
-        """Return what probes spent or reserved in the window that ends at `at`, in USD."""
-        query = select(func.sum(table.c.amount_micro_usd)).where(
-            table.c.at_us > at - window, _IS_PROBE_SPENDING
-        )
-        if service is not None:
-            query = query.where(table.c.service == service)
-        async with self._connections.read_transaction() as connection:
-            total = await connection.scalar(query)
-        return Decimal(total or 0) / MICROS_PER_USD
-
     async def spent_by_service(
         self, window: timedelta, at: datetime
     ) -> Mapping[ServiceId, Decimal]:
-        """Return `spent` of every service that probes spent money on, in one query."""
+        """Return what probes spent or reserved in the window that ends at `at`, in USD."""
         total = func.sum(table.c.amount_micro_usd)
         query = (
             select(table.c.service, total.label("micros"))
@@ -152,26 +139,14 @@ class Ledger:
             )
 
     async def entries(
-        self,
-        service: ServiceId | None = None,
-        *,
-        start: datetime | None = None,
-        end: datetime | None = None,
-        limit: int = 100,
+        self, *, end: datetime | None = None, limit: int = 100
     ) -> tuple[LedgerEntry, ...]:
-        """Return the entries that were reserved in [start, end), newest first."""
-        where: list[ColumnElement[bool]] = []
-        if service is not None:
-            where.append(table.c.service == service)
-        if start is not None:
-            where.append(table.c.at_us >= start)
+        """Return the entries that were reserved before `end`, newest first."""
+        query = select(table).order_by(table.c.at_us.desc(), table.c.id).limit(limit)
         if end is not None:
-            where.append(table.c.at_us < end)
-        query = select(table).where(*where).order_by(table.c.at_us.desc(), table.c.id)
+            query = query.where(table.c.at_us < end)
         async with self._connections.read_transaction() as connection:
-            return tuple(
-                entry_from_row(row) for row in await connection.execute(query.limit(limit))
-            )
+            return tuple(entry_from_row(row) for row in await connection.execute(query))
 
     async def by_ids(self, ids: Collection[EntryId]) -> Mapping[EntryId, LedgerEntry]:
         """Return the entries of these ids; unknown ids are left out."""
@@ -252,3 +227,75 @@ async def entries_of(
     """Return the entries of these ids as one transaction sees them; unknown ids are left out."""
     found = await connection.execute(select(table).where(table.c.id.in_(ids)))
     return {entry.id: entry for entry in map(entry_from_row, found)}
+
+
+def ledger_values(entry: LedgerEntry) -> dict[str, object]:
+    """Return the row of a new entry."""
+    return {
+        "id": entry.id,
+        "service": entry.service,
+        "purpose": entry.purpose.value,
+        "note": entry.note,
+        "estimate_micro_usd": to_micro_usd(entry.estimate),
+        "at_us": entry.at,
+        "payer": entry.payer,
+        **ledger_update_values(entry),
+    }
+
+
+def ledger_update_values(entry: LedgerEntry) -> dict[str, object]:
+    """Return the columns that change when an entry is settled or released."""
+    return {"state": entry.state.value, "amount_micro_usd": to_micro_usd(entry.amount)}
+
+
+def entry_from_row(row: Row[*tuple[object, ...]]) -> LedgerEntry:
+    """Return the entry in a row."""
+    return LedgerEntry(
+        id=EntryId(row.id),
+        service=ServiceId(row.service),
+        purpose=Purpose(row.purpose),
+        note=row.note,
+        state=EntryState(row.state),
+        estimate=row.estimate_micro_usd / MICROS_PER_USD,
+        amount=row.amount_micro_usd / MICROS_PER_USD,
+        at=row.at_us,
+        payer=KeyId(row.payer),
+    )
+
+
+def spending_query(
+    budget: Budget, at: datetime, *where: ColumnElement[bool]
+) -> Select[*tuple[object, ...]]:
+    """Return the query of what counts against each limit of a budget, in millionths of a dollar.
+
+    Args:
+        budget: A budget with at least one limit; each is a column of the one row, under its name.
+        at: The end of all windows.
+        where: Which entries count.
+    """
+    windows = {name: BUDGET_WINDOWS[name] for name in budget.limits}
+    # No upper bound: a reservation by another machine whose clock is ahead counts too.
+    sums = (
+        func.sum(case((table.c.at_us > at - window, table.c.amount_micro_usd), else_=0)).label(name)
+        for name, window in windows.items()
+    )
+    return select(*sums).where(table.c.at_us > at - max(windows.values()), *where)
+
+
+def budget_error(
+    scope: str, budget: Budget, amount: Decimal, row: Row[*tuple[object, ...]]
+) -> BudgetError | None:
+    """Return the error for the first limit that an amount would exceed, None if it exceeds none.
+
+    Args:
+        scope: Whose budget it is, as the error names it.
+        budget: The limits.
+        amount: The requested amount in USD.
+        row: The result of `spending_query`.
+    """
+    spent = {name: int(value or 0) for name, value in row._mapping.items()}  # noqa: SLF001  # public in all but name
+    found = exceeded_limit(budget, amount, spent)
+    if found is None:
+        return None
+    name, limit = found
+    return BudgetError(f"{name} {scope}", limit, spent[name] / MICROS_PER_USD, amount)

@@ -22,7 +22,6 @@ class WebhookDelivery:
     Args:
         id: The id of the webhook, by which receivers recognize a repetition.
         endpoint: The name of its endpoint in the configuration.
-        body: The body to send.
         created_at: The moment of the change that it reports.
         attempt_number: The number of this attempt, starting at 1.
     """

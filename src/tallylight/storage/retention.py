@@ -1,11 +1,13 @@
 """Deletes what is older than a policy keeps, in batches that block other writers only briefly."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from pydantic import Field
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tallylight.documents.parsers import Duration
+from tallylight.documents.section import Section
 from tallylight.storage import rollups
 from tallylight.storage.rollups import Grain
 from tallylight.storage.tables import evidence_table
@@ -15,23 +17,21 @@ from tallylight.storage.types import to_microseconds
 _BATCH_SIZE = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """How long each kind of row is kept; all other rows are kept forever.
+class RetentionOptions(Section):
+    """Retention; transitions, incidents, the ledger and daily rollups are kept for ever."""
 
-    Args:
-        evidence: Evidence, counted from its recording.
-        five_minutes: Rollups of five minutes.
-        hours: Rollups of an hour.
-    """
-
-    evidence: timedelta = timedelta(days=30)
-    five_minutes: timedelta = timedelta(days=90)
-    hours: timedelta = timedelta(days=730)
+    evidence: Duration = Field(timedelta(days=30), description="Individual pieces of evidence.")
+    five_minutes: Duration = Field(
+        timedelta(days=90), description="Evidence aggregated over five minutes."
+    )
+    hours: Duration = Field(timedelta(days=730), description="Evidence aggregated over one hour.")
 
 
 async def delete_old_evidence(
-    connection: AsyncConnection, retention: Retention, now: datetime, batch_size: int = _BATCH_SIZE
+    connection: AsyncConnection,
+    retention: RetentionOptions,
+    now: datetime,
+    batch_size: int = _BATCH_SIZE,
 ) -> bool:
     """Delete a batch of evidence that is too old and in the rollups; return whether any was."""
     before = min(
@@ -51,7 +51,7 @@ async def delete_old_evidence(
 
 
 async def delete_old_rollups(
-    connection: AsyncConnection, retention: Retention, now: datetime
+    connection: AsyncConnection, retention: RetentionOptions, now: datetime
 ) -> bool:
     """Delete the oldest bucket of each grain if it is too old; return whether any was."""
     kept = {Grain.FIVE_MINUTES: retention.five_minutes, Grain.HOUR: retention.hours}

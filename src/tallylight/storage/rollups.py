@@ -3,9 +3,14 @@
 A cursor holds the last evidence that is in the rollups. A fold adds the evidence after it and moves
 the cursor in the same transaction, so it can be interrupted and repeated, with any batch size.
 Late evidence is added to the bucket of its time. Averages are never stored: they cannot be added.
+
+Bin 0 of a histogram holds latencies up to 1 ms. The bound of each further bin is 19 % higher (four
+bins per doubling), so that a quantile is right within a tenth from a millisecond to half a day.
 """
 
-from collections.abc import Collection, Iterable
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,12 +23,17 @@ from tallylight.model.ids import ServiceId
 from tallylight.storage import cursors
 from tallylight.storage.engine import upsert
 from tallylight.storage.evidence import evidence_from_row, select_page_after
-from tallylight.storage.histogram import Bins, bin_of, format_bins, merge_bins, parse_bins
 from tallylight.storage.tables import rollups_table as table
 from tallylight.storage.types import MICROSECOND, bucket_start
 
 _CURSOR = "rollups"
 _BATCH_SIZE = 5000
+_SMALLEST = timedelta(milliseconds=1)
+_PER_DOUBLING = 4
+_LAST_BIN = 4 * 26  # ends at 2**26 ms, 18.6 hours; longer latencies are counted here too
+
+Bins = Mapping[int, int]
+"""A histogram: the number of latencies by bin; empty bins are left out."""
 
 
 class Grain(StrEnum):
@@ -50,15 +60,7 @@ class Rollup:
     """The evidence of one source about one service in one bucket.
 
     Args:
-        grain: The width of the bucket.
-        start: The start of the bucket.
-        service: The service that the evidence is about.
-        source: The source of the evidence.
-        good: The number of pieces that are good.
-        bad: The number of pieces that are bad.
         neutral: The number of all other pieces: faults of callers or ours, claims of feeds.
-        latency_sum: The sum of the measured latencies.
-        latencies: Their histogram (`histogram.latency_quantile`, `histogram.total_count`).
     """
 
     grain: Grain
@@ -93,7 +95,7 @@ def combine(one: Rollup, other: Rollup) -> Rollup:
         bad=one.bad + other.bad,
         neutral=one.neutral + other.neutral,
         latency_sum=one.latency_sum + other.latency_sum,
-        latencies=merge_bins(one.latencies, other.latencies),
+        latencies=Counter(one.latencies) + Counter(other.latencies),
     )
 
 
@@ -112,27 +114,6 @@ async def rollup_cursor(connection: AsyncConnection) -> int:
     return await cursors.position(connection, _CURSOR) or 0
 
 
-async def rollups_between(
-    connection: AsyncConnection,
-    grain: Grain,
-    services: Collection[ServiceId],
-    start: datetime,
-    end: datetime,
-) -> tuple[Rollup, ...]:
-    """Return the rollups of buckets that start in [start, end), oldest first."""
-    found = await connection.execute(
-        select(table)
-        .where(
-            table.c.grain == grain.value,
-            table.c.bucket_us >= start,
-            table.c.bucket_us < end,
-            table.c.service.in_(services),
-        )
-        .order_by(table.c.bucket_us, table.c.service, table.c.source)
-    )
-    return tuple(_rollup(row) for row in found)
-
-
 async def oldest_bucket(connection: AsyncConnection, grain: Grain) -> datetime | None:
     """Return the start of the oldest bucket of a grain, None if there is none."""
     query = select(func.min(table.c.bucket_us)).where(table.c.grain == grain.value)
@@ -145,7 +126,7 @@ async def _add(connection: AsyncConnection, new: dict[_Key, Rollup]) -> None:
     for grain, start in {(grain, start) for grain, start, _, _ in new}:
         where = (table.c.grain == grain.value, table.c.bucket_us == start)
         for row in await connection.execute(select(table).where(*where)):
-            rollup = _rollup(row)
+            rollup = rollup_from_row(row)
             known[grain, start, rollup.service, rollup.source] = rollup
     rows = [
         _values(combine(known[key], rollup) if key in known else rollup)
@@ -159,10 +140,6 @@ def _sum(key: _Key, pieces: Collection[Evidence]) -> Rollup:
     good = sum(piece.is_good for piece in pieces)
     bad = sum(piece.is_bad for piece in pieces)
     latencies = [piece.latency for piece in pieces if piece.latency is not None]
-    bins: dict[int, int] = {}
-    for latency in latencies:
-        number = bin_of(latency)
-        bins[number] = bins.get(number, 0) + 1
     return Rollup(
         grain=grain,
         start=start,
@@ -172,11 +149,30 @@ def _sum(key: _Key, pieces: Collection[Evidence]) -> Rollup:
         bad=bad,
         neutral=len(pieces) - good - bad,
         latency_sum=sum(latencies, timedelta()),
-        latencies=bins,
+        latencies=Counter(map(bin_of, latencies)),
     )
 
 
-def _rollup(row: Row[*tuple[object, ...]]) -> Rollup:
+def bin_of(latency: timedelta) -> int:
+    """Return the bin of a latency."""
+    if latency <= _SMALLEST:
+        return 0
+    return min(_LAST_BIN, math.ceil(_PER_DOUBLING * math.log2(latency / _SMALLEST)))
+
+
+def format_bins(bins: Bins) -> str:
+    """Return a histogram as short text: "33:57 34:3"."""
+    return " ".join(f"{number}:{bins[number]}" for number in sorted(bins))
+
+
+def parse_bins(text: str) -> Bins:
+    """Return the histogram that `format_bins` wrote."""
+    pairs = (pair.split(":") for pair in text.split())
+    return {int(number): int(times) for number, times in pairs}
+
+
+def rollup_from_row(row: Row[*tuple[object, ...]]) -> Rollup:
+    """Return the rollup in a row."""
     return Rollup(
         grain=Grain(row.grain),
         start=row.bucket_us,

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.model.ids import ServiceId
@@ -15,7 +14,6 @@ class StateSnapshot(NamedTuple):
     """The judge's state of a service.
 
     Args:
-        state: The state as JSON.
         cursor: The id of the last evidence that is in it.
     """
 
@@ -35,9 +33,3 @@ async def store_snapshots(
                 for service, state in rows.items()
             ],
         )
-
-
-async def load_snapshots(connection: AsyncConnection) -> dict[ServiceId, StateSnapshot]:
-    """Return all snapshots."""
-    found = await connection.execute(select(table.c.service, table.c.state, table.c.cursor))
-    return {ServiceId(row.service): StateSnapshot(row.state, int(row.cursor)) for row in found}

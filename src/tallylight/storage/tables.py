@@ -182,7 +182,7 @@ videos_table = Table(
     Column("prompt", Text, nullable=False),
     Column("seconds", Integer, nullable=False),
     Column("size", Text, nullable=False),
-    Column("params", Text, nullable=False),  # all other parameters, as JSON (`video_rows`)
+    Column("params", Text, nullable=False),  # all other parameters, as JSON (`storage.videos`)
     Column("idempotency_key", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("created_at_us", MicrosecondTimestamp, nullable=False),
@@ -270,7 +270,7 @@ rollups_table = Table(
     Column("bad", BigInteger, nullable=False),
     Column("neutral", BigInteger, nullable=False),
     Column("latency_sum_us", BigInteger, nullable=False),
-    Column("latency_bins", Text, nullable=False),  # `histogram.format_bins`
+    Column("latency_bins", Text, nullable=False),  # `rollups.format_bins`
     PrimaryKeyConstraint("grain", "bucket_us", "service", "source"),
     sqlite_with_rowid=False,  # rows are stored in the order of the key
 )

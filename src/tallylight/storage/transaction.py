@@ -18,16 +18,16 @@ from tallylight.model.ids import KeyId, ServiceId, VideoId
 from tallylight.model.ledger import EntryState, LedgerEntry, Purpose
 from tallylight.model.money import Budget
 from tallylight.model.video import Video, VideoStatus
-from tallylight.storage.attempt_rows import attempt_update_values, attempt_values
+from tallylight.storage.attempts import attempt_update_values, attempt_values
 from tallylight.storage.engine import LockId, acquire_lock, insert_or_ignore
-from tallylight.storage.ledger_rows import (
+from tallylight.storage.ledger import (
     budget_error,
     ledger_update_values,
     ledger_values,
     spending_query,
 )
 from tallylight.storage.tables import attempts_table, ledger_table, outbox_table, videos_table
-from tallylight.storage.video_rows import video_update_values, video_values
+from tallylight.storage.videos import video_update_values, video_values
 
 _Rows = dict[str, list[Mapping[str, object]]]
 
@@ -36,7 +36,6 @@ class SpendingLimit(NamedTuple):
     """A budget for callers' videos.
 
     Args:
-        budget: The limits.
         payer: The key whose videos count; None for those of all keys.
         name: Its name in the error that refuses a video.
     """
@@ -73,18 +72,11 @@ class WriteBatch:
     """Rows that are written together.
 
     Args:
-        new_video: A video to insert.
-        leased_until: The end of its first lease.
         new_attempt: An attempt to insert; it may be sent only after that. A further attempt at an
             existing video is inserted only if that video, given in `video`, has not ended and
             still has the same owner.
-        new_entry: The ledger entry that reserves money for the attempt.
         limits: The budgets that the reservation must not exceed.
-        video: A video to update.
-        attempts: Attempts to update.
         entries: Ledger entries that were settled or released.
-        messages: Webhooks to deliver.
-        claimed_job: A job to claim, unless another attempt has it.
     """
 
     new_video: Video | None = None

@@ -11,11 +11,9 @@ class TransitionRecord:
     """A transition with the state and the incident after it, or an incident that ended without one.
 
     Args:
-        service: The service.
         transition: The transition; None if the status is the same.
         state: The snapshot of the service. It contains all evidence about the service that was
             added before it is written, and no later transition than those recorded with it.
-        incident: The incident after the transition; None if there is none.
     """
 
     service: ServiceId

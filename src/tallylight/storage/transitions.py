@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, true, tuple_
+from sqlalchemy import Row, func, insert, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.model.evidence import FailureKind
@@ -32,19 +32,6 @@ async def insert_transition(connection: AsyncConnection, transition: Transition)
             **_verdict_values("after", transition.after),
         },
     )
-
-
-async def transitions_between(
-    connection: AsyncConnection, service: ServiceId | None, start: datetime, end: datetime
-) -> tuple[Transition, ...]:
-    """Return the transitions in [start, end), by the time of the change."""
-    where: list[ColumnElement[bool]] = [table.c.at_us >= start, table.c.at_us < end]
-    if service is not None:
-        where.append(table.c.service == service)
-    found = await connection.execute(
-        select(table).where(*where).order_by(table.c.at_us, table.c.id, table.c.service)
-    )
-    return tuple(transition_from_row(row) for row in found)
 
 
 async def status_intervals(

@@ -5,18 +5,21 @@ lease that it renews; another process takes the video over once the lease has ex
 of a video that has ended never changes again.
 """
 
+import json
 from collections.abc import Collection
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, or_, select, update
 
-from tallylight.model.ids import KeyId, VideoId
-from tallylight.model.video import Video
+from tallylight.model.ids import KeyId, ServiceId, VideoId
+from tallylight.model.money import MICROS_PER_USD, to_micro_usd
+from tallylight.model.order import Operation, Reference
+from tallylight.model.video import CreateParams, Video, VideoError, VideoStatus
 from tallylight.storage.attempts import VideoAttempts, attempts_of_videos
 from tallylight.storage.engine import Connections, LockId
 from tallylight.storage.tables import videos_table as table
-from tallylight.storage.video_rows import video_from_row
 
 _BATCH_SIZE = 100
 
@@ -29,18 +32,15 @@ class Videos:
 
     async def get(self, id_: VideoId) -> Video | None:
         """Return the video of an id, None if there is none or it was deleted."""
-        return next(
-            iter(await self._select(table.c.id == id_, table.c.deleted_at_us.is_(None))), None
-        )
+        return await self._first(table.c.id == id_, table.c.deleted_at_us.is_(None))
 
     async def get_including_deleted(self, id_: VideoId) -> Video | None:
         """Return the video of an id, deleted or not: it keeps its place in lists."""
-        return next(iter(await self._select(table.c.id == id_)), None)
+        return await self._first(table.c.id == id_)
 
     async def by_idempotency_key(self, key: KeyId, idempotency_key: str) -> Video | None:
         """Return the video that a request with this idempotency key created, if any."""
-        where = and_(table.c.key == key, table.c.idempotency_key == idempotency_key)
-        return next(iter(await self._select(where)), None)
+        return await self._first(table.c.key == key, table.c.idempotency_key == idempotency_key)
 
     async def by_fingerprint(
         self, key: KeyId, fingerprint: str, since: datetime
@@ -144,7 +144,119 @@ class Videos:
         async with self._connections.relaxed_transaction(LockId.VIDEO) as connection:
             await connection.execute(change)
 
+    async def _first(self, *where: ColumnElement[bool]) -> Video | None:
+        return next(iter(await self._select(*where)), None)
+
     async def _select(self, *where: ColumnElement[bool]) -> tuple[Video, ...]:
         query = select(table).where(*where).order_by(table.c.created_at_us, table.c.id)
         async with self._connections.read_transaction() as connection:
             return tuple(video_from_row(row) for row in await connection.execute(query))
+
+
+def video_values(video: Video, leased_until: datetime) -> dict[str, object]:
+    """Return the row of a new video."""
+    return {
+        "id": video.id,
+        "key": video.key,
+        "model": video.model,
+        "prompt": video.prompt,
+        "seconds": video.seconds,
+        "size": video.size,
+        "params": _params_to_json(video.params),
+        "idempotency_key": video.idempotency_key,
+        "fingerprint": video.fingerprint,
+        "created_at_us": video.created_at,
+        "deadline_us": video.deadline,
+        "owner": video.owner,
+        "leased_until_us": leased_until,
+        "deleted_at_us": video.deleted_at,
+        **video_update_values(video),
+    }
+
+
+def video_update_values(video: Video) -> dict[str, object]:
+    """Return the columns that change after a video was created."""
+    return {
+        "status": video.status.value,
+        "progress": video.progress,
+        "service": video.service,
+        "attempts": video.attempts,
+        "cost_micro_usd": to_micro_usd(video.cost),
+        "substitutions": json.dumps(dict(video.substitutions)) if video.substitutions else "{}",
+        "error_code": "" if video.error is None else video.error.code,
+        "error_message": "" if video.error is None else video.error.message,
+        "started_at_us": video.started_at,
+        "ended_at_us": video.ended_at,
+        "expires_at_us": video.expires_at,
+        "asset": video.asset,
+    }
+
+
+def _params_to_json(params: CreateParams) -> str:
+    reference = params.reference
+    values = {
+        "operation": "" if params.operation is Operation.CREATE else params.operation.value,
+        "source": params.source,
+        "reference": reference and [reference.url, reference.media_type, reference.name],
+        "reference_asset": params.reference_asset,
+        "characters": params.characters,
+        "extras": params.extras,
+        "pinned_service": params.pinned_service,
+        "defaulted_fields": params.defaulted_fields,
+        "policy": params.policy,
+        "base_seconds": params.base_seconds,
+    }
+    return json.dumps({name: value for name, value in values.items() if value}, ensure_ascii=False)
+
+
+def _params_from_json(text: str) -> CreateParams:
+    if text == "{}":
+        return CreateParams()
+    values = json.loads(text)
+    reference = None
+    if "reference" in values:
+        url, media_type, name = values["reference"]
+        reference = Reference(url=url, media_type=media_type, name=name)
+    return CreateParams(
+        operation=Operation(values.get("operation", Operation.CREATE)),
+        source=VideoId(values.get("source", "")),
+        reference=reference,
+        reference_asset=values.get("reference_asset", ""),
+        characters=tuple(values.get("characters", ())),
+        extras=values.get("extras", {}),
+        pinned_service=ServiceId(values.get("pinned_service", "")),
+        defaulted_fields=tuple(values.get("defaulted_fields", ())),
+        policy=values.get("policy", ""),
+        base_seconds=values.get("base_seconds", 0),
+    )
+
+
+def video_from_row(row: Row[*tuple[object, ...]]) -> Video:
+    """Return the video in a row."""
+    is_failed = row.status == VideoStatus.FAILED.value
+    return Video(
+        id=VideoId(row.id),
+        key=KeyId(row.key),
+        model=row.model,
+        prompt=row.prompt,
+        seconds=row.seconds,
+        size=row.size,
+        created_at=row.created_at_us,
+        deadline=row.deadline_us,
+        params=_params_from_json(row.params),
+        idempotency_key=row.idempotency_key,
+        fingerprint=row.fingerprint,
+        owner=row.owner,
+        status=VideoStatus(row.status),
+        progress=row.progress,
+        service=ServiceId(row.service),
+        attempts=row.attempts,
+        cost=Decimal(row.cost_micro_usd) / MICROS_PER_USD,
+        substitutions=json.loads(row.substitutions),
+        error=VideoError(row.error_code, row.error_message) if is_failed else None,
+        started_at=row.started_at_us,
+        ended_at=row.ended_at_us,
+        expires_at=row.expires_at_us,
+        asset=row.asset,
+        deleted_at=row.deleted_at_us,
+    )

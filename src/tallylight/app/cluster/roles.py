@@ -1,8 +1,9 @@
 """Leader or follower: of all processes that share a database one leads, the others follow."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
+from functools import partial
 from typing import Never
 
 import structlog
@@ -29,6 +30,7 @@ _STALE_SECONDS = 15.0
 """A follower that has read no evidence for so many seconds does not know the current verdicts."""
 
 _Action = Callable[[], Awaitable[None]]
+_Work = Callable[[], Coroutine[object, object, object]]
 
 
 class ClusterRole:
@@ -54,7 +56,7 @@ class ClusterRole:
         """Tell whether several servers may share this database."""
         return self._leader_lock.is_shared
 
-    async def run(self, lead: Callable[[], Awaitable[object]]) -> Never:
+    async def run(self, lead: _Work) -> Never:
         """Lead while this process holds the leader lock, else follow, until cancelled.
 
         Args:
@@ -69,17 +71,9 @@ class ClusterRole:
                 await self._step_down()
 
     async def run_embedded(self, judge_once: _Action) -> None:
-        """Follow until cancelled, and lead only for moments: a client must not stop a server.
-
-        Args:
-            judge_once: The work to do in such a moment.
-        """
-
-        async def lead_briefly() -> None:
-            await self.lead_briefly(judge_once)
-
+        """Follow until cancelled, and lead only for moments: a client must not stop a server."""
         async with asyncio.TaskGroup() as tasks:
-            self._start_following(tasks, lead_briefly)
+            self._start_following(tasks, partial(self.lead_briefly, judge_once))
 
     async def lead_briefly(self, judge_once: _Action) -> None:
         """Lead for a moment, unless another process leads; a lock kept would stop its probes."""
@@ -148,10 +142,10 @@ class ClusterRole:
         else:
             log.info("role.leader")
 
-    async def _lead(self, lead: Callable[[], Awaitable[object]]) -> None:
+    async def _lead(self, lead: _Work) -> None:
         """Lead until another process does."""
         async with asyncio.TaskGroup() as tasks:
-            leading = tasks.create_task(_coroutine(lead), name="leader")
+            leading = tasks.create_task(lead(), name="leader")
             while await self._leader_lock.is_held():
                 await self._clock.sleep(_LEADER_RETRY_INTERVAL)
             leading.cancel()
@@ -165,7 +159,3 @@ class ClusterRole:
                 await self._clock.sleep(_LEADER_RETRY_INTERVAL)
         await self._history.forward_buffered()
         log.warning("role.follower")
-
-
-async def _coroutine(lead: Callable[[], Awaitable[object]]) -> None:
-    await lead()
