@@ -35,8 +35,6 @@ class RuleScore:
     """The score of one rule.
 
     Args:
-        rule: Name of the rule.
-        score: Its score.
         days: Days of the trace that it ran on.
         budget: Its budget in USD per day; None for no limit.
     """
@@ -55,14 +53,7 @@ def with_traffic(trace: Trace, jobs_per_minute: float) -> Trace:
 def compare_rules(
     trace: Trace, seed: int, options: RehearsalOptions, workers: int = 1
 ) -> Iterator[RuleScore]:
-    """Yield the score of each rule, ours first.
-
-    Args:
-        trace: The trace.
-        seed: Seed of the random numbers.
-        options: Options of our rules.
-        workers: Number of processes; the scores do not depend on it.
-    """
+    """Yield the score of each rule, ours first; it does not depend on the number of processes."""
     score = partial(_score_rule, trace, seed, options)
     if workers < 2:  # noqa: PLR2004
         yield from map(score, _RULES)

@@ -33,15 +33,7 @@ _FREE_SOURCES = frozenset(_SOURCES.values())
 
 @dataclass(frozen=True, slots=True)
 class RehearsalOptions:
-    """Intervals, budgets and settings of our rules.
-
-    Args:
-        pace: Probe interval of each depth.
-        total_budget: Budget of all paid probes.
-        service_budget: Budget of the paid probes of each service.
-        pacing: Other settings of the probe plan.
-        policy_options: The operator's settings of the judge.
-    """
+    """Intervals, budgets and settings of our rules."""
 
     pace: ProbeIntervals = TYPICAL_PACE
     total_budget: Budget = field(default_factory=Budget)
@@ -233,10 +225,7 @@ class _RehearsalRun:
     def _receive(self, service: _MonitoredService, evidence: Evidence, depth: Depth | None) -> None:
         """Judge evidence as the board does, and replan the probes that it may affect.
 
-        Args:
-            service: The service.
-            evidence: The evidence.
-            depth: The depth of a successful free probe, None for any other evidence.
+        `depth` is the depth of a successful free probe, None for any other evidence.
         """
         now, policy = evidence.at, service.policy
         evidence = self._network.attribute_fault(evidence)

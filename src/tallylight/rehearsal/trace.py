@@ -108,7 +108,6 @@ class TraceService(_TraceModel):
     """One service of a trace; between its intervals it is operational without failures.
 
     Args:
-        access: Official, reverse or self-hosted.
         price: USD of one paid probe: its cheapest video.
         intervals: Its intervals, which do not overlap; `spells` in files.
     """
@@ -174,20 +173,12 @@ class Trace(_TraceModel):
 
 
 def parse_trace(text: str, name: str) -> Trace:
-    """Return the trace in a JSON text.
-
-    Raises:
-        ConfigurationError: with every error and its key.
-    """
+    """Return the trace in a JSON text; raise ConfigurationError with every error."""
     return parse_json_model(Trace, text, name)
 
 
 def parse_json_model(model: type[_Document], text: str, name: str) -> _Document:
-    """Return the trace or recipe in a JSON text.
-
-    Raises:
-        ConfigurationError: with every error and its key.
-    """
+    """Return the trace or recipe in a JSON text; raise ConfigurationError with every error."""
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
@@ -201,11 +192,7 @@ def parse_json_model(model: type[_Document], text: str, name: str) -> _Document:
 
 
 def read_trace(path: Path) -> Trace:
-    """Return the trace in a file.
-
-    Raises:
-        ConfigurationError: if it cannot be read, or with every error and its key.
-    """
+    """Return the trace in a file; raise ConfigurationError if it cannot be read or is invalid."""
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise ConfigurationError((Problem(str(path), "", "is larger than 256 MB"),))

@@ -24,7 +24,6 @@ class ControlCommand(ScenarioSection):
 
     Args:
         fault: One fault; null ends all of them, those of the scenario too.
-        faults: Several faults.
         status: `off` pauses the service, `on` ends all faults, `script` returns to the scenario.
         duration: Scenario seconds until the scenario continues, `for` in requests; None is forever.
     """

@@ -76,9 +76,6 @@ class Refuse(SimulatedFault):
     Args:
         http_status: Status of the response; 200 for a failure that hides in one.
         body: A mapping is sent as JSON, a string as it is.
-        headers: Further response headers.
-        state: The state that the refusal names; `sign` in files.
-        endpoints: Refused operations; `doors` in files.
         unlisted: Meanwhile the list of models omits the model.
         accepts: A create of the Videos API is accepted and billed nevertheless, as by a server
             that fails between acceptance and response.
@@ -105,7 +102,6 @@ class Hang(SimulatedFault):
 
     Args:
         accepts: A create is accepted and billed nevertheless: its outcome is in doubt.
-        endpoints: Operations that hang; `doors` in files.
     """
 
     kind: Literal["hang"]
@@ -142,8 +138,6 @@ class Fail(SimulatedFault):
     Args:
         after: Seconds from acceptance to failure.
         code: Error code, where the protocol has one.
-        message: Error message.
-        form: Form of the failure in a chat stream.
     """
 
     kind: Literal["fail"]
@@ -157,10 +151,8 @@ class DeliverDefective(SimulatedFault):
     """Complete jobs with a defective video.
 
     Args:
-        defect: What is wrong with it.
         size: Size of a `wrong_size` video, by default half of the requested one.
         seconds: Length of a `wrong_length` video, by default half of the requested one.
-        model: Model that an `other_model` job names.
     """
 
     kind: Literal["deliver_defective"]

@@ -61,10 +61,6 @@ class ScenarioUpstream(ScenarioSection):
     """One base URL.
 
     Args:
-        provider: Id of its provider.
-        protocol: The wire protocol.
-        dialect: The variant of that protocol.
-        keys: Its valid API keys.
         feed: Its status page, a name under `feeds`.
         listens: False: connections to its address are refused.
     """
@@ -92,10 +88,8 @@ class ScheduledFault(ScenarioSection):
     """A fault from `start`, inclusive, to `end`, exclusive.
 
     Args:
-        start: Its first second; `from` in files.
         end: The second after its last, `to` in files; None is forever.
         every: Period in seconds, if the fault repeats for the rest of the day.
-        fault: The fault.
     """
 
     start: float = Field(default=0.0, ge=0, alias="from")
@@ -116,21 +110,14 @@ class ScenarioService(ScenarioSection):
     """One model at one upstream.
 
     Args:
-        name: Display name.
-        upstream: Id of its upstream.
         model: Model id on the wire.
         aliases: Other ids of the model; a reverse channel has one for each length and orientation.
-        medium: What it generates.
-        access: How it gets access to the model.
-        price: Price of a video.
-        billing: Which jobs it charges for.
         latency: Median and 95th percentile of a job's duration in seconds.
         lengths: Allowed clip lengths in seconds, the default first.
         sizes: Allowed sizes, the default first.
         result: Form of the result in a chat response.
         blocked_words: A prompt with one of these words is rejected for its content.
         component: Its component on the status page; "" for none.
-        faults: Its scheduled faults.
     """
 
     name: NonEmptyString
@@ -185,13 +172,9 @@ class ScenarioFeed(ScenarioSection):
     """A provider's status page.
 
     Args:
-        format: Format of its API.
-        title: Name of the page.
         lag: Seconds from a fault to its report.
         blind: Share of faults that it never reports.
         components: Components besides those that services name.
-        maintenances: Planned maintenance.
-        faults: Intervals in which the page itself is broken.
     """
 
     format: Literal["statuspage", "incident_io"]
@@ -216,18 +199,7 @@ class CatalogueFacts(ScenarioSection):
 
 
 class Scenario(ScenarioSection):
-    """A scenario file.
-
-    Args:
-        title: One-line title.
-        about: Description.
-        start: The date of second 0.
-        seed: Seed of all random numbers.
-        upstreams: Upstreams by id.
-        services: Services by id.
-        feeds: Status pages by id.
-        catalogue: Further content of the client's configuration.
-    """
+    """A scenario file; `start` is the date of second 0."""
 
     title: NonEmptyString
     about: str = ""

@@ -34,16 +34,9 @@ class SimulatedJob:
     """An accepted job.
 
     Args:
-        id: Its id on the wire.
-        service: Id of its service.
-        upstream: Id of its upstream.
-        prompt: The prompt.
-        requested: What was requested.
-        outcome: How it ends.
         accepted_at: Scenario second of its acceptance.
         created_at: The same in Unix seconds.
         parent: Id of the video that a remix was made from, "" for none.
-        key: The API key that created it.
         reference: Its input: "image/png, 120 bytes" or a URL; "" for none.
     """
 
@@ -79,16 +72,10 @@ class JobRequest:
     """A create, after validation.
 
     Args:
-        service: Id of the service.
-        prompt: The prompt.
-        size: Width and height ("1280x720").
         seconds: Length of the clip, 0 for a still image.
-        model: The model id that the caller used.
         billed_seconds: Seconds to charge, if not the length of the clip.
         parent: Id of the video that it is made from, "" for none.
-        key: The caller's API key.
         answered: False if the caller gets no response.
-        reference: As in `SimulatedJob`.
     """
 
     service: str
@@ -115,15 +102,9 @@ class Simulation:
     """One running simulation.
 
     Args:
-        scenario: The scenario.
-        clock: Its clock.
-        seed: Seed of all random numbers.
         base_url: Its root URL, set once it listens.
         refusing_url: A root URL that refuses connections, set at the same time.
-        ledger: What each provider charged.
-        jobs: Accepted jobs by id.
         requests: Number of requests by service and operation.
-        closing: Set when the simulation ends.
     """
 
     scenario: Scenario

@@ -75,13 +75,8 @@ def acceptance(
 def acceptance_of_stream(job: Job, error: str) -> Acceptance:
     """Return whether a create was accepted whose streamed answer has ended.
 
-    Args:
-        job: The job at the end of the stream: completed or failed.
-        error: How the connection broke off, "" if it did not.
-
-    Returns:
-        REFUSED if the text is a refusal, which counts only if no work was seen before; IN_DOUBT
-        if the stream broke off, since a disconnect does not cancel the job.
+    REFUSED if the text is a refusal, which counts only if no work was seen before; IN_DOUBT if the
+    stream broke off (`error` says how), since a disconnect does not cancel the job.
     """
     failure = job.failure
     if failure is None:

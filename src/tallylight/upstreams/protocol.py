@@ -94,11 +94,7 @@ class VideoProtocol(Protocol):
         """Return why the key or the model is refused; None if both are accepted."""
 
     def create(self, order: Order, model: str) -> Request:
-        """Return the paid request that starts a job.
-
-        Raises:
-            LookupError: if this dialect cannot express the order.
-        """
+        """Return the paid request of a job; raise LookupError if the dialect cannot express it."""
 
     def read_job(self, reply: Reply) -> Job | Failure:
         """Return the job in an answer to a create or a poll, or why it holds none.
@@ -110,25 +106,13 @@ class VideoProtocol(Protocol):
         """Tell whether this dialect gives an error answer only if nothing is billed."""
 
     def open_stream(self) -> JobStream:
-        """Return a reader for the answer to a create, if `streams`.
-
-        Raises:
-            LookupError: if a create does not stream.
-        """
+        """Return a reader for the answer to a create; raise LookupError unless `streams`."""
 
     def poll(self, job_id: str) -> Request:
-        """Return the request for the state of a job.
-
-        Raises:
-            LookupError: if jobs cannot be polled.
-        """
+        """Return the request for the state of a job; raise LookupError if jobs cannot be polled."""
 
     def content(self, job: Job, variant: str = "video") -> Request:
-        """Return the request that downloads the video of a completed job, or another variant.
-
-        Raises:
-            LookupError: if the dialect has no such variant.
-        """
+        """Return the download of a completed job; raise LookupError for an unknown variant."""
 
     def cancel(self, job_id: str) -> Request | None:
         """Return the request that stops a running job so that nothing is billed.
@@ -145,8 +129,7 @@ class VideoProtocol(Protocol):
     def create_character(self, name: str, video: Reference) -> Request:
         """Return the request that creates a character from a video.
 
-        Raises:
-            LookupError: if this dialect has no characters, or `video` holds no bytes.
+        Raises LookupError if this dialect has no characters, or `video` holds no bytes.
         """
 
     def read_character(self, reply: Reply) -> str | Failure:
@@ -155,8 +138,7 @@ class VideoProtocol(Protocol):
     def listing(self, after: str = "") -> Request | None:
         """Return the request that lists jobs, newest first; None if the dialect has none.
 
-        Args:
-            after: The id of the last job of the previous page; "" for the first page.
+        `after` is the id of the last job of the previous page, "" for the first page.
         """
 
     def read_listing(self, reply: Reply) -> tuple[Job, ...] | Failure:

@@ -139,11 +139,6 @@ class Transport:
 
         The upstream's timeout bounds connecting and each silence, but not the whole: that depends
         on the client that reads it. Leaving the context closes the connection.
-
-        Args:
-            request: A download.
-            upstream: The upstream that serves it.
-            headers: The client's headers; a requested range is forwarded.
         """
         call = self._new_call(request, upstream)
         response_body = ProxiedResponse(call)

@@ -25,11 +25,7 @@ def has_expired(world: Simulation, job: SimulatedJob) -> bool:
 async def content_response(
     world: Simulation, request: Request, job: SimulatedJob, variant: str
 ) -> Response:
-    """Return the video, thumbnail or sprite sheet of a completed job.
-
-    Raises:
-        InvalidRequestError: if there is no such variant.
-    """
+    """Return a variant of a completed job; raise InvalidRequestError for an unknown variant."""
     if variant not in _VARIANTS:
         raise unsupported_value("variant", variant, _VARIANTS)
     if variant != "video":

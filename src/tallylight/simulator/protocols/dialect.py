@@ -52,11 +52,7 @@ class VideosDialect(ABC):
 
     @abstractmethod
     def input_reference(self, fields: RequestFields) -> str:
-        """Return the input of a create, described as in `SimulatedJob.reference`.
-
-        Raises:
-            InvalidRequestError: if the dialect does not accept its form.
-        """
+        """Return the input of a create; raise InvalidRequestError if its form is refused."""
 
     @abstractmethod
     def job_object(self, world: Simulation, job: SimulatedJob) -> dict[str, JsonValue]:
@@ -67,12 +63,7 @@ class VideosDialect(ABC):
         return 200
 
     def model_list(self, owners: Mapping[str, str], created: int) -> dict[str, JsonValue]:
-        """Return the body of `/models`.
-
-        Args:
-            owners: Owner by model id.
-            created: Unix seconds.
-        """
+        """Return the body of `/models`: the owner of each model, and Unix seconds."""
         data: list[JsonValue] = [
             {"id": name, "object": "model", "created": created, **self.model_fields(name, owner)}
             for name, owner in owners.items()

@@ -54,11 +54,7 @@ class OpenAIDialect(VideosDialect):
         }
 
     def validate(self, fields: RequestFields) -> None:
-        """Refuse parameters that the operation does not have.
-
-        Raises:
-            InvalidRequestError: for an unknown field, or for invalid characters.
-        """
+        """Raise InvalidRequestError for an unknown field or invalid characters."""
         # Characters are in the guide only; the specification has them in no form.
         fields.reject_unknown(_CREATE_FIELDS if fields.is_form else _JSON_FIELDS)
         given = fields.values.get("characters", [])

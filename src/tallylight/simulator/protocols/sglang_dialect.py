@@ -22,11 +22,7 @@ class SglangDialect(SelfHostedDialect):
     serves_content = False
 
     def validate(self, fields: RequestFields) -> None:
-        """Refuse a length in JSON that is not a number.
-
-        Raises:
-            InvalidRequestError: for a string.
-        """
+        """Raise InvalidRequestError for a length in JSON that is not a number."""
         if not fields.is_form and isinstance(fields.values.get("seconds"), str):
             raise InvalidRequestError("Input should be a valid integer", "seconds", "int_type")
 

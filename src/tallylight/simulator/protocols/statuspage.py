@@ -31,10 +31,6 @@ class PageSnapshot:
     """A status page at one moment, from which both formats are written.
 
     Args:
-        id: Id of the feed.
-        title: Name of the page.
-        url: Root URL of the page.
-        report: What the page reports.
         rfc3339: Formats a scenario second as an RFC 3339 date.
     """
 

@@ -29,11 +29,7 @@ class VllmOmniDialect(SelfHostedDialect):
     id_prefix = "video_gen_"
 
     def validate(self, fields: RequestFields) -> None:
-        """Refuse a body that is not a form.
-
-        Raises:
-            InvalidRequestError: for JSON.
-        """
+        """Raise InvalidRequestError for a body that is not a form."""
         if not fields.is_form:
             raise InvalidRequestError("Field required", "prompt", "missing")
 

@@ -22,7 +22,6 @@ class ChatReply:
 
     Args:
         content: The concatenated content, without progress and retry notices.
-        errors: The events with an error, as received.
         is_complete: The answer has ended with `[DONE]` or a finish reason.
     """
 

@@ -103,7 +103,6 @@ class FeedState:
     """The state of one page between two polls.
 
     Args:
-        api_index: The API in use.
         reading: The current reading; None before the first answer.
         is_searching: The API did not answer as expected: request the next one at once.
         reported: The reading of the page itself, without planned maintenance that has begun.

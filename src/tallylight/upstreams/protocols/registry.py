@@ -18,9 +18,5 @@ DIALECTS: Mapping[str, tuple[str, ...]] = {
 
 
 def adapter_for(upstream: UpstreamAddress) -> VideoProtocol:
-    """Return the adapter of an upstream, bound to its URL, dialect and key.
-
-    Raises:
-        KeyError: if there is no such protocol or dialect.
-    """
+    """Return the adapter of an upstream; raise KeyError for an unknown protocol or dialect."""
     return PROTOCOLS[upstream.protocol](upstream)

@@ -28,13 +28,7 @@ from tallylight.upstreams.status_words import StatusMeaning, status_meaning, vid
 
 @dataclass(frozen=True, slots=True)
 class VideoObjectReader:
-    """Reads the answers of one dialect.
-
-    Args:
-        dialect: The name of the dialect, for the classifier.
-        returns_url: A completed job may name the URL of the video, which is used in place of the
-            content call.
-    """
+    """Reads the answers of one dialect."""
 
     dialect: str
     returns_url: bool
