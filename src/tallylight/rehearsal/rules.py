@@ -93,12 +93,6 @@ def _threshold_rule(thresholds: baselines.ConsecutiveThresholds) -> _Rule:
     return lambda services, days, _: baselines.consecutive_rule(services, days, thresholds)
 
 
-def _plain_script(
-    services: Sequence[RehearsedService], days: float, _: RehearsalOptions
-) -> tuple[RuleResult, ...]:
-    return baselines.plain_script(services, days)
-
-
 def _unbudgeted(
     services: Sequence[RehearsedService], days: float, options: RehearsalOptions
 ) -> tuple[RuleResult, ...]:

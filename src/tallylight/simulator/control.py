@@ -129,7 +129,7 @@ class _ControlApi:
             "upstream": service.upstream,
             "base_url": self._world.base_urls[service.upstream],
             "model": service.model,
-            "fault_source": self._world.fault_source(name).value,
+            "fault_source": self._world.fault_source(name),
             "faults": [
                 fault.model_dump(mode="json", by_alias=True, exclude_defaults=True)
                 | {"kind": fault.kind}

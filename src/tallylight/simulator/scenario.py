@@ -215,20 +215,12 @@ class Scenario(ScenarioSection):
         if "status" in self.upstreams:
             raise ValueError("upstreams.status: this name is reserved for the status pages")
         for name, service in self.services.items():
-            if service.upstream not in self.upstreams:
-                raise ValueError(
-                    _undefined_reference(
-                        f"services.{name}.upstream", service.upstream, self.upstreams
-                    )
-                )
+            _check_defined(f"services.{name}.upstream", service.upstream, self.upstreams)
         for name, upstream in self.upstreams.items():
-            if upstream.feed is not None and upstream.feed not in self.feeds:
-                raise ValueError(
-                    _undefined_reference(f"upstreams.{name}.feed", upstream.feed, self.feeds)
-                )
+            if upstream.feed is not None:
+                _check_defined(f"upstreams.{name}.feed", upstream.feed, self.feeds)
         for name in self.catalogue.services:
-            if name not in self.services:
-                raise ValueError(_undefined_reference("catalogue.services", name, self.services))
+            _check_defined("catalogue.services", name, self.services)
         return self
 
     def services_at(self, upstream: str) -> Mapping[str, ScenarioService]:
@@ -246,8 +238,10 @@ class Scenario(ScenarioSection):
         }
 
 
-def _undefined_reference(key: str, value: str, allowed: Mapping[str, object]) -> str:
-    return f"{key}: '{value}' is not defined; allowed are {', '.join(allowed) or 'none'}"
+def _check_defined(key: str, value: str, defined: Mapping[str, object]) -> None:
+    if value not in defined:
+        allowed = ", ".join(defined) or "none"
+        raise ValueError(f"{key}: '{value}' is not defined; allowed are {allowed}")
 
 
 def parse_scenario(text: str, source: str) -> Scenario:

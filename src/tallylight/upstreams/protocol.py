@@ -21,36 +21,6 @@ class JobStream(Protocol):
         """
 
 
-class ApiKey(Protocol):
-    """A secret that is only revealed explicitly."""
-
-    def reveal(self) -> str:
-        """Return the key as text, for the authorization header."""
-
-
-class UpstreamAddress(Protocol):
-    """What a protocol needs to know of an upstream; `catalogue.services.Upstream` is one.
-
-    A structural type, so that the pure adapters import no module that reads the environment.
-    """
-
-    @property
-    def base_url(self) -> str:
-        """Return the URL to which the protocol's paths are appended."""
-
-    @property
-    def protocol(self) -> str:
-        """Return the name of a registered protocol."""
-
-    @property
-    def dialect(self) -> str:
-        """Return the name of a profile of that protocol."""
-
-    @property
-    def key(self) -> ApiKey | None:
-        """Return the secret, None for an upstream without one."""
-
-
 class VideoProtocol(Protocol):
     """Translates orders to requests, and replies to jobs or failures, without I/O.
 

@@ -24,13 +24,14 @@ from tallylight.simulator.faults import (
     Retire,
     StreamFailureForm,
 )
+from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.outcomes import JobStatus, is_blocked_content
 from tallylight.simulator.protocols import chat_messages, references
 from tallylight.simulator.protocols.chat_messages import completion_chunk, server_error
 from tallylight.simulator.protocols.guard import SimulatedRefusalError, bearer_token
 from tallylight.simulator.responses import SimulatedResponse, scripted_response
 from tallylight.simulator.scenario import ScenarioKey, ScenarioService
-from tallylight.simulator.world import JobRequest, SimulatedJob, Simulation
+from tallylight.simulator.world import JobRequest, Simulation
 
 _PROGRESS_INTERVAL_S = 1.0  # the real channel sends progress every half minute
 _RETRYING_SHARE = 0.2  # share of jobs that report a retry

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from tallylight.simulator.faults import NamedState, Refuse
+from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.outcomes import JobProgress
 from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
 from tallylight.simulator.responses import SimulatedResponse, scripted_response
-from tallylight.simulator.world import SimulatedJob, Simulation
+from tallylight.simulator.world import Simulation
 
 
 def common_members(job: SimulatedJob, progress: JobProgress) -> dict[str, JsonValue]:

@@ -4,9 +4,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tallylight.simulator.faults import Endpoint, IncompleteList
+from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.protocols.guard import RequestGuard, RouteHandler
 from tallylight.simulator.protocols.request_fields import InvalidRequestError
-from tallylight.simulator.world import SimulatedJob
 
 _DEFAULT_LIMIT, _MAX_LIMIT = 20, 100
 

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from tallylight.simulator.faults import NamedState
+from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.outcomes import JobStatus
 from tallylight.simulator.protocols.dialect import VideosDialect, common_members
 from tallylight.simulator.protocols.references import openai_reference
 from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
 from tallylight.simulator.responses import SimulatedResponse
-from tallylight.simulator.world import SimulatedJob, Simulation
+from tallylight.simulator.world import Simulation
 
 _CREATE_FIELDS = frozenset({"prompt", "model", "seconds", "size", "input_reference"})
 _JSON_FIELDS = _CREATE_FIELDS | {"characters"}

@@ -7,8 +7,8 @@ All of it is pure: `probes` sends the requests and keeps the state.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol
 
+from tallylight.catalogue.services import Feed
 from tallylight.model.status import Status
 from tallylight.upstreams.feeds.page import StatusPage
 from tallylight.upstreams.feeds.reading import (
@@ -24,18 +24,6 @@ _NOT_MODIFIED = 304
 _TOLERATED_FAILURES = 2
 _TRANSIENT_STATUSES = frozenset({408, 425, 429})
 _VALIDATORS = (("if-none-match", "etag"), ("if-modified-since", "last-modified"))
-
-
-class FeedAddress(Protocol):
-    """What a reader needs to know of a page; `catalogue.services.Feed` is one."""
-
-    @property
-    def url(self) -> str:
-        """Return the page's root."""
-
-    @property
-    def component(self) -> str:
-        """Return the id or the name of the component to read, "" for the whole page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +52,7 @@ class FeedReader:
     apis: tuple[FeedApi, ...]
 
     def requests(
-        self, feed: FeedAddress, cached: Mapping[str, Reply] | None = None, api_index: int = 0
+        self, feed: Feed, cached: Mapping[str, Reply] | None = None, api_index: int = 0
     ) -> tuple[Request, ...]:
         """Return the requests for a page.
 
@@ -119,12 +107,12 @@ class FeedState:
     failure_count: int = 0
     apis_tried: int = 0
 
-    def requests(self, reader: FeedReader, feed: FeedAddress) -> tuple[Request, ...]:
+    def requests(self, reader: FeedReader, feed: Feed) -> tuple[Request, ...]:
         """Return the requests of the next poll."""
         return reader.requests(feed, self.cached_replies, self.api_index)
 
     def apply_replies(
-        self, reader: FeedReader, feed: FeedAddress, replies: Sequence[Reply], at: datetime
+        self, reader: FeedReader, feed: Feed, replies: Sequence[Reply], at: datetime
     ) -> "FeedState":
         """Return the state after the answers to `requests`, in their order.
 

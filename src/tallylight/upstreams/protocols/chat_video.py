@@ -9,12 +9,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from tallylight.catalogue.services import Upstream
 from tallylight.model.evidence import Failure
 from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.json_access import array_at, unwrapped_object
 from tallylight.upstreams.messages import Job, JobState, Phase, Reply, Request
-from tallylight.upstreams.protocol import JobStream, UpstreamAddress
+from tallylight.upstreams.protocol import JobStream
 from tallylight.upstreams.protocols.base import RequestBuilder
 from tallylight.upstreams.protocols.chat_stream import ChatStream
 from tallylight.upstreams.protocols.failures import reply_failure
@@ -61,10 +62,10 @@ class ChatVideo:
 
     streams = True
 
-    def __init__(self, address: UpstreamAddress) -> None:
-        self._requests = RequestBuilder.of(address)
-        self._dialect = address.dialect
-        self._profile = CHAT_VIDEO_PROFILES[address.dialect]
+    def __init__(self, upstream: Upstream) -> None:
+        self._requests = RequestBuilder.of(upstream)
+        self._dialect = upstream.dialect
+        self._profile = CHAT_VIDEO_PROFILES[upstream.dialect]
 
     @property
     def operations(self) -> frozenset[Operation]:
