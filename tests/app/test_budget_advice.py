@@ -109,7 +109,7 @@ async def test_a_worker_that_fails_raises() -> None:
         (PricedService(Access.OFFICIAL, Decimal(-1), has_feed=False),), 0, None
     )
 
-    with pytest.raises(TallylightError, match="the worker of the advice ended"):
+    with pytest.raises(TallylightError, match="the budget advice worker exited with code"):
         await run_advice_worker(nonsense)
 
 

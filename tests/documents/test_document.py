@@ -180,7 +180,7 @@ def test_aliases_of_aliases_cannot_fill_the_memory() -> None:
     lines = ["shared:", "  a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"  a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
 
-    with pytest.raises(ConfigurationError, match="repeat too much"):
+    with pytest.raises(ConfigurationError, match="too many aliases"):
         document("\n".join(lines))
 
 

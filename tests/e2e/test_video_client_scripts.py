@@ -103,7 +103,7 @@ def test_a_server_goes_on_with_the_video_of_a_client_that_is_killed(
     assert fetching.ends() == 0, fetching.logged()
     assert fetching.said() == "completed 1\n"
     assert len(world.entries("film")) == 1
-    taken = server.program.events("lease.taken_over")
+    taken = server.program.events("video.taken_over")
     assert [event["video"] for event in taken] in ([id_], [])
 
 

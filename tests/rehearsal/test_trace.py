@@ -39,7 +39,7 @@ def test_a_dumped_trace_is_parsed_unchanged() -> None:
 @pytest.mark.parametrize(
     ("text", "place", "reason"),
     [
-        ('{"duration": 1, "services": {}}', "services", "at least 1"),
+        ('{"duration": 1, "services": {}}', "services", "at least one"),
         (
             (
                 '{"duration": 1, "services": {"a": {"spells": '
@@ -68,7 +68,7 @@ def test_a_dumped_trace_is_parsed_unchanged() -> None:
         (
             '{"duration": 1, "services": {"a": {"acces": "reverse"}}}',
             "services.a.acces",
-            "did you mean",
+            "Did you mean",
         ),
         ('{"duration": 1, "services": {"a": {}}, "feeds": {"b": {}}}', "", "no service"),
         ("nonsense", "", "JSON"),

@@ -141,4 +141,4 @@ async def test_evidence_is_counted_for_the_metrics(
 
     line = 'tallylight_evidence_total{outcome="good",service="image",source="reach"} 2.0'
     assert line in metrics
-    assert "tallylight_event_stream_clients 1.0" in metrics
+    assert "tallylight_listeners 1.0" in metrics

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 HOOKS = frozenset(
     {
         "READER",  # upstreams.feeds.registry
+        "RESPONSE_BODIES",  # simulator.protocols.feeds
         "down_revision",  # Alembic
         "log",  # structlog
         "main",  # entry points of processes
-        "parse_page",  # upstreams.feeds.registry
-        "register",  # cli
         "revision",
         "upgrade",
+        "upstream_routes",  # simulator.server
     }
 )
 

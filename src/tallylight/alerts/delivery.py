@@ -116,7 +116,7 @@ class NotificationSender:
                 log.info("alerts.delivered", receiver=name, kind=notification.kind)
                 return
             if wait is not None:
-                log.warning("alerts.retrying", receiver=name, retry_in=wait.total_seconds())
+                log.warning("alerts.undelivered", receiver=name, retry_in=wait.total_seconds())
                 await self._clock.sleep(wait)
         log.error("alerts.given_up", receiver=name, kind=notification.kind)
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typer._click.core import Context
     from typer._click.formatting import HelpFormatter
 
+_QUOTED = re.compile(r"'([^']*)'")
 _CHOICE_ERROR = re.compile(r"'(?P<value>.*)' is not one of (?P<choices>'.*')\.", re.DOTALL)
 
 
@@ -59,4 +60,4 @@ def _option_message(error: BaseException) -> str:
     choice = _CHOICE_ERROR.fullmatch(message)
     if choice is None:
         return message
-    return not_allowed_message(choice["value"], re.findall(r"'([^']*)'", choice["choices"]))
+    return not_allowed_message(choice["value"], _QUOTED.findall(choice["choices"]))

@@ -47,7 +47,7 @@ class _DefaultToRun(TyperGroup):
 rehearse_app = typer.Typer(
     cls=_DefaultToRun,
     no_args_is_help=True,
-    help="Simulate months of outages in seconds, to see what a budget buys. "
+    help="Simulate months of outages in seconds. Shows what a budget buys. "
     "`rehearse TRACE` runs a trace.",
 )
 rehearse_app.command("generate")(generate_trace_command)

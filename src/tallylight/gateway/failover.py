@@ -232,7 +232,7 @@ class Failover:
         tracked.is_sending = True
         try:
             if not await self._store.add_attempt(tracked, attempt, entry, limits):
-                log.info("lease.lost", video=tracked.video.id)
+                log.info("video.lost", video=tracked.video.id)
                 tracked.is_released = True
                 return None
             tracked.video = replace(tracked.video, substitutions=choice.substituted)

@@ -227,7 +227,7 @@ class LeaseManager:
 
     def _release(self, tracked: TrackedVideo) -> None:
         """Stop following a video that another process has taken over."""
-        log.warning("lease.lost", video=tracked.video.id)
+        log.warning("video.lost", video=tracked.video.id)
         tracked.is_released = True
         following = self._tasks.get(tracked.video.id)
         # A response that is on its way is recorded first: only this process receives it.
@@ -248,7 +248,7 @@ class LeaseManager:
         )
         if video.id in self._tracked:
             return  # this process reclaimed it before it noticed the loss
-        log.info("lease.taken_over", video=video.id, attempts=len(attempts))
+        log.info("video.taken_over", video=video.id, attempts=len(attempts))
         limits = await self._limits.limits_of(video.key)
         self._start(tracked, self._failover.follow(tracked, limits))
 

@@ -45,7 +45,7 @@ class BoardCollector(Collector):
         yield self._evidence()
         yield from self._budgets()
         yield GaugeMetricFamily(
-            "tallylight_event_stream_clients",
+            "tallylight_listeners",
             "Connected clients of /api/events.",
             value=self._event_stream_clients,
         )

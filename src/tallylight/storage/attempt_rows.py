@@ -39,7 +39,7 @@ def attempt_update_values(attempt: Attempt) -> dict[str, object]:
         "given_up_at_us": attempt.given_up_at,
         "ended_at_us": attempt.ended_at,
         "job": attempt.job,
-        "doubt_reason": attempt.doubt_reason,
+        "doubt": attempt.doubt_reason,
         **failure_values(attempt.failure),
     }
 
@@ -58,7 +58,7 @@ def attempt_from_row(row: Row[*tuple[object, ...]]) -> Attempt:
         accepted_at=row.accepted_at_us,
         ended_at=row.ended_at_us,
         job=row.job,
-        doubt_reason=row.doubt_reason,
+        doubt_reason=row.doubt,
         failure=failure_from_row(row),
         video=VideoId(row.video),
         number=row.number,

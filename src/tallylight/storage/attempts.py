@@ -77,7 +77,7 @@ class Attempts:
 
     async def mark_in_doubt(self, attempt: AttemptId, reason: str) -> Attempt:
         """Record that it is not known whether it was accepted."""
-        return await self._transition(attempt, AttemptState.IN_DOUBT, doubt_reason=reason)
+        return await self._transition(attempt, AttemptState.IN_DOUBT, doubt=reason)
 
     async def mark_delivered(self, attempt: AttemptId, at: datetime) -> Attempt:
         """Record that its video was delivered."""

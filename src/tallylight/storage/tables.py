@@ -149,7 +149,7 @@ attempts_table = Table(
     Column("accepted_at_us", MicrosecondTimestamp),
     Column("ended_at_us", MicrosecondTimestamp),
     Column("job", Text, nullable=False),
-    Column("doubt_reason", Text, nullable=False),
+    Column("doubt", Text, nullable=False),
     *failure_columns(),
     # The caller's video, and the number of the attempt at it from 1; "" and 0 for a probe.
     Column("video", Text, nullable=False, server_default=""),

@@ -247,5 +247,5 @@ def test_the_order_is_passed_on_whole(make: Make) -> None:
 
 def test_a_policy_is_found_by_its_name() -> None:
     assert policy_named("high_volume") is Preset.HIGH_VOLUME
-    with pytest.raises(ValueError, match="No such policy: fast. Did you mean fastest"):
+    with pytest.raises(ValueError, match=r"No such policy: fast\. Did you mean fastest"):
         policy_named("fast")

@@ -27,7 +27,7 @@ _COLUMNS = {
     "forwarded_evidence": {"named": "names_state", "says": "claimed_status"},
     "state_snapshots": {"standing": "state", "folded": "cursor"},
     "component_state": {"text": "state"},
-    "attempts": {"named": "names_state", "doubt": "doubt_reason"},
+    "attempts": {"named": "names_state"},
     "videos": {
         "wish": "params",
         "idempotency": "idempotency_key",
