@@ -29,7 +29,6 @@ class Inspection:
         decoded_length: The length of the frames that could be decoded.
         width: Width of a displayed frame, in pixels.
         height: Height of a displayed frame, in pixels.
-        fps: Frames per second, 0.0 if unknown.
         has_audio: There is an audio track with data.
         black_ratio: Share of the frames that are black, 0.0 to 1.0.
         longest_frozen: Longest run of frames without a visible change.
@@ -40,12 +39,10 @@ class Inspection:
 
     size_bytes: int = 0
     container: str = ""
-    codec: str = ""
     declared_length: timedelta | None = None
     decoded_length: timedelta = timedelta()
     width: int = 0
     height: int = 0
-    fps: float = 0.0
     has_audio: bool = False
     frames: int = 0
     black_ratio: float = 0.0

@@ -80,12 +80,10 @@ def _parse_report(output: bytes) -> Inspection:
     return Inspection(
         size_bytes=report["size"],
         container=report["container"],
-        codec=report["codec"],
         declared_length=None if declared is None else timedelta(seconds=declared),
         decoded_length=timedelta(seconds=report["seconds"]),
         width=report["width"],
         height=report["height"],
-        fps=report["fps"],
         has_audio=report["has_audio"],
         frames=frames,
         black_ratio=report["black_frames"] / frames if frames else 0.0,

@@ -120,8 +120,6 @@ class Job:
         content_url: The URL of the video, "" if the protocol's content call returns the video.
         failure: Why the job failed; None unless `state` is FAILED.
         prompt: The prompt as the upstream repeats it, which reconciles a job in doubt.
-        unknown_status: The upstream's status word if it is an unknown one, else "". Such a job is
-            polled on.
         cost: What the upstream charged for the job, in USD.
     """
 
@@ -134,7 +132,6 @@ class Job:
     created_at: datetime | None = None
     expires_at: datetime | None = None
     prompt: str = ""
-    unknown_status: str = ""
     seconds: str = ""
     size: str = ""
     cost: Decimal | None = None

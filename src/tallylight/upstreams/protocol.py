@@ -24,7 +24,8 @@ class JobStream(Protocol):
 class VideoProtocol(Protocol):
     """Translates orders to requests, and replies to jobs or failures, without I/O.
 
-    An instance is bound to the address, the dialect and the key of one upstream.
+    An instance is bound to the address, the dialect and the key of one upstream. The bodies here
+    are those of a protocol without the capability.
     """
 
     @property
@@ -38,6 +39,7 @@ class VideoProtocol(Protocol):
     @property
     def takes_reference(self) -> bool:
         """Tell whether a create accepts a reference image."""
+        return True
 
     @property
     def takes_reference_url(self) -> bool:
@@ -46,10 +48,12 @@ class VideoProtocol(Protocol):
     @property
     def takes_characters(self) -> bool:
         """Tell whether characters can be created and used in a create."""
+        return False
 
     @property
     def variants(self) -> frozenset[str]:
         """Return the downloads of a completed job; "video" is always one of them."""
+        return frozenset({"video"})
 
     def reach(self) -> Request:
         """Return a free request without the key; any answer proves that the API responds."""
@@ -84,17 +88,20 @@ class VideoProtocol(Protocol):
     def content(self, job: Job, variant: str = "video") -> Request:
         """Return the download of a completed job; raise LookupError for an unknown variant."""
 
-    def cancel(self, job_id: str) -> Request | None:
+    def cancel(self, job_id: str) -> Request | None:  # noqa: ARG002
         """Return the request that stops a running job so that nothing is billed.
 
         None if no answer of this dialect proves that.
         """
+        return None
 
-    def read_cancel(self, reply: Reply) -> bool:
+    def read_cancel(self, reply: Reply) -> bool:  # noqa: ARG002
         """Tell whether an answer to `cancel` proves that the job was stopped."""
+        return False
 
-    def delete(self, job_id: str) -> Request | None:
+    def delete(self, job_id: str) -> Request | None:  # noqa: ARG002
         """Return the request that deletes a finished job; None if the dialect has none."""
+        return None
 
     def create_character(self, name: str, video: Reference) -> Request:
         """Return the request that creates a character from a video.
@@ -105,11 +112,12 @@ class VideoProtocol(Protocol):
     def read_character(self, reply: Reply) -> str | Failure:
         """Return the upstream's id of the created character, or why there is none."""
 
-    def listing(self, after: str = "") -> Request | None:
+    def listing(self, after: str = "") -> Request | None:  # noqa: ARG002
         """Return the request that lists jobs, newest first; None if the dialect has none.
 
         `after` is the id of the last job of the previous page, "" for the first page.
         """
+        return None
 
     def read_listing(self, reply: Reply) -> tuple[Job, ...] | Failure:
         """Return the jobs of a listing."""

@@ -163,7 +163,7 @@ class _ChatUpstream:
         begin = "**Generation Process Begins**\n\nInitializing generation request...\n"
         yield completion_chunk(job.id, job.created_at, reasoning=begin, is_first=True)
         if is_retrying:
-            notice = chat_messages.retry_notice()
+            notice = chat_messages.RETRY_NOTICE
             yield completion_chunk(job.id, job.created_at, reasoning=notice)
         while not self._world.closing.is_set():
             now = self._world.second()

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from tallylight.simulator.faults import NamedState, Refuse
 from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.outcomes import JobProgress
+from tallylight.simulator.protocols.references import url_or_file_reference
 from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
 from tallylight.simulator.responses import SimulatedResponse, scripted_response
 from tallylight.simulator.world import Simulation
@@ -51,9 +52,9 @@ class VideosDialect(ABC):
     def validate(self, fields: RequestFields) -> None:  # noqa: B027  # many check nothing
         """Raise InvalidRequestError for a create whose form the dialect does not accept."""
 
-    @abstractmethod
     def input_reference(self, fields: RequestFields) -> str:
         """Return the input of a create; raise InvalidRequestError if its form is refused."""
+        return url_or_file_reference(fields, "input_reference")
 
     @abstractmethod
     def job_object(self, world: Simulation, job: SimulatedJob) -> dict[str, JsonValue]:

@@ -10,7 +10,7 @@ from tallylight.model.evidence import Failure
 from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.json_access import text_at, unwrapped_object
 from tallylight.upstreams.messages import Job, Phase, Reply, Request
-from tallylight.upstreams.protocol import JobStream
+from tallylight.upstreams.protocol import JobStream, VideoProtocol
 from tallylight.upstreams.protocols.base import RequestBuilder
 from tallylight.upstreams.protocols.failures import reply_failure
 from tallylight.upstreams.protocols.forms import file_part
@@ -24,7 +24,7 @@ from tallylight.upstreams.protocols.request_body import (
 from tallylight.upstreams.protocols.video_object import VideoObjectReader
 
 
-class OpenAIVideos:
+class OpenAIVideos(VideoProtocol):
     """The adapter for `/v1/videos` at one upstream."""
 
     streams = False
@@ -39,11 +39,6 @@ class OpenAIVideos:
     def operations(self) -> frozenset[Operation]:
         """Return the supported operations."""
         return self._profile.operations
-
-    @property
-    def takes_reference(self) -> bool:
-        """Tell whether a create accepts a reference image: all these servers do."""
-        return True
 
     @property
     def takes_reference_url(self) -> bool:
