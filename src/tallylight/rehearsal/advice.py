@@ -49,11 +49,7 @@ _TYPICAL_BEHAVIOUR = {
 
 @dataclass(frozen=True, slots=True)
 class PricedService:
-    """The properties of a service that matter here; no name, no URL, no key.
-
-    Args:
-        price: USD of one paid probe.
-    """
+    """What matters of a service: no name, no URL, no key; the price is USD of one paid probe."""
 
     access: Access
     price: Decimal

@@ -66,11 +66,7 @@ class Behaviour(Section):
 
 
 class ServiceGroup(Section):
-    """Services of one kind in a recipe.
-
-    Args:
-        scripted: Intervals of all of them, which replace the random ones.
-    """
+    """Services of one kind in a recipe; scripted intervals replace the random ones."""
 
     count: Annotated[int, Field(ge=1, le=1000)] = 1
     behaviour: Behaviour = Behaviour()
@@ -80,9 +76,7 @@ class ServiceGroup(Section):
 class Recipe(Section):
     """A recipe file.
 
-    Args:
-        groups: Groups of services by the prefix of their ids.
-        scripted: Intervals of all services, which replace all others.
+    Groups are named by the prefix of their services' ids. Scripted intervals replace all others.
     """
 
     about: str = ""

@@ -32,12 +32,7 @@ _Rule = Callable[[Sequence[RehearsedService], float, RehearsalOptions], tuple[Ru
 
 @dataclass(frozen=True, slots=True)
 class RuleScore:
-    """The score of one rule.
-
-    Args:
-        days: Days of the trace that it ran on.
-        budget: Its budget in USD per day; None for no limit.
-    """
+    """The score of a rule on some days of a trace; the budget is USD per day, None for no limit."""
 
     rule: str
     score: Score

@@ -105,12 +105,7 @@ class TraceInterval(_TraceModel):
 
 
 class TraceService(_TraceModel):
-    """One service of a trace; between its intervals it is operational without failures.
-
-    Args:
-        price: USD of one paid probe: its cheapest video.
-        intervals: Its intervals, which do not overlap; `spells` in files.
-    """
+    """One service: USD of a paid probe, and intervals; between them it is operational."""
 
     access: Access = Access.OFFICIAL
     price: Money = Decimal(0)
@@ -130,12 +125,7 @@ class TraceService(_TraceModel):
 
 
 class TraceFeed(_TraceModel):
-    """A service's status page.
-
-    Args:
-        lag: Mean delay in seconds.
-        blind: Share of outages that it never reports.
-    """
+    """A service's status page: its mean delay in seconds, the share of outages that it omits."""
 
     lag: Seconds = 0.0
     blind: Ratio = 0.0

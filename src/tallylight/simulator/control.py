@@ -65,7 +65,6 @@ class _ControlApi:
         self._world = world
 
     async def ledger(self, _: Request) -> Response:
-        """Return the ledger."""
         return JSONResponse(self._world.ledger.as_json(self._world.second()))
 
     async def scenario(self, _: Request) -> Response:
@@ -87,11 +86,9 @@ class _ControlApi:
         )
 
     async def services(self, _: Request) -> Response:
-        """Return all services with their current faults."""
         return JSONResponse([self._service_json(name) for name in self._world.scenario.services])
 
     async def service(self, request: Request) -> Response:
-        """Return one service."""
         name = request.path_params["service"]
         return (
             JSONResponse(self._service_json(name)) if self._exists(name) else self._not_found(name)

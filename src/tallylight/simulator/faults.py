@@ -98,11 +98,7 @@ class Refuse(SimulatedFault):
 
 
 class Hang(SimulatedFault):
-    """Never respond.
-
-    Args:
-        accepts: A create is accepted and billed nevertheless: its outcome is in doubt.
-    """
+    """Never respond; with `accepts`, a create is billed nevertheless: its outcome is in doubt."""
 
     kind: Literal["hang"]
     accepts: bool = True
@@ -133,12 +129,7 @@ class StreamFailureForm(StrEnum):
 
 
 class Fail(SimulatedFault):
-    """Accept jobs that fail.
-
-    Args:
-        after: Seconds from acceptance to failure.
-        code: Error code, where the protocol has one.
-    """
+    """Accept jobs that fail `after` seconds later; `code` is used where the protocol has one."""
 
     kind: Literal["fail"]
     after: float = Field(default=2.0, ge=0)
@@ -148,12 +139,7 @@ class Fail(SimulatedFault):
 
 
 class DeliverDefective(SimulatedFault):
-    """Complete jobs with a defective video.
-
-    Args:
-        size: Size of a `wrong_size` video, by default half of the requested one.
-        seconds: Length of a `wrong_length` video, by default half of the requested one.
-    """
+    """Complete jobs with a defective video; wrong size and length are by default the half."""
 
     kind: Literal["deliver_defective"]
     defect: VideoDefect

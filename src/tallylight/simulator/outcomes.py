@@ -101,12 +101,7 @@ class JobFailure:
 
 @dataclass(frozen=True, slots=True)
 class OutputSpec:
-    """A video or image, as requested or as delivered.
-
-    Args:
-        size: Width and height ("1280x720").
-        seconds: Length of the clip; 0 for a still image.
-    """
+    """A video or image, as requested or as delivered; 0 seconds for a still image."""
 
     model: str
     size: str

@@ -58,12 +58,7 @@ def _expand_key(value: object) -> object:
 
 
 class ScenarioUpstream(ScenarioSection):
-    """One base URL.
-
-    Args:
-        feed: Its status page, a name under `feeds`.
-        listens: False: connections to its address are refused.
-    """
+    """One base URL; unless it `listens`, connections to its address are refused."""
 
     provider: Slug
     protocol: Literal["openai_videos", "chat_video"]
@@ -110,12 +105,10 @@ class ScenarioService(ScenarioSection):
     """One model at one upstream.
 
     Args:
-        model: Model id on the wire.
         aliases: Other ids of the model; a reverse channel has one for each length and orientation.
         latency: Median and 95th percentile of a job's duration in seconds.
         lengths: Allowed clip lengths in seconds, the default first.
         sizes: Allowed sizes, the default first.
-        result: Form of the result in a chat response.
         blocked_words: A prompt with one of these words is rejected for its content.
         component: Its component on the status page; "" for none.
     """
@@ -245,11 +238,7 @@ def _check_defined(key: str, value: str, defined: Mapping[str, object]) -> None:
 
 
 def parse_scenario(text: str, source: str) -> Scenario:
-    """Parse the YAML text of a scenario.
-
-    Raises:
-        ScenarioError: if it is invalid; names the key and what is allowed.
-    """
+    """Parse the YAML text of a scenario; raise ScenarioError, which names the key."""
     try:
         document = YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:

@@ -20,9 +20,7 @@ class CallRecord:
 
     Args:
         secrets: Texts that are masked in the reply.
-        started_monotonic: When the call began, by the monotonic clock.
         is_connected: A connection was made, so that the request may have been sent.
-        first_byte_monotonic: When the response head arrived, by the monotonic clock.
         error: How the call broke off, "" if it did not.
         truncated: The body was longer than the limit.
     """

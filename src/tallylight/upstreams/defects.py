@@ -27,12 +27,8 @@ class Inspection:
         container: FFmpeg's name of the format ("mov,mp4,m4a,3gp,3g2,mj2"); "" for no media.
         declared_length: The length that the file's header declares; None if it declares none.
         decoded_length: The length of the frames that could be decoded.
-        width: Width of a displayed frame, in pixels.
-        height: Height of a displayed frame, in pixels.
-        has_audio: There is an audio track with data.
         black_ratio: Share of the frames that are black, 0.0 to 1.0.
         longest_frozen: Longest run of frames without a visible change.
-        decode_errors: Number of packets that could not be decoded.
         error: Why no frame was decoded, "" if one was.
         hit_limit: Decoding exceeded its time or memory limit, so nothing is known of the file.
     """

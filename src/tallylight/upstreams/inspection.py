@@ -31,11 +31,7 @@ class InspectionLimits:
 
 
 async def inspect_file(path: Path, limits: InspectionLimits | None = None) -> Inspection:
-    """Decode a file and return the result; defects of the file are values, not exceptions.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-    """
+    """Decode a file; its defects are values, but a missing file raises FileNotFoundError."""
     limits = limits or InspectionLimits()
     size = path.stat().st_size  # noqa: ASYNC240  # one stat of a local file
     process = await asyncio.create_subprocess_exec(

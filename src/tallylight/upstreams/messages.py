@@ -44,8 +44,6 @@ class Request:
     """One request to an upstream.
 
     Args:
-        url: An absolute URL.
-        headers: The headers, without the key: see `authorization`.
         json: The body as JSON text, "" for none.
         form: The text fields of a multipart body, if `json` is "".
         authorization: The header with the key, ("Authorization", "Bearer …"), or None. It is never

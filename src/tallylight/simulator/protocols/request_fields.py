@@ -144,7 +144,10 @@ def parse_frame_size(fields: RequestFields, service: ScenarioService) -> str:
 
 
 def parse_source_video(fields: RequestFields) -> str | None:
-    """Return the id of the source video of an edit or extension; None for an uploaded file."""
+    """Return the id of the source video of an edit or extension; None for an uploaded file.
+
+    Raises InvalidRequestError if there is neither.
+    """
     video = fields.values.get("video")
     if isinstance(video, dict) and isinstance(video.get("id"), str):
         return str(video["id"])

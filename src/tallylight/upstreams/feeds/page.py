@@ -75,7 +75,6 @@ class StatusPage:
     Args:
         incidents: The incidents that are unresolved or in an unknown state; None if they could not
             be read.
-        maintenances: The maintenances in progress or ahead.
         lists_all_components: False for formats that list only affected components: one that is
             absent is operational.
         at: When the page changed, according to itself.

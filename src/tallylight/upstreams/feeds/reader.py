@@ -54,13 +54,7 @@ class FeedReader:
     def requests(
         self, feed: Feed, cached: Mapping[str, Reply] | None = None, api_index: int = 0
     ) -> tuple[Request, ...]:
-        """Return the requests for a page.
-
-        Args:
-            feed: The page.
-            cached: By URL, earlier answers, whose ETag or Last-Modified make a request conditional.
-            api_index: The API to request.
-        """
+        """Return the requests for a page; validators of cached answers make them conditional."""
         return tuple(
             Request(Phase.FEED, "GET", url, headers=_conditional_headers((cached or {}).get(url)))
             for url in self.apis[api_index].urls(feed.url.rstrip("/"))
