@@ -23,12 +23,8 @@ def load_recipe(name: str) -> Recipe:
     """Return a built-in recipe; raise KeyError if there is none of that name."""
     if name not in recipe_names():
         raise KeyError(name)
-    return parse_recipe((_DATA / f"{name}{_SUFFIX}").read_text("utf-8"), f"{name}{_SUFFIX}")
-
-
-def parse_recipe(text: str, name: str) -> Recipe:
-    """Return the recipe in a JSON text; raise ConfigurationError with every error."""
-    return parse_json_model(Recipe, text, name)
+    file = f"{name}{_SUFFIX}"
+    return parse_json_model(Recipe, (_DATA / file).read_text("utf-8"), file)
 
 
 def load_trace(name: str) -> Trace:

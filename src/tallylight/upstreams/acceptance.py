@@ -13,13 +13,7 @@ from tallylight.upstreams.messages import Job, Reply
 _CALLER_ERRORS = range(400, 500)
 
 #: A POST is never redirected, so no job was created; behind a 302 or 303 one may have been.
-_REDIRECTS = frozenset(
-    {
-        HTTPStatus.MOVED_PERMANENTLY,
-        HTTPStatus.TEMPORARY_REDIRECT,
-        HTTPStatus.PERMANENT_REDIRECT,
-    }
-)
+_REDIRECTS = frozenset({301, 307, 308})
 
 _REFUSAL_STATUSES = frozenset({HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.SERVICE_UNAVAILABLE})
 

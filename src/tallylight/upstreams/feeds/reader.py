@@ -62,18 +62,13 @@ class FeedReader:
 
     def read(self, replies: Sequence[Reply], component: str, api_index: int = 0) -> FeedReading:
         """Return the reading of a component from the answers to `requests`."""
-        page = self._page(replies, api_index)
-        return (
-            unreadable_feed(_error_note(replies))
-            if page is None
-            else component_reading(page, component)
-        )
+        page = self.page(replies, api_index)
+        if page is None:
+            return unreadable_feed(_error_note(replies))
+        return component_reading(page, component)
 
-    def can_read(self, replies: Sequence[Reply], api_index: int) -> bool:
-        """Tell whether the answers are those of this API."""
-        return self._page(replies, api_index) is not None
-
-    def _page(self, replies: Sequence[Reply], api_index: int) -> StatusPage | None:
+    def page(self, replies: Sequence[Reply], api_index: int) -> StatusPage | None:
+        """Return the page in the answers, None if they are not those of this API."""
         api = self.apis[api_index]
         documents = [_document(reply) for reply in replies]
         missing = len(api.urls("")) - len(documents)
@@ -125,7 +120,7 @@ class FeedState:
         answers = tuple(current.values())
         reported = reader.read(answers, feed.component, self.api_index)
         is_partial = reported.claimed_status is Status.UNKNOWN and any(map(_is_transient, answers))
-        if is_partial or not reader.can_read(answers, self.api_index):
+        if is_partial or reader.page(answers, self.api_index) is None:
             return self._after_failure(reader, answers)
         return FeedState(
             api_index=self.api_index,
