@@ -225,7 +225,8 @@ def result_json(way: str, result: StormResult, world: Simulation) -> dict[str, o
     second = world.second() + SETTLED_AFTER_S
     entries = [one for one in world.ledger.entries if one.prompt.startswith("boat ")]
     charged = [one for one in entries if one.billed_usd(second) > 0]
-    completed = [one.prompt for one in charged if one.job_status(second) is JobStatus.COMPLETED]
+    states = {one.id: one.progress_at(second).status for one in charged}
+    completed = [one.prompt for one in charged if states[one.id] is JobStatus.COMPLETED]
     spent = float(sum(one.billed_usd(second) for one in entries))
     median = sorted(result.seconds)[len(result.seconds) // 2] if result.seconds else None
     return {

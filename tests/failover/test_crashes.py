@@ -150,7 +150,7 @@ async def test_a_response_to_another_process_resolves_the_doubt(start: Start) ->
         await other.clock.sleep(timedelta(seconds=1))
 
     (attempt,) = await other.attempts(video)
-    (job,) = [entry.job for entry in other.simulation.ledger.entries]
+    (job,) = [entry.id for entry in other.simulation.ledger.entries]
     heard = replace(attempt, state=AttemptState.ACCEPTED, job=job, accepted_at=other.clock.now())
     await other.storage.group_commit.write(WriteBatch(attempts=(heard,)))
     seen = await other.until_ended(video)

@@ -73,7 +73,8 @@ def delivered(gateway: RunningGateway, prompt: str) -> int:
     end = gateway.simulation.second() + AFTER_ALL_JOBS
     entries = [one for one in gateway.simulation.ledger.entries if one.prompt == prompt]
     return sum(
-        one.job_status(end) is JobStatus.COMPLETED and one.billed_usd(end) > 0 for one in entries
+        one.progress_at(end).status is JobStatus.COMPLETED and one.billed_usd(end) > 0
+        for one in entries
     )
 
 

@@ -55,7 +55,7 @@ async def test_a_create_that_hangs_is_accepted_billed_and_listed_without_a_respo
 
     (entry,) = world.ledger.entries
     assert not entry.answered
-    assert [video["id"] for video in listed] == [entry.job]
+    assert [video["id"] for video in listed] == [entry.id]
     assert listed[0]["prompt"] == "a boat"
 
 

@@ -149,7 +149,7 @@ async def test_edits_and_extensions_start_from_a_video_or_a_file(
     assert edited.seconds == "8"
     assert extended.seconds == "12"
     assert uploaded.status == "queued"
-    entry = next(one for one in world.ledger.entries if one.job == extended.id)
+    entry = next(one for one in world.ledger.entries if one.id == extended.id)
     assert float(entry.price) == pytest.approx(0.40)  # the four seconds added
 
 

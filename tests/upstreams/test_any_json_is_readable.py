@@ -5,9 +5,10 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tallylight.catalogue.services import Upstream
 from tallylight.model.evidence import Failure
+from tallylight.model.ids import ProviderId, UpstreamId
 from tallylight.upstreams.messages import Job, JobState, Phase, Reply
-from tallylight.upstreams.protocol import ApiKey
 from tallylight.upstreams.protocols.registry import DIALECTS, adapter_for
 
 WORDS = st.sampled_from(
@@ -37,18 +38,13 @@ JSON = st.recursive(
 )
 
 
-class AnyAddress:
-    """An upstream address for a protocol and a dialect."""
-
-    base_url = "https://upstream.test/v1"
-    key: ApiKey | None = None
-
-    def __init__(self, protocol: str, dialect: str) -> None:
-        self.protocol, self.dialect = protocol, dialect
+def _upstream(protocol: str, dialect: str) -> Upstream:
+    url = "https://upstream.test/v1"
+    return Upstream(UpstreamId("one"), ProviderId("provider"), url, protocol, dialect, key=None)
 
 
 ADAPTERS = [
-    adapter_for(AnyAddress(name, dialect))
+    adapter_for(_upstream(name, dialect))
     for name, dialects in DIALECTS.items()
     for dialect in dialects
 ]

@@ -75,8 +75,7 @@ def lacks(
 async def test_a_video_as_ordered_has_no_defects(tmp_path: Path) -> None:
     seen = await inspect_file(write(tmp_path / "video.mp4", moving))
 
-    assert (seen.width, seen.height, seen.fps, seen.frames) == (WIDTH, HEIGHT, 24.0, 96)
-    assert seen.codec == "h264"
+    assert (seen.width, seen.height, seen.frames) == (WIDTH, HEIGHT, 96)
     assert "mp4" in seen.container
     assert seen.decoded_length == pytest.approx(
         timedelta(seconds=4), abs=timedelta(milliseconds=50)

@@ -104,9 +104,10 @@ def generate_trace_command(
 
 
 def _read_recipe(path: Path) -> "Recipe":
-    from tallylight.rehearsal.recipes import parse_recipe
+    from tallylight.rehearsal.behaviour import Recipe
+    from tallylight.rehearsal.trace import parse_json_model
 
     try:
-        return parse_recipe(path.read_text("utf-8"), path.name)
+        return parse_json_model(Recipe, path.read_text("utf-8"), path.name)
     except (OSError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"{path}: {error}") from None

@@ -49,13 +49,7 @@ _TYPICAL_BEHAVIOUR = {
 
 @dataclass(frozen=True, slots=True)
 class PricedService:
-    """The properties of a service that matter here; no name, no URL, no key.
-
-    Args:
-        access: Official, reverse or self-hosted.
-        price: USD of one paid probe.
-        has_feed: Whether its status page is monitored.
-    """
+    """What matters of a service: no name, no URL, no key; the price is USD of one paid probe."""
 
     access: Access
     price: Decimal
@@ -86,7 +80,6 @@ class BudgetOutcome:
         spend: USD per day that are spent.
         seen_share: Share of outages over five minutes that are seen before they end.
         median_delay: Median minutes until those are shown; None if none is seen.
-        wrong_share: Share of time with a wrong status.
     """
 
     budget: Decimal | None
@@ -103,8 +96,6 @@ class BudgetComparison:
     Args:
         rows: By budget, ascending; empty if no service has a price.
         plain_script: The result of a paid probe of each service every five minutes.
-        days: Length of the rehearsal.
-        services: Number of services in the sample.
         outages: Number of their outages over five minutes.
     """
 

@@ -25,12 +25,7 @@ _UP, _DOWN = Status.OPERATIONAL, Status.SUSPENDED
 
 @dataclass(frozen=True, slots=True)
 class ConsecutiveThresholds:
-    """Number of equal results in a row that change the status.
-
-    Args:
-        failures: Failures until the service is down.
-        successes: Successes until it is up again.
-    """
+    """Number of equal results in a row that change the status."""
 
     failures: int
     successes: int

@@ -18,7 +18,6 @@ class Behaviour(Section):
     """The behaviour of one service.
 
     Args:
-        access: Official, reverse or self-hosted.
         price: USD of one paid probe.
         days_between_outages: Mean time between outages, exponential; 0 for no outages.
         outage_minutes: Mean length of an outage, exponential.
@@ -67,13 +66,7 @@ class Behaviour(Section):
 
 
 class ServiceGroup(Section):
-    """Services of one kind in a recipe.
-
-    Args:
-        count: Number of services.
-        behaviour: Behaviour of each service.
-        scripted: Intervals of all of them, which replace the random ones.
-    """
+    """Services of one kind in a recipe; scripted intervals replace the random ones."""
 
     count: Annotated[int, Field(ge=1, le=1000)] = 1
     behaviour: Behaviour = Behaviour()
@@ -83,12 +76,7 @@ class ServiceGroup(Section):
 class Recipe(Section):
     """A recipe file.
 
-    Args:
-        about: Description in one sentence.
-        days: Length of the trace.
-        seed: Seed of the random numbers.
-        groups: Groups of services by the prefix of their ids.
-        scripted: Intervals of all services, which replace all others.
+    Groups are named by the prefix of their services' ids. Scripted intervals replace all others.
     """
 
     about: str = ""

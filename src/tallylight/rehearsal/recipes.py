@@ -20,31 +20,15 @@ def recipe_names() -> tuple[str, ...]:
 
 
 def load_recipe(name: str) -> Recipe:
-    """Return a built-in recipe.
-
-    Raises:
-        KeyError: if there is none of that name.
-    """
+    """Return a built-in recipe; raise KeyError if there is none of that name."""
     if name not in recipe_names():
         raise KeyError(name)
-    return parse_recipe((_DATA / f"{name}{_SUFFIX}").read_text("utf-8"), f"{name}{_SUFFIX}")
-
-
-def parse_recipe(text: str, name: str) -> Recipe:
-    """Return the recipe in a JSON text.
-
-    Raises:
-        ConfigurationError: with every error and its key.
-    """
-    return parse_json_model(Recipe, text, name)
+    file = f"{name}{_SUFFIX}"
+    return parse_json_model(Recipe, (_DATA / file).read_text("utf-8"), file)
 
 
 def load_trace(name: str) -> Trace:
-    """Return a built-in trace, or the trace in a file.
-
-    Raises:
-        ConfigurationError: if there is none, or it is invalid.
-    """
+    """Return a built-in trace or the one in a file; raise ConfigurationError if it is invalid."""
     if name in recipe_names():
         return generate_trace(load_recipe(name))
     path = Path(name)

@@ -65,8 +65,3 @@ class RandomSequence:
     def uniform_between(self, low: float, high: float) -> float:
         """Return the next number of a uniform range."""
         return low + (high - low) * self.uniform()
-
-    def log_normal(self, median: float, p95: float) -> float:
-        """Return the next log-normal number with the given median and 95th percentile."""
-        self.count += 1
-        return log_normal(self.purpose, self.count, median, p95)

@@ -32,14 +32,7 @@ _Rule = Callable[[Sequence[RehearsedService], float, RehearsalOptions], tuple[Ru
 
 @dataclass(frozen=True, slots=True)
 class RuleScore:
-    """The score of one rule.
-
-    Args:
-        rule: Name of the rule.
-        score: Its score.
-        days: Days of the trace that it ran on.
-        budget: Its budget in USD per day; None for no limit.
-    """
+    """The score of a rule on some days of a trace; the budget is USD per day, None for no limit."""
 
     rule: str
     score: Score
@@ -55,14 +48,7 @@ def with_traffic(trace: Trace, jobs_per_minute: float) -> Trace:
 def compare_rules(
     trace: Trace, seed: int, options: RehearsalOptions, workers: int = 1
 ) -> Iterator[RuleScore]:
-    """Yield the score of each rule, ours first.
-
-    Args:
-        trace: The trace.
-        seed: Seed of the random numbers.
-        options: Options of our rules.
-        workers: Number of processes; the scores do not depend on it.
-    """
+    """Yield the score of each rule, ours first; it does not depend on the number of processes."""
     score = partial(_score_rule, trace, seed, options)
     if workers < 2:  # noqa: PLR2004
         yield from map(score, _RULES)
@@ -100,12 +86,6 @@ def truncated_for(rule: str, trace: Trace) -> Trace:
 
 def _threshold_rule(thresholds: baselines.ConsecutiveThresholds) -> _Rule:
     return lambda services, days, _: baselines.consecutive_rule(services, days, thresholds)
-
-
-def _plain_script(
-    services: Sequence[RehearsedService], days: float, _: RehearsalOptions
-) -> tuple[RuleResult, ...]:
-    return baselines.plain_script(services, days)
 
 
 def _unbudgeted(

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from tallylight.catalogue.services import ProbeIntervals
 from tallylight.model.evidence import Depth, Evidence, Fault, Source
+from tallylight.model.ids import ProviderId
 from tallylight.model.money import Budget
 from tallylight.model.status import Status
 from tallylight.probes.budget_allocation import ALLOCATION_INTERVAL, allocate_schedules
@@ -18,12 +19,12 @@ from tallylight.probes.plan import ProbeTiming, initial_delay, next_probe
 from tallylight.probes.probe_state import ProbeState, plan_input, probe_candidate
 from tallylight.rehearsal.budget_tracker import BudgetTracker
 from tallylight.rehearsal.catalogue_service import TYPICAL_PACE, catalogue_service
-from tallylight.rehearsal.network_monitor import NetworkMonitor
 from tallylight.rehearsal.score import RuleResult
 from tallylight.rehearsal.world import START, JobResult, RehearsedService, ShownStatus
 from tallylight.verdicts.evidence_ttl import service_policy
 from tallylight.verdicts.judge import advance_time, initial_state, jobs_are_uncertain, judge
 from tallylight.verdicts.options import PolicyOptions
+from tallylight.verdicts.own_network import NetworkState, attribute_fault, observe_call, was_reached
 from tallylight.verdicts.state import ServiceState
 
 _ALL_DEPTHS, _PAID_DEPTHS = tuple(Depth), (Depth.GENERATION,)
@@ -33,15 +34,7 @@ _FREE_SOURCES = frozenset(_SOURCES.values())
 
 @dataclass(frozen=True, slots=True)
 class RehearsalOptions:
-    """Intervals, budgets and settings of our rules.
-
-    Args:
-        pace: Probe interval of each depth.
-        total_budget: Budget of all paid probes.
-        service_budget: Budget of the paid probes of each service.
-        pacing: Other settings of the probe plan.
-        policy_options: The operator's settings of the judge.
-    """
+    """Intervals, budgets and settings of our rules."""
 
     pace: ProbeIntervals = TYPICAL_PACE
     total_budget: Budget = field(default_factory=Budget)
@@ -84,6 +77,41 @@ class _MonitoredService:
             self.changes.append(ShownStatus(now, state.verdict.status))
 
 
+class _NetworkMonitor:
+    """Detects failures of our own network, as on the board but with less work.
+
+    Successes are passed to the detector only when a failure follows. The newest success of each
+    provider suffices, so the result is the same. In a trace each service is its own provider.
+    """
+
+    def __init__(self) -> None:
+        self._network = NetworkState()
+        self._pending_successes: dict[ProviderId, datetime] = {}
+        self._has_failures = False
+
+    @property
+    def is_down(self) -> bool:
+        return self._has_failures and self._network.is_down
+
+    def attribute_fault(self, evidence: Evidence) -> Evidence:
+        """Observe evidence; return it, with fault `ours` if our network caused the failure."""
+        is_reached = was_reached(evidence)
+        if is_reached is None:
+            return evidence
+        provider = ProviderId(evidence.service)
+        if is_reached and not self._has_failures:
+            self._pending_successes[provider] = evidence.at
+            return evidence
+        for former, at in sorted(self._pending_successes.items(), key=lambda item: item[1]):
+            self._network = observe_call(self._network, former, at, transport_failed=False)
+        self._pending_successes.clear()
+        self._network = observe_call(
+            self._network, provider, evidence.at, transport_failed=not is_reached
+        )
+        self._has_failures = any(call.is_failure for call in self._network.latest)
+        return attribute_fault(self._network, evidence)
+
+
 class _RehearsalRun:
     def __init__(
         self, services: Iterable[RehearsedService], days: float, options: RehearsalOptions
@@ -92,7 +120,7 @@ class _RehearsalRun:
         self._end = START + timedelta(days=days)
         self._heap: list[_Event] = []
         self._sequence = 0
-        self._network = NetworkMonitor()
+        self._network = _NetworkMonitor()
         self._total = BudgetTracker(options.total_budget)
         self._allocated_at = START - ALLOCATION_INTERVAL
         rehearsed = tuple(services)
@@ -233,10 +261,7 @@ class _RehearsalRun:
     def _receive(self, service: _MonitoredService, evidence: Evidence, depth: Depth | None) -> None:
         """Judge evidence as the board does, and replan the probes that it may affect.
 
-        Args:
-            service: The service.
-            evidence: The evidence.
-            depth: The depth of a successful free probe, None for any other evidence.
+        `depth` is the depth of a successful free probe, None for any other evidence.
         """
         now, policy = evidence.at, service.policy
         evidence = self._network.attribute_fault(evidence)

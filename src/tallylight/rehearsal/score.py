@@ -35,9 +35,7 @@ class RuleResult:
     """What a rule showed for one service, and what its probes cost.
 
     Args:
-        service: The service and its true status.
         changes: Shown statuses, oldest first, from the start of the trace.
-        paid_probes: Number of paid probes.
         spent: Their cost in USD.
         withheld: Number of paid probes that a budget did not allow.
     """

@@ -105,13 +105,7 @@ class TraceInterval(_TraceModel):
 
 
 class TraceService(_TraceModel):
-    """One service of a trace; between its intervals it is operational without failures.
-
-    Args:
-        access: Official, reverse or self-hosted.
-        price: USD of one paid probe: its cheapest video.
-        intervals: Its intervals, which do not overlap; `spells` in files.
-    """
+    """One service: USD of a paid probe, and intervals; between them it is operational."""
 
     access: Access = Access.OFFICIAL
     price: Money = Decimal(0)
@@ -131,12 +125,7 @@ class TraceService(_TraceModel):
 
 
 class TraceFeed(_TraceModel):
-    """A service's status page.
-
-    Args:
-        lag: Mean delay in seconds.
-        blind: Share of outages that it never reports.
-    """
+    """A service's status page: its mean delay in seconds, the share of outages that it omits."""
 
     lag: Seconds = 0.0
     blind: Ratio = 0.0
@@ -174,20 +163,12 @@ class Trace(_TraceModel):
 
 
 def parse_trace(text: str, name: str) -> Trace:
-    """Return the trace in a JSON text.
-
-    Raises:
-        ConfigurationError: with every error and its key.
-    """
+    """Return the trace in a JSON text; raise ConfigurationError with every error."""
     return parse_json_model(Trace, text, name)
 
 
 def parse_json_model(model: type[_Document], text: str, name: str) -> _Document:
-    """Return the trace or recipe in a JSON text.
-
-    Raises:
-        ConfigurationError: with every error and its key.
-    """
+    """Return the trace or recipe in a JSON text; raise ConfigurationError with every error."""
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
@@ -201,11 +182,7 @@ def parse_json_model(model: type[_Document], text: str, name: str) -> _Document:
 
 
 def read_trace(path: Path) -> Trace:
-    """Return the trace in a file.
-
-    Raises:
-        ConfigurationError: if it cannot be read, or with every error and its key.
-    """
+    """Return the trace in a file; raise ConfigurationError if it cannot be read or is invalid."""
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise ConfigurationError((Problem(str(path), "", "is larger than 256 MB"),))

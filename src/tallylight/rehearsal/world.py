@@ -23,8 +23,6 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 STALLED_AFTER = timedelta(minutes=20)
 """A longer job counts as stalled; the default of `Upstream.job_timeout`."""
 
-HEALTHY_STATUSES = frozenset({Status.OPERATIONAL})
-
 _STALLED = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "job:stalled", "the job never ended")
 _GENERIC_FAILURE = TraceFailure(http_status=503, body='{"error":{"message":"service unavailable"}}')
 _MICROSECONDS = 1_000_000  # per second
@@ -161,7 +159,7 @@ class RehearsedService:
         """Return the outages; adjacent ones count as one."""
         outages: list[Outage] = []
         for interval in self.intervals:
-            if interval.status in HEALTHY_STATUSES:
+            if interval.status is Status.OPERATIONAL:
                 continue
             if outages and outages[-1].end == interval.start:
                 before = outages.pop()

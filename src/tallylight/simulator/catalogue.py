@@ -13,16 +13,10 @@ def client_catalogue(
     feed_urls: Mapping[str, str] | None = None,
     today: date | None = None,
 ) -> dict[str, object]:
-    """Return the sections of a tallylight configuration that describe a scenario.
+    """Return the sections of a tallylight configuration that describe a scenario, as JSON values.
 
-    Args:
-        scenario: The scenario.
-        base_urls: Base URL of each upstream (`Simulation.base_urls`).
-        feed_urls: Root of each status page (`Simulation.feed_urls`); without it no feed is named.
-        today: If given, all dates are shifted so that the scenario's first day falls on it.
-
-    Returns:
-        JSON values: `upstreams`, `services` and the sections that the scenario adds.
+    Without `feed_urls` no feed is named. With `today`, all dates are shifted so that the scenario's
+    first day falls on it.
     """
     shift = timedelta() if today is None else today - scenario.start.date()
     facts = scenario.catalogue

@@ -24,7 +24,6 @@ class ControlCommand(ScenarioSection):
 
     Args:
         fault: One fault; null ends all of them, those of the scenario too.
-        faults: Several faults.
         status: `off` pauses the service, `on` ends all faults, `script` returns to the scenario.
         duration: Scenario seconds until the scenario continues, `for` in requests; None is forever.
     """
@@ -66,7 +65,6 @@ class _ControlApi:
         self._world = world
 
     async def ledger(self, _: Request) -> Response:
-        """Return the ledger."""
         return JSONResponse(self._world.ledger.as_json(self._world.second()))
 
     async def scenario(self, _: Request) -> Response:
@@ -88,11 +86,9 @@ class _ControlApi:
         )
 
     async def services(self, _: Request) -> Response:
-        """Return all services with their current faults."""
         return JSONResponse([self._service_json(name) for name in self._world.scenario.services])
 
     async def service(self, request: Request) -> Response:
-        """Return one service."""
         name = request.path_params["service"]
         return (
             JSONResponse(self._service_json(name)) if self._exists(name) else self._not_found(name)
@@ -130,7 +126,7 @@ class _ControlApi:
             "upstream": service.upstream,
             "base_url": self._world.base_urls[service.upstream],
             "model": service.model,
-            "fault_source": self._world.fault_source(name).value,
+            "fault_source": self._world.fault_source(name),
             "faults": [
                 fault.model_dump(mode="json", by_alias=True, exclude_defaults=True)
                 | {"kind": fault.kind}

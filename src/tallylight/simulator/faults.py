@@ -76,9 +76,6 @@ class Refuse(SimulatedFault):
     Args:
         http_status: Status of the response; 200 for a failure that hides in one.
         body: A mapping is sent as JSON, a string as it is.
-        headers: Further response headers.
-        state: The state that the refusal names; `sign` in files.
-        endpoints: Refused operations; `doors` in files.
         unlisted: Meanwhile the list of models omits the model.
         accepts: A create of the Videos API is accepted and billed nevertheless, as by a server
             that fails between acceptance and response.
@@ -101,12 +98,7 @@ class Refuse(SimulatedFault):
 
 
 class Hang(SimulatedFault):
-    """Never respond.
-
-    Args:
-        accepts: A create is accepted and billed nevertheless: its outcome is in doubt.
-        endpoints: Operations that hang; `doors` in files.
-    """
+    """Never respond; with `accepts`, a create is billed nevertheless: its outcome is in doubt."""
 
     kind: Literal["hang"]
     accepts: bool = True
@@ -137,14 +129,7 @@ class StreamFailureForm(StrEnum):
 
 
 class Fail(SimulatedFault):
-    """Accept jobs that fail.
-
-    Args:
-        after: Seconds from acceptance to failure.
-        code: Error code, where the protocol has one.
-        message: Error message.
-        form: Form of the failure in a chat stream.
-    """
+    """Accept jobs that fail `after` seconds later; `code` is used where the protocol has one."""
 
     kind: Literal["fail"]
     after: float = Field(default=2.0, ge=0)
@@ -154,14 +139,7 @@ class Fail(SimulatedFault):
 
 
 class DeliverDefective(SimulatedFault):
-    """Complete jobs with a defective video.
-
-    Args:
-        defect: What is wrong with it.
-        size: Size of a `wrong_size` video, by default half of the requested one.
-        seconds: Length of a `wrong_length` video, by default half of the requested one.
-        model: Model that an `other_model` job names.
-    """
+    """Complete jobs with a defective video; wrong size and length are by default the half."""
 
     kind: Literal["deliver_defective"]
     defect: VideoDefect

@@ -16,11 +16,7 @@ def scenario_names() -> tuple[str, ...]:
 
 
 def load_scenario(name: str) -> Scenario:
-    """Return a built-in scenario by its name, or the scenario in a file by its path.
-
-    Raises:
-        ScenarioError: if there is no such scenario, or it is invalid.
-    """
+    """Return a built-in scenario by name, or the one in a file; raise ScenarioError for neither."""
     if name in scenario_names():
         return parse_scenario((_DATA / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml")
     path = Path(name)

@@ -101,14 +101,7 @@ class JobFailure:
 
 @dataclass(frozen=True, slots=True)
 class OutputSpec:
-    """A video or image, as requested or as delivered.
-
-    Args:
-        model: Model that the job names.
-        size: Width and height ("1280x720").
-        seconds: Length of the clip; 0 for a still image.
-        defect: What is wrong with it, None for nothing.
-    """
+    """A video or image, as requested or as delivered; 0 seconds for a still image."""
 
     model: str
     size: str
@@ -123,8 +116,6 @@ class JobOutcome:
     Args:
         duration: Seconds from acceptance to the end; None if it never ends.
         stall_percent: The progress at which a job without an end stays.
-        failure: How it fails, None if it completes.
-        output: What it delivers.
     """
 
     duration: float | None
@@ -136,15 +127,7 @@ class JobOutcome:
 def decide_outcome(
     service: ScenarioService, output: OutputSpec, prompt: str, fault: AnyFault | None, draw: float
 ) -> JobOutcome:
-    """Return how a job ends.
-
-    Args:
-        service: The service that accepts it.
-        output: What was requested.
-        prompt: With one of the service's blocked words the job fails as rejected content.
-        fault: The fault that affects the job, drawn at its acceptance.
-        draw: A random number from 0.0 to 1.0, for the job's duration.
-    """
+    """Return how a job ends: rejected if its prompt has a blocked word, else by its fault."""
     duration = draw_job_duration(service.latency, draw)
     if is_blocked_content(service, prompt):
         moderated = JobFailure(

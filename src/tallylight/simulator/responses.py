@@ -49,12 +49,7 @@ def range_response(
 ) -> Response:
     """Return the bytes, or the requested range of them (RFC 9110, section 14).
 
-    Args:
-        request: May have a Range header.
-        data: The bytes.
-        media_type: Value of Content-Type.
-        headers: Further response headers.
-        padding: Number of zero bytes after the data, generated while they are sent.
+    `padding` zero bytes follow the data; they are generated while they are sent.
     """
     size = len(data) + padding
     common = {"accept-ranges": "bytes", **(headers or {})}
@@ -89,14 +84,7 @@ def _range_bounds(first: str, last: str, length: int) -> tuple[int, int]:
 def conditional_response(
     request: Request, response: Response, clock: ScenarioClock, changed_at: float
 ) -> Response:
-    """Return 304 if the client has this body already (RFC 9110, section 13), else the response.
-
-    Args:
-        request: May have If-None-Match or If-Modified-Since.
-        response: The full response.
-        clock: Converts scenario seconds to dates.
-        changed_at: Scenario second of the body's last change.
-    """
+    """Return 304 if the client has this body already (RFC 9110, section 13), else the response."""
     tag = f'W/"{hashlib.sha256(bytes(response.body)).hexdigest()[:24]}"'
     date = clock.datetime_at(changed_at).replace(microsecond=0)
     validators = {

@@ -58,16 +58,7 @@ def _expand_key(value: object) -> object:
 
 
 class ScenarioUpstream(ScenarioSection):
-    """One base URL.
-
-    Args:
-        provider: Id of its provider.
-        protocol: The wire protocol.
-        dialect: The variant of that protocol.
-        keys: Its valid API keys.
-        feed: Its status page, a name under `feeds`.
-        listens: False: connections to its address are refused.
-    """
+    """One base URL; unless it `listens`, connections to its address are refused."""
 
     provider: Slug
     protocol: Literal["openai_videos", "chat_video"]
@@ -92,10 +83,8 @@ class ScheduledFault(ScenarioSection):
     """A fault from `start`, inclusive, to `end`, exclusive.
 
     Args:
-        start: Its first second; `from` in files.
         end: The second after its last, `to` in files; None is forever.
         every: Period in seconds, if the fault repeats for the rest of the day.
-        fault: The fault.
     """
 
     start: float = Field(default=0.0, ge=0, alias="from")
@@ -116,21 +105,12 @@ class ScenarioService(ScenarioSection):
     """One model at one upstream.
 
     Args:
-        name: Display name.
-        upstream: Id of its upstream.
-        model: Model id on the wire.
         aliases: Other ids of the model; a reverse channel has one for each length and orientation.
-        medium: What it generates.
-        access: How it gets access to the model.
-        price: Price of a video.
-        billing: Which jobs it charges for.
         latency: Median and 95th percentile of a job's duration in seconds.
         lengths: Allowed clip lengths in seconds, the default first.
         sizes: Allowed sizes, the default first.
-        result: Form of the result in a chat response.
         blocked_words: A prompt with one of these words is rejected for its content.
         component: Its component on the status page; "" for none.
-        faults: Its scheduled faults.
     """
 
     name: NonEmptyString
@@ -185,13 +165,9 @@ class ScenarioFeed(ScenarioSection):
     """A provider's status page.
 
     Args:
-        format: Format of its API.
-        title: Name of the page.
         lag: Seconds from a fault to its report.
         blind: Share of faults that it never reports.
         components: Components besides those that services name.
-        maintenances: Planned maintenance.
-        faults: Intervals in which the page itself is broken.
     """
 
     format: Literal["statuspage", "incident_io"]
@@ -216,18 +192,7 @@ class CatalogueFacts(ScenarioSection):
 
 
 class Scenario(ScenarioSection):
-    """A scenario file.
-
-    Args:
-        title: One-line title.
-        about: Description.
-        start: The date of second 0.
-        seed: Seed of all random numbers.
-        upstreams: Upstreams by id.
-        services: Services by id.
-        feeds: Status pages by id.
-        catalogue: Further content of the client's configuration.
-    """
+    """A scenario file; `start` is the date of second 0."""
 
     title: NonEmptyString
     about: str = ""
@@ -243,20 +208,12 @@ class Scenario(ScenarioSection):
         if "status" in self.upstreams:
             raise ValueError("upstreams.status: this name is reserved for the status pages")
         for name, service in self.services.items():
-            if service.upstream not in self.upstreams:
-                raise ValueError(
-                    _undefined_reference(
-                        f"services.{name}.upstream", service.upstream, self.upstreams
-                    )
-                )
+            _check_defined(f"services.{name}.upstream", service.upstream, self.upstreams)
         for name, upstream in self.upstreams.items():
-            if upstream.feed is not None and upstream.feed not in self.feeds:
-                raise ValueError(
-                    _undefined_reference(f"upstreams.{name}.feed", upstream.feed, self.feeds)
-                )
+            if upstream.feed is not None:
+                _check_defined(f"upstreams.{name}.feed", upstream.feed, self.feeds)
         for name in self.catalogue.services:
-            if name not in self.services:
-                raise ValueError(_undefined_reference("catalogue.services", name, self.services))
+            _check_defined("catalogue.services", name, self.services)
         return self
 
     def services_at(self, upstream: str) -> Mapping[str, ScenarioService]:
@@ -274,16 +231,14 @@ class Scenario(ScenarioSection):
         }
 
 
-def _undefined_reference(key: str, value: str, allowed: Mapping[str, object]) -> str:
-    return f"{key}: '{value}' is not defined; allowed are {', '.join(allowed) or 'none'}"
+def _check_defined(key: str, value: str, defined: Mapping[str, object]) -> None:
+    if value not in defined:
+        allowed = ", ".join(defined) or "none"
+        raise ValueError(f"{key}: '{value}' is not defined; allowed are {allowed}")
 
 
 def parse_scenario(text: str, source: str) -> Scenario:
-    """Parse the YAML text of a scenario.
-
-    Raises:
-        ScenarioError: if it is invalid; names the key and what is allowed.
-    """
+    """Parse the YAML text of a scenario; raise ScenarioError, which names the key."""
     try:
         document = YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:

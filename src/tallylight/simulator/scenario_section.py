@@ -34,7 +34,6 @@ class ScenarioError(Exception):
     Args:
         source: File name, or method and path of the request.
         key: Dotted key ("services.sora-2.latency"); "" for the whole document.
-        reason: What is wrong, and what is allowed.
     """
 
     def __init__(self, source: str, key: str, reason: str) -> None:

@@ -89,13 +89,8 @@ async def serve_simulation(  # noqa: PLR0913  # keyword arguments with defaults
 ) -> AsyncIterator[Simulation]:
     """Serve a scenario inside an `async with` block.
 
-    Args:
-        scenario: The scenario.
-        port: Port to listen on; 0 chooses a free one.
-        host: A loopback address.
-        seed: Seed of all random numbers, by default the scenario's.
-        speed: Scenario seconds per real second.
-        starts_at: Date of second 0 in responses, by default the real time.
+    Port 0 chooses a free one. The seed is the scenario's by default. `starts_at` is the date of
+    second 0 in responses, by default the real time.
 
     Raises:
         ValueError: if the host is not a loopback address.

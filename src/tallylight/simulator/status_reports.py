@@ -75,7 +75,6 @@ class StatusReport:
     """Everything that a page reports at one moment.
 
     Args:
-        components: Status by component, in the page's order.
         incidents: Newest first, resolved ones included.
         maintenances: Announced ones, in the scenario's order.
         changed_at: Scenario second of the newest change.
@@ -106,14 +105,7 @@ def build_report(
     intervals: Mapping[str, Sequence[FaultInterval]],
     second: float,
 ) -> StatusReport:
-    """Return what a page reports.
-
-    Args:
-        scenario: The scenario.
-        feed_id: The page.
-        intervals: Actual faults of each service, from scenario and live control together.
-        second: Scenario second of the request.
-    """
+    """Return what a page reports at a second, given the actual faults of each service."""
     feed = scenario.feeds[feed_id]
     shown = scenario.services_on_feed(feed_id)
     incidents = [

@@ -5,22 +5,17 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
 from tallylight.simulator.faults import AnyFault, Endpoint
-from tallylight.simulator.ledger import BilledJob, SimulatedLedger
+from tallylight.simulator.jobs import SimulatedJob
+from tallylight.simulator.ledger import SimulatedLedger
 from tallylight.simulator.outcomes import (
     FaultInterval,
-    JobFailure,
-    JobOutcome,
-    JobProgress,
-    JobStatus,
     OutputSpec,
     active_faults,
     decide_outcome,
     fault_intervals,
     is_listed,
-    progress_at,
     select_fault,
     video_price,
 )
@@ -30,65 +25,14 @@ from tallylight.simulator.time_scale import ScenarioClock
 
 
 @dataclass(frozen=True, slots=True)
-class SimulatedJob:
-    """An accepted job.
-
-    Args:
-        id: Its id on the wire.
-        service: Id of its service.
-        upstream: Id of its upstream.
-        prompt: The prompt.
-        requested: What was requested.
-        outcome: How it ends.
-        accepted_at: Scenario second of its acceptance.
-        created_at: The same in Unix seconds.
-        parent: Id of the video that a remix was made from, "" for none.
-        key: The API key that created it.
-        reference: Its input: "image/png, 120 bytes" or a URL; "" for none.
-    """
-
-    id: str
-    service: str
-    upstream: str
-    prompt: str
-    requested: OutputSpec
-    outcome: JobOutcome
-    accepted_at: float
-    created_at: int
-    parent: str = ""
-    key: str = ""
-    reference: str = ""
-
-    def progress_at(self, second: float) -> JobProgress:
-        """Return its progress at a scenario second."""
-        return progress_at(self.outcome, second - self.accepted_at)
-
-    def failure_at(self, second: float) -> JobFailure | None:
-        """Return its failure if it has failed by a scenario second."""
-        has_failed = self.progress_at(second).status is JobStatus.FAILED
-        return self.outcome.failure if has_failed else None
-
-    @property
-    def ends_at(self) -> float | None:
-        """Return the scenario second of its end, None if it never ends."""
-        return None if self.outcome.duration is None else self.accepted_at + self.outcome.duration
-
-
-@dataclass(frozen=True, slots=True)
 class JobRequest:
     """A create, after validation.
 
     Args:
-        service: Id of the service.
-        prompt: The prompt.
-        size: Width and height ("1280x720").
         seconds: Length of the clip, 0 for a still image.
-        model: The model id that the caller used.
         billed_seconds: Seconds to charge, if not the length of the clip.
         parent: Id of the video that it is made from, "" for none.
-        key: The caller's API key.
         answered: False if the caller gets no response.
-        reference: As in `SimulatedJob`.
     """
 
     service: str
@@ -103,27 +47,14 @@ class JobRequest:
     reference: str = ""
 
 
-class FaultSource(StrEnum):
-    """Where a service's current faults come from."""
-
-    SCRIPT = "script"
-    LIVE = "live"
-
-
 @dataclass(slots=True)
 class Simulation:
     """One running simulation.
 
     Args:
-        scenario: The scenario.
-        clock: Its clock.
-        seed: Seed of all random numbers.
         base_url: Its root URL, set once it listens.
         refusing_url: A root URL that refuses connections, set at the same time.
-        ledger: What each provider charged.
-        jobs: Accepted jobs by id.
         requests: Number of requests by service and operation.
-        closing: Set when the simulation ends.
     """
 
     scenario: Scenario
@@ -180,11 +111,11 @@ class Simulation:
         self.requests[service, endpoint] += 1
         return select_fault(self.active_faults(service), endpoint, self.draw())
 
-    def fault_source(self, service: str) -> FaultSource:
-        """Return where a service's current faults come from."""
+    def fault_source(self, service: str) -> str:
+        """Return where a service's current faults come from: "script" or "live"."""
         now = self.second()
         live = any(override.contains(now) for override in self._overrides.get(service, ()))
-        return FaultSource.LIVE if live else FaultSource.SCRIPT
+        return "live" if live else "script"
 
     def override_faults(
         self, service: str, faults: tuple[AnyFault, ...], duration: float | None = None
@@ -217,6 +148,7 @@ class Simulation:
         """Accept a job: decide its outcome and record it in the ledger."""
         service = self.scenario.services[request.service]
         requested = OutputSpec(request.model, request.size, request.seconds)
+        seconds = request.seconds if request.billed_seconds is None else request.billed_seconds
         second = self.second()
         job = SimulatedJob(
             id=job_id,
@@ -227,12 +159,15 @@ class Simulation:
             outcome=decide_outcome(service, requested, request.prompt, fault, self.draw()),
             accepted_at=second,
             created_at=int(self.clock.unix_time(second)),
+            price=video_price(service.price, request.size, seconds),
+            billing=service.billing,
             parent=request.parent,
             key=request.key,
             reference=request.reference,
+            answered=request.answered,
         )
         self.jobs[job_id] = job
-        self.ledger.record(_billed_job(job, service, request))
+        self.ledger.record(job)
         return job
 
     def job(self, upstream: str, job_id: str) -> SimulatedJob | None:
@@ -272,19 +207,3 @@ class Simulation:
             if is_listed(self.active_faults(name))
             for wire_name in service.wire_names
         ]
-
-
-def _billed_job(job: SimulatedJob, service: ScenarioService, request: JobRequest) -> BilledJob:
-    seconds = request.seconds if request.billed_seconds is None else request.billed_seconds
-    return BilledJob(
-        service=job.service,
-        upstream=job.upstream,
-        job=job.id,
-        prompt=job.prompt,
-        price=video_price(service.price, request.size, seconds),
-        billing=service.billing,
-        outcome=job.outcome,
-        accepted_at=job.accepted_at,
-        accepted_at_unix=job.created_at,
-        answered=request.answered,
-    )

@@ -13,13 +13,7 @@ from tallylight.upstreams.messages import Job, Reply
 _CALLER_ERRORS = range(400, 500)
 
 #: A POST is never redirected, so no job was created; behind a 302 or 303 one may have been.
-_REDIRECTS = frozenset(
-    {
-        HTTPStatus.MOVED_PERMANENTLY,
-        HTTPStatus.TEMPORARY_REDIRECT,
-        HTTPStatus.PERMANENT_REDIRECT,
-    }
-)
+_REDIRECTS = frozenset({301, 307, 308})
 
 _REFUSAL_STATUSES = frozenset({HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.SERVICE_UNAVAILABLE})
 
@@ -75,13 +69,8 @@ def acceptance(
 def acceptance_of_stream(job: Job, error: str) -> Acceptance:
     """Return whether a create was accepted whose streamed answer has ended.
 
-    Args:
-        job: The job at the end of the stream: completed or failed.
-        error: How the connection broke off, "" if it did not.
-
-    Returns:
-        REFUSED if the text is a refusal, which counts only if no work was seen before; IN_DOUBT
-        if the stream broke off, since a disconnect does not cancel the job.
+    REFUSED if the text is a refusal, which counts only if no work was seen before; IN_DOUBT if the
+    stream broke off (`error` says how), since a disconnect does not cancel the job.
     """
     failure = job.failure
     if failure is None:

@@ -19,14 +19,8 @@ class CallRecord:
     """The state of a call.
 
     Args:
-        clock: Measures the times.
-        phase: The phase of the request.
         secrets: Texts that are masked in the reply.
-        body_limit: The largest body that is kept, in bytes.
-        started_monotonic: When the call began, by the monotonic clock.
         is_connected: A connection was made, so that the request may have been sent.
-        first_byte_monotonic: When the response head arrived, by the monotonic clock.
-        body: The body as far as it was read.
         error: How the call broke off, "" if it did not.
         truncated: The body was longer than the limit.
     """

@@ -24,32 +24,21 @@ class Inspection:
     """What the decoder found in a file.
 
     Args:
-        size_bytes: Size of the file.
         container: FFmpeg's name of the format ("mov,mp4,m4a,3gp,3g2,mj2"); "" for no media.
-        codec: The video codec ("h264").
         declared_length: The length that the file's header declares; None if it declares none.
         decoded_length: The length of the frames that could be decoded.
-        width: Width of a displayed frame, in pixels.
-        height: Height of a displayed frame, in pixels.
-        fps: Frames per second, 0.0 if unknown.
-        has_audio: There is an audio track with data.
-        frames: Number of decoded frames.
         black_ratio: Share of the frames that are black, 0.0 to 1.0.
-        longest_black: Longest run of black frames.
         longest_frozen: Longest run of frames without a visible change.
-        decode_errors: Number of packets that could not be decoded.
         error: Why no frame was decoded, "" if one was.
         hit_limit: Decoding exceeded its time or memory limit, so nothing is known of the file.
     """
 
     size_bytes: int = 0
     container: str = ""
-    codec: str = ""
     declared_length: timedelta | None = None
     decoded_length: timedelta = timedelta()
     width: int = 0
     height: int = 0
-    fps: float = 0.0
     has_audio: bool = False
     frames: int = 0
     black_ratio: float = 0.0
@@ -107,11 +96,7 @@ def find_defects(
 ) -> tuple[DefectReport, ...]:
     """Return the defects of a file, gravest first.
 
-    Args:
-        inspection: The result of decoding the file.
-        expected_seconds: The ordered length; 0 for an image.
-        expected_size: "WIDTHxHEIGHT"; anything else ("", "auto") allows any size.
-        audio_expected: A video without sound is defective.
+    The expected length is 0 for an image. A size other than "WIDTHxHEIGHT" ("", "auto") allows any.
     """
     unusable = _unusable(inspection, expected_seconds)
     if unusable is not None:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import Clock
-from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.evidence import Failure
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.messages import Job
 from tallylight.upstreams.poll_state import as_upstream_fault
+from tallylight.upstreams.protocols.failures import upstream_failure
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
 
@@ -29,12 +30,8 @@ async def download_video(  # noqa: PLR0913, PLR0917  # each is a value or a port
             return None
         failure = as_upstream_fault(
             classify(reply, upstream.dialect)
-            or Failure(
-                FailureKind.DEGRADED,
-                Fault.UPSTREAM,
-                "delivery:nothing",
-                "no video in the answer",
-                http_status=reply.status,
+            or upstream_failure(
+                "delivery:nothing", "no video in the answer", http_status=reply.status
             )
         )
     return failure

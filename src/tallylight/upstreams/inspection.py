@@ -31,11 +31,7 @@ class InspectionLimits:
 
 
 async def inspect_file(path: Path, limits: InspectionLimits | None = None) -> Inspection:
-    """Decode a file and return the result; defects of the file are values, not exceptions.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-    """
+    """Decode a file; its defects are values, but a missing file raises FileNotFoundError."""
     limits = limits or InspectionLimits()
     size = path.stat().st_size  # noqa: ASYNC240  # one stat of a local file
     process = await asyncio.create_subprocess_exec(
@@ -80,12 +76,10 @@ def _parse_report(output: bytes) -> Inspection:
     return Inspection(
         size_bytes=report["size"],
         container=report["container"],
-        codec=report["codec"],
         declared_length=None if declared is None else timedelta(seconds=declared),
         decoded_length=timedelta(seconds=report["seconds"]),
         width=report["width"],
         height=report["height"],
-        fps=report["fps"],
         has_audio=report["has_audio"],
         frames=frames,
         black_ratio=report["black_frames"] / frames if frames else 0.0,

@@ -48,12 +48,10 @@ class WorkerReport:
 
     size: int = 0
     container: str = ""
-    codec: str = ""
     declared_seconds: float | None = None
     seconds: float = 0.0
     width: int = 0
     height: int = 0
-    fps: float = 0.0
     has_audio: bool = False
     frames: int = 0
     black_frames: int = 0
@@ -113,9 +111,7 @@ def _inspect_container(container: "InputContainer", report: WorkerReport) -> Non
     stream = container.streams.video[0]
     stream.thread_count = 1
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-    report.codec = stream.codec_context.codec.canonical_name
     report.width, report.height = stream.width, stream.height
-    report.fps = float(stream.average_rate or stream.guessed_rate or 0)
     if stream.duration is not None and stream.time_base is not None:
         report.declared_seconds = float(stream.duration * stream.time_base)
     elif container.duration is not None:
@@ -131,7 +127,8 @@ def _decode_frames(
 ) -> None:
     import av  # noqa: PLC0415
 
-    analyzer = _FrameAnalyzer(report)
+    fps = float(stream.average_rate or stream.guessed_rate or 0)
+    analyzer = _FrameAnalyzer(report, fps)
     try:
         for packet in container.demux(stream, *container.streams.audio):
             if packet.stream.type == "audio":
@@ -149,10 +146,11 @@ def _decode_frames(
 class _FrameAnalyzer:
     """Measures frames in their order and adds them to the report."""
 
-    def __init__(self, report: WorkerReport) -> None:
+    def __init__(self, report: WorkerReport, fps: float) -> None:
         from av.video.reformatter import VideoReformatter  # noqa: PLC0415
 
         self._report = report
+        self._default_length = 1 / fps if fps else 0.0
         self._reformatter = VideoReformatter()
         self._black, self._frozen = _LongestInterval(), _LongestInterval()
         self._first_start: float | None = None
@@ -187,7 +185,7 @@ class _FrameAnalyzer:
 
     def _interval(self, frame: "VideoFrame") -> tuple[float, float]:
         start = self._end if frame.pts is None else frame.time
-        length = 1 / self._report.fps if self._report.fps else 0.0
+        length = self._default_length
         if frame.duration and frame.time_base:
             length = float(frame.duration * frame.time_base)
         self._end = max(start + length, self._end)

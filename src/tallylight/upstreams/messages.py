@@ -44,13 +44,8 @@ class Request:
     """One request to an upstream.
 
     Args:
-        phase: The purpose.
-        method: "GET", "POST", "DELETE", "HEAD".
-        url: An absolute URL.
-        headers: The headers, without the key: see `authorization`.
         json: The body as JSON text, "" for none.
         form: The text fields of a multipart body, if `json` is "".
-        files: The files of a multipart body.
         authorization: The header with the key, ("Authorization", "Bearer …"), or None. It is never
             printed and never sent to another host.
     """
@@ -70,7 +65,6 @@ class Reply:
     """The answer to a request, or the error in place of an answer.
 
     Args:
-        phase: The phase of the request.
         status: The HTTP status; None if no complete response head arrived.
         headers: The headers, with names in lower case.
         body: The part of the body that was read, decoded as UTF-8 with replacement.
@@ -120,19 +114,10 @@ class Job:
     A member that the answer does not give is "" or None.
 
     Args:
-        id: The upstream's id.
-        state: The state.
         progress: 0 to 100.
-        model: The model that was used.
         content_url: The URL of the video, "" if the protocol's content call returns the video.
         failure: Why the job failed; None unless `state` is FAILED.
-        created_at: When the job was created.
-        expires_at: When the video expires.
         prompt: The prompt as the upstream repeats it, which reconciles a job in doubt.
-        unknown_status: The upstream's status word if it is an unknown one, else "". Such a job is
-            polled on.
-        seconds: The length of the video.
-        size: The size of the video.
         cost: What the upstream charged for the job, in USD.
     """
 
@@ -145,7 +130,6 @@ class Job:
     created_at: datetime | None = None
     expires_at: datetime | None = None
     prompt: str = ""
-    unknown_status: str = ""
     seconds: str = ""
     size: str = ""
     cost: Decimal | None = None

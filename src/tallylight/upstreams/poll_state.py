@@ -64,10 +64,7 @@ class PollState:
 def next_poll_delay(reply: Reply, failure: Failure | None, elapsed: timedelta) -> timedelta:
     """Return the delay before the next poll: what the upstream requests, else 10 % of `elapsed`.
 
-    Args:
-        reply: The answer to the last poll.
-        failure: Why that answer held no job, None if it held one.
-        elapsed: How long the job has been running.
+    `failure` says why the last answer held no job, None if it held one.
     """
     default = min(max(elapsed / 10, MIN_POLL_INTERVAL), MAX_POLL_INTERVAL)
     if failure is None:

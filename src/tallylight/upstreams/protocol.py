@@ -21,40 +21,11 @@ class JobStream(Protocol):
         """
 
 
-class ApiKey(Protocol):
-    """A secret that is only revealed explicitly."""
-
-    def reveal(self) -> str:
-        """Return the key as text, for the authorization header."""
-
-
-class UpstreamAddress(Protocol):
-    """What a protocol needs to know of an upstream; `catalogue.services.Upstream` is one.
-
-    A structural type, so that the pure adapters import no module that reads the environment.
-    """
-
-    @property
-    def base_url(self) -> str:
-        """Return the URL to which the protocol's paths are appended."""
-
-    @property
-    def protocol(self) -> str:
-        """Return the name of a registered protocol."""
-
-    @property
-    def dialect(self) -> str:
-        """Return the name of a profile of that protocol."""
-
-    @property
-    def key(self) -> ApiKey | None:
-        """Return the secret, None for an upstream without one."""
-
-
 class VideoProtocol(Protocol):
     """Translates orders to requests, and replies to jobs or failures, without I/O.
 
-    An instance is bound to the address, the dialect and the key of one upstream.
+    An instance is bound to the address, the dialect and the key of one upstream. The bodies here
+    are those of a protocol without the capability.
     """
 
     @property
@@ -68,6 +39,7 @@ class VideoProtocol(Protocol):
     @property
     def takes_reference(self) -> bool:
         """Tell whether a create accepts a reference image."""
+        return True
 
     @property
     def takes_reference_url(self) -> bool:
@@ -76,10 +48,12 @@ class VideoProtocol(Protocol):
     @property
     def takes_characters(self) -> bool:
         """Tell whether characters can be created and used in a create."""
+        return False
 
     @property
     def variants(self) -> frozenset[str]:
         """Return the downloads of a completed job; "video" is always one of them."""
+        return frozenset({"video"})
 
     def reach(self) -> Request:
         """Return a free request without the key; any answer proves that the API responds."""
@@ -94,11 +68,7 @@ class VideoProtocol(Protocol):
         """Return why the key or the model is refused; None if both are accepted."""
 
     def create(self, order: Order, model: str) -> Request:
-        """Return the paid request that starts a job.
-
-        Raises:
-            LookupError: if this dialect cannot express the order.
-        """
+        """Return the paid request of a job; raise LookupError if the dialect cannot express it."""
 
     def read_job(self, reply: Reply) -> Job | Failure:
         """Return the job in an answer to a create or a poll, or why it holds none.
@@ -110,54 +80,44 @@ class VideoProtocol(Protocol):
         """Tell whether this dialect gives an error answer only if nothing is billed."""
 
     def open_stream(self) -> JobStream:
-        """Return a reader for the answer to a create, if `streams`.
-
-        Raises:
-            LookupError: if a create does not stream.
-        """
+        """Return a reader for the answer to a create; raise LookupError unless `streams`."""
 
     def poll(self, job_id: str) -> Request:
-        """Return the request for the state of a job.
-
-        Raises:
-            LookupError: if jobs cannot be polled.
-        """
+        """Return the request for the state of a job; raise LookupError if jobs cannot be polled."""
 
     def content(self, job: Job, variant: str = "video") -> Request:
-        """Return the request that downloads the video of a completed job, or another variant.
+        """Return the download of a completed job; raise LookupError for an unknown variant."""
 
-        Raises:
-            LookupError: if the dialect has no such variant.
-        """
-
-    def cancel(self, job_id: str) -> Request | None:
+    def cancel(self, job_id: str) -> Request | None:  # noqa: ARG002
         """Return the request that stops a running job so that nothing is billed.
 
         None if no answer of this dialect proves that.
         """
+        return None
 
-    def read_cancel(self, reply: Reply) -> bool:
+    def read_cancel(self, reply: Reply) -> bool:  # noqa: ARG002
         """Tell whether an answer to `cancel` proves that the job was stopped."""
+        return False
 
-    def delete(self, job_id: str) -> Request | None:
+    def delete(self, job_id: str) -> Request | None:  # noqa: ARG002
         """Return the request that deletes a finished job; None if the dialect has none."""
+        return None
 
     def create_character(self, name: str, video: Reference) -> Request:
         """Return the request that creates a character from a video.
 
-        Raises:
-            LookupError: if this dialect has no characters, or `video` holds no bytes.
+        Raises LookupError if this dialect has no characters, or `video` holds no bytes.
         """
 
     def read_character(self, reply: Reply) -> str | Failure:
         """Return the upstream's id of the created character, or why there is none."""
 
-    def listing(self, after: str = "") -> Request | None:
+    def listing(self, after: str = "") -> Request | None:  # noqa: ARG002
         """Return the request that lists jobs, newest first; None if the dialect has none.
 
-        Args:
-            after: The id of the last job of the previous page; "" for the first page.
+        `after` is the id of the last job of the previous page, "" for the first page.
         """
+        return None
 
     def read_listing(self, reply: Reply) -> tuple[Job, ...] | Failure:
         """Return the jobs of a listing."""

@@ -64,10 +64,7 @@ def redact_line(
 ) -> str:
     """Return a text as one line without secrets. Never raises; idempotent.
 
-    Args:
-        text: Any text of an upstream.
-        secrets: Known secrets. Those shorter than `MIN_SECRET_LENGTH` are ignored.
-        max_length: A longer line is cut and ends in "…".
+    Secrets shorter than `MIN_SECRET_LENGTH` are ignored. A line that is too long ends in "…".
     """
     spellings = _spellings(tuple(sorted(set(secrets))))
     clean = text

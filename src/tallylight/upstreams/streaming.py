@@ -1,4 +1,4 @@
-"""A streamed response, read while it arrives."""
+"""Responses that are read while they arrive: a streamed text, or a file that is forwarded."""
 
 import asyncio
 import codecs
@@ -16,26 +16,33 @@ IDLE_TIMEOUT = timedelta(minutes=5)
 BYTE_LIMIT = 16 * 1024 * 1024
 
 
-class StreamedResponse:
+class _OpenResponse:
+    """A response whose body is still to be read, and the reply as far as it is known."""
+
+    def __init__(self, call: CallRecord) -> None:
+        self._call = call
+        self._response: aiohttp.ClientResponse | None = None
+        self.reply = call.reply()
+
+    def attach(self, response: aiohttp.ClientResponse) -> None:
+        """Read the body from a successful response."""
+        self._response = response
+
+
+class StreamedResponse(_OpenResponse):
     """The text of a response in chunks, and the reply as far as it is known.
 
     Iterating never raises for an upstream's error: it ends, and `reply.error` says why.
     """
 
     def __init__(self, call: CallRecord, deadline: float) -> None:
-        self._call = call
+        super().__init__(call)
         self._deadline = deadline
-        self._response: aiohttp.ClientResponse | None = None
-        self.reply = call.reply()
 
     @property
     def is_open(self) -> bool:
         """Tell whether the upstream streams an answer; if not, `reply` says why."""
         return self.reply.is_success and not self.reply.error
-
-    def attach(self, response: aiohttp.ClientResponse) -> None:
-        """Read the body from a successful response."""
-        self._response = response
 
     async def __aiter__(self) -> AsyncIterator[str]:
         if self._response is None:
@@ -73,3 +80,38 @@ class StreamedResponse:
         if asyncio.get_running_loop().time() >= self._deadline:
             return "TimeoutError: the stream did not end within the limit of a job"
         return f"TimeoutError: the stream was silent for {IDLE_TIMEOUT.total_seconds():g} s"
+
+
+class ProxiedResponse(_OpenResponse):
+    """A body that is forwarded and not kept, and the reply as far as it is known.
+
+    Iterating never raises for an upstream's error: it ends, and `reply.error` says why. Chunks are
+    forwarded as they come off the socket, mostly 256 KB: to cut them smaller would copy each.
+    """
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether bytes follow; if not, `reply` holds the body and says why."""
+        return self._response is not None
+
+    @property
+    def content_length(self) -> int | None:
+        """Return the number of bytes that follow, None if it is unknown."""
+        if self._response is None or self._response.headers.get("Content-Encoding"):
+            return None  # the client decompresses the body, so its length is another
+        return self._response.content_length
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._response is None:
+            return
+        content = self._response.content
+        while True:
+            try:
+                chunk = await content.readany()
+            except CALL_ERRORS as exception:
+                self._call.error = error_text(exception)
+                break
+            if not chunk:
+                break
+            yield chunk
+        self.reply = self._call.reply()

@@ -26,8 +26,7 @@ from tallylight.upstreams.atomic_download import save_atomically
 from tallylight.upstreams.bodies import encode_body
 from tallylight.upstreams.call_record import CALL_ERRORS, CallRecord, connection_tracing, error_text
 from tallylight.upstreams.messages import SUCCESS_STATUSES, Phase, Reply, Request
-from tallylight.upstreams.proxy import ProxiedResponse
-from tallylight.upstreams.streaming import IDLE_TIMEOUT, StreamedResponse
+from tallylight.upstreams.streaming import IDLE_TIMEOUT, ProxiedResponse, StreamedResponse
 
 _KIB = 1024
 _BODY_LIMIT = 1024 * _KIB
@@ -139,11 +138,6 @@ class Transport:
 
         The upstream's timeout bounds connecting and each silence, but not the whole: that depends
         on the client that reads it. Leaving the context closes the connection.
-
-        Args:
-            request: A download.
-            upstream: The upstream that serves it.
-            headers: The client's headers; a requested range is forwarded.
         """
         call = self._new_call(request, upstream)
         response_body = ProxiedResponse(call)

@@ -19,7 +19,7 @@ from tallylight.storage.database import Storage
 from tallylight.upstreams.messages import Job, JobState, Reply
 from tallylight.upstreams.protocols.failures import reply_failure
 from tallylight.upstreams.protocols.registry import adapter_for
-from tallylight.upstreams.proxy import ProxiedResponse
+from tallylight.upstreams.streaming import ProxiedResponse
 from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()

@@ -13,6 +13,9 @@ from tallylight.simulator.outcomes import JobFailure
 
 DONE_EVENT = "data: [DONE]\n\n"
 
+#: A retry by the channel, which is not a failure.
+RETRY_NOTICE = "**生成失败，正在重试**\n\n第 1 次重试（共 3 次）\n\n失败原因：heavy_load\n"
+
 
 def sse_event(payload: JsonValue) -> str:
     """Return one server-sent event."""
@@ -91,11 +94,6 @@ def non_streaming_response(
         "model": "sora",
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
     }
-
-
-def retry_notice() -> str:
-    """Return the notice of a retry by the channel, which is not a failure."""
-    return "**生成失败，正在重试**\n\n第 1 次重试（共 3 次）\n\n失败原因：heavy_load\n"
 
 
 def state_error_stream(state: NamedState, job_id: str, created: int, variant: int) -> str:

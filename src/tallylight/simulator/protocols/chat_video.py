@@ -24,13 +24,14 @@ from tallylight.simulator.faults import (
     Retire,
     StreamFailureForm,
 )
+from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.outcomes import JobStatus, is_blocked_content
 from tallylight.simulator.protocols import chat_messages, references
 from tallylight.simulator.protocols.chat_messages import completion_chunk, server_error
 from tallylight.simulator.protocols.guard import SimulatedRefusalError, bearer_token
 from tallylight.simulator.responses import SimulatedResponse, scripted_response
 from tallylight.simulator.scenario import ScenarioKey, ScenarioService
-from tallylight.simulator.world import JobRequest, SimulatedJob, Simulation
+from tallylight.simulator.world import JobRequest, Simulation
 
 _PROGRESS_INTERVAL_S = 1.0  # the real channel sends progress every half minute
 _RETRYING_SHARE = 0.2  # share of jobs that report a retry
@@ -162,7 +163,7 @@ class _ChatUpstream:
         begin = "**Generation Process Begins**\n\nInitializing generation request...\n"
         yield completion_chunk(job.id, job.created_at, reasoning=begin, is_first=True)
         if is_retrying:
-            notice = chat_messages.retry_notice()
+            notice = chat_messages.RETRY_NOTICE
             yield completion_chunk(job.id, job.created_at, reasoning=notice)
         while not self._world.closing.is_set():
             now = self._world.second()

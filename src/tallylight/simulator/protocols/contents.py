@@ -6,11 +6,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.media import render_image, render_output, with_padding_box
 from tallylight.simulator.outcomes import JobStatus, is_expired, padded_size
 from tallylight.simulator.protocols.request_fields import unsupported_value
 from tallylight.simulator.responses import range_response
-from tallylight.simulator.world import SimulatedJob, Simulation
+from tallylight.simulator.world import Simulation
 
 _MEDIA_TYPES = {"mp4": "video/mp4", "png": "image/png"}
 _VARIANTS = ("video", "thumbnail", "spritesheet")
@@ -25,11 +26,7 @@ def has_expired(world: Simulation, job: SimulatedJob) -> bool:
 async def content_response(
     world: Simulation, request: Request, job: SimulatedJob, variant: str
 ) -> Response:
-    """Return the video, thumbnail or sprite sheet of a completed job.
-
-    Raises:
-        InvalidRequestError: if there is no such variant.
-    """
+    """Return a variant of a completed job; raise InvalidRequestError for an unknown variant."""
     if variant not in _VARIANTS:
         raise unsupported_value("variant", variant, _VARIANTS)
     if variant != "video":

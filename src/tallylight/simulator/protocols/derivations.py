@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tallylight.simulator.faults import Endpoint, Hang, Refuse, Reset
+from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.outcomes import JobStatus
 from tallylight.simulator.protocols.guard import RequestGuard, SimulatedRefusalError
 from tallylight.simulator.protocols.request_fields import (
@@ -19,7 +20,7 @@ from tallylight.simulator.protocols.request_fields import (
     parse_source_video,
 )
 from tallylight.simulator.scenario import ScenarioKey
-from tallylight.simulator.world import JobRequest, SimulatedJob
+from tallylight.simulator.world import JobRequest
 
 _MAX_NAME_LENGTH = 80
 _MAX_TOTAL_SECONDS = 120  # of a stitched video

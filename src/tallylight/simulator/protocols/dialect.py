@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from tallylight.simulator.faults import NamedState, Refuse
+from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.outcomes import JobProgress
+from tallylight.simulator.protocols.references import url_or_file_reference
 from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
 from tallylight.simulator.responses import SimulatedResponse, scripted_response
-from tallylight.simulator.world import SimulatedJob, Simulation
+from tallylight.simulator.world import Simulation
 
 
 def common_members(job: SimulatedJob, progress: JobProgress) -> dict[str, JsonValue]:
@@ -50,13 +52,9 @@ class VideosDialect(ABC):
     def validate(self, fields: RequestFields) -> None:  # noqa: B027  # many check nothing
         """Raise InvalidRequestError for a create whose form the dialect does not accept."""
 
-    @abstractmethod
     def input_reference(self, fields: RequestFields) -> str:
-        """Return the input of a create, described as in `SimulatedJob.reference`.
-
-        Raises:
-            InvalidRequestError: if the dialect does not accept its form.
-        """
+        """Return the input of a create; raise InvalidRequestError if its form is refused."""
+        return url_or_file_reference(fields, "input_reference")
 
     @abstractmethod
     def job_object(self, world: Simulation, job: SimulatedJob) -> dict[str, JsonValue]:
@@ -67,12 +65,7 @@ class VideosDialect(ABC):
         return 200
 
     def model_list(self, owners: Mapping[str, str], created: int) -> dict[str, JsonValue]:
-        """Return the body of `/models`.
-
-        Args:
-            owners: Owner by model id.
-            created: Unix seconds.
-        """
+        """Return the body of `/models`: the owner of each model, and Unix seconds."""
         data: list[JsonValue] = [
             {"id": name, "object": "model", "created": created, **self.model_fields(name, owner)}
             for name, owner in owners.items()

@@ -69,11 +69,7 @@ class RequestGuard:
                     raise self.unknown_path_error(request)
 
     def authenticate(self, request: Request) -> ScenarioKey:
-        """Return the caller's key.
-
-        Raises:
-            SimulatedRefusalError: if the key is unknown or expired.
-        """
+        """Return the caller's key; raise SimulatedRefusalError if it is unknown or expired."""
         given = bearer_token(request)
         known = self.world.find_key(self.upstream, given)
         if known is None:
@@ -83,21 +79,16 @@ class RequestGuard:
         return known
 
     def check_balance(self, key: ScenarioKey) -> None:
-        """Check that a key has a balance, before an operation that is charged.
-
-        Raises:
-            SimulatedRefusalError: if the balance is exhausted.
-        """
+        """Raise SimulatedRefusalError if the balance of a key is exhausted."""
         if key.state == "exhausted":
             raise SimulatedRefusalError(self.dialect.state_error(NamedState.QUOTA, self.world))
 
     async def apply_fault(
         self, request: Request, fault: AnyFault | None, model: str = ""
     ) -> Response | None:
-        """Apply a fault to a request; return None if the request is to be served.
+        """Apply a fault; return None if the request is to be served.
 
-        Raises:
-            SimulatedRefusalError: if the fault is a refusal or a retirement.
+        A refusal or a retirement raises SimulatedRefusalError.
         """
         match fault:
             case Refuse(state=None):

@@ -4,9 +4,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tallylight.simulator.faults import Endpoint, IncompleteList
+from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.protocols.guard import RequestGuard, RouteHandler
 from tallylight.simulator.protocols.request_fields import InvalidRequestError
-from tallylight.simulator.world import SimulatedJob
 
 _DEFAULT_LIMIT, _MAX_LIMIT = 20, 100
 
@@ -25,9 +25,8 @@ def list_handler(guard: RequestGuard) -> RouteHandler:
             if isinstance(fault, IncompleteList):
                 jobs = _omit_jobs(jobs, name, fault)
         limit = _parse_limit(request.query_params.get("limit", str(_DEFAULT_LIMIT)))
-        remaining = _after_cursor(
-            _ordered(jobs, request.query_params.get("order", "desc")), request
-        )
+        ordered = _ordered(jobs, request.query_params.get("order", "desc"))
+        remaining = _after_cursor(ordered, request)
         page = remaining[:limit]
         return JSONResponse(
             {
@@ -50,11 +49,8 @@ def _omit_jobs(jobs: list[SimulatedJob], service: str, fault: IncompleteList) ->
 
 def _ordered(jobs: list[SimulatedJob], order: str) -> list[SimulatedJob]:
     if order not in {"asc", "desc"}:
-        raise InvalidRequestError(
-            f"Invalid value: '{order}'. Supported values are: 'asc' and 'desc'.",
-            "order",
-            "invalid_value",
-        )
+        message = f"Invalid value: '{order}'. Supported values are: 'asc' and 'desc'."
+        raise InvalidRequestError(message, "order", "invalid_value")
     return jobs if order == "asc" else jobs[::-1]
 
 
@@ -70,9 +66,6 @@ def _after_cursor(jobs: list[SimulatedJob], request: Request) -> list[SimulatedJ
 
 def _parse_limit(text: str) -> int:
     if not text.isdecimal() or int(text) > _MAX_LIMIT:
-        raise InvalidRequestError(
-            f"Invalid value: '{text}'. 'limit' must be an integer from 0 to {_MAX_LIMIT}.",
-            "limit",
-            "invalid_value",
-        )
+        message = f"Invalid value: '{text}'. 'limit' must be an integer from 0 to {_MAX_LIMIT}."
+        raise InvalidRequestError(message, "limit", "invalid_value")
     return int(text)

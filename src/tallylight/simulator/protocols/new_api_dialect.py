@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from tallylight.simulator.faults import NamedState, Refuse
+from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.outcomes import JobStatus
 from tallylight.simulator.protocols.dialect import VideosDialect
-from tallylight.simulator.protocols.references import url_or_file_reference
-from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
+from tallylight.simulator.protocols.request_fields import InvalidRequestError
 from tallylight.simulator.responses import SimulatedResponse
-from tallylight.simulator.world import SimulatedJob, Simulation
+from tallylight.simulator.world import Simulation
 
 _HTTP_TOO_MANY = 429
 _MASKED_MESSAGE = "当前分组上游负载已饱和，请稍后再试"
@@ -52,10 +52,6 @@ class NewApiDialect(VideosDialect):
     def headers(self, world: Simulation) -> Mapping[str, str]:
         """Return the relay's request id."""
         return {"x-oneapi-request-id": _request_id(world)}
-
-    def input_reference(self, fields: RequestFields) -> str:
-        """Return the input of a create."""
-        return url_or_file_reference(fields, "input_reference")
 
     def job_object(self, world: Simulation, job: SimulatedJob) -> dict[str, JsonValue]:
         """Return the object: empty members are omitted, and progress is text while the job runs."""

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from tallylight.simulator.faults import NamedState
+from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.outcomes import JobStatus
 from tallylight.simulator.protocols.dialect import VideosDialect, common_members
 from tallylight.simulator.protocols.references import openai_reference
 from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
 from tallylight.simulator.responses import SimulatedResponse
-from tallylight.simulator.world import SimulatedJob, Simulation
+from tallylight.simulator.world import Simulation
 
 _CREATE_FIELDS = frozenset({"prompt", "model", "seconds", "size", "input_reference"})
 _JSON_FIELDS = _CREATE_FIELDS | {"characters"}
@@ -54,11 +55,7 @@ class OpenAIDialect(VideosDialect):
         }
 
     def validate(self, fields: RequestFields) -> None:
-        """Refuse parameters that the operation does not have.
-
-        Raises:
-            InvalidRequestError: for an unknown field, or for invalid characters.
-        """
+        """Raise InvalidRequestError for an unknown field or invalid characters."""
         # Characters are in the guide only; the specification has them in no form.
         fields.reject_unknown(_CREATE_FIELDS if fields.is_form else _JSON_FIELDS)
         given = fields.values.get("characters", [])

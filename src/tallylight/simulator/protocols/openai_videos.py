@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from tallylight.simulator.faults import Endpoint, Hang, NamedState, Refuse, Reset
+from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.outcomes import JobStatus, is_blocked_content
 from tallylight.simulator.protocols.contents import content_response, has_expired
 from tallylight.simulator.protocols.derivations import DerivedVideoHandlers
@@ -31,7 +32,7 @@ from tallylight.simulator.protocols.request_fields import (
 from tallylight.simulator.protocols.sglang_dialect import SglangDialect
 from tallylight.simulator.protocols.vllm_omni_dialect import VllmOmniDialect
 from tallylight.simulator.scenario import ScenarioKey
-from tallylight.simulator.world import JobRequest, SimulatedJob, Simulation
+from tallylight.simulator.world import JobRequest, Simulation
 
 VIDEO_DIALECTS: dict[str, type[VideosDialect]] = {
     "openai": OpenAIDialect,

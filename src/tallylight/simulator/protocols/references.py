@@ -15,8 +15,7 @@ _MAX_URL_LENGTH = 20_971_520
 def openai_reference(fields: RequestFields) -> str:
     """Read OpenAI's field: a file, or an object with a URL or a file id.
 
-    Raises:
-        InvalidRequestError: for anything else.
+    Raises InvalidRequestError for anything else.
     """
     value = fields.values.get("input_reference")
     if value is None:
@@ -41,8 +40,7 @@ def openai_reference(fields: RequestFields) -> str:
 def vllm_omni_reference(fields: RequestFields) -> str:
     """Read vLLM-Omni's fields: a file, or an object as JSON text in another field.
 
-    Raises:
-        InvalidRequestError: if both are given, or the text is not such an object.
+    Raises InvalidRequestError if both are given, or the text is not such an object.
     """
     file, text = fields.values.get("input_reference"), fields.values.get("image_reference")
     if file is not None and text is not None:
@@ -61,11 +59,7 @@ def vllm_omni_reference(fields: RequestFields) -> str:
 
 
 def url_or_file_reference(fields: RequestFields, name: str) -> str:
-    """Read a field with a URL or a file.
-
-    Raises:
-        InvalidRequestError: for an object, which these servers do not accept.
-    """
+    """Read a field with a URL or a file; raise InvalidRequestError for an object."""
     value = fields.values.get(name)
     if isinstance(value, UploadFile):
         return _describe_file(value)
@@ -73,11 +67,7 @@ def url_or_file_reference(fields: RequestFields, name: str) -> str:
 
 
 def parse_image_url(value: object) -> str:
-    """Return an HTTP URL as it is, or the description of a data URL's content.
-
-    Raises:
-        InvalidRequestError: for anything else.
-    """
+    """Return an HTTP URL, or a description of a data URL; raise InvalidRequestError otherwise."""
     if not isinstance(value, str) or len(value) > _MAX_URL_LENGTH:
         raise _invalid_reference("Expected the URL of an image.", "invalid_type")
     if value.startswith(("http://", "https://")):

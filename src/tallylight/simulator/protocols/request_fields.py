@@ -14,13 +14,7 @@ _MAX_IMAGE_BYTES = 20_971_520
 
 
 class InvalidRequestError(Exception):
-    """The request breaks the protocol.
-
-    Args:
-        message: Human-readable message.
-        param: The parameter, None for the whole request.
-        code: The error code, None for none.
-    """
+    """The request, or one parameter of it, breaks the protocol."""
 
     def __init__(self, message: str, param: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
@@ -51,11 +45,7 @@ class RequestFields:
     is_form: bool
 
     def text(self, name: str) -> str | None:
-        """Return a text field, None if it is absent.
-
-        Raises:
-            InvalidRequestError: if it is not a string.
-        """
+        """Return a text field, None if it is absent; raise InvalidRequestError for another type."""
         value = self.values.get(name)
         if value is None or isinstance(value, str):
             return value
@@ -91,11 +81,7 @@ def _type_name(value: object) -> str:
 
 
 async def parse_fields(request: Request) -> RequestFields:
-    """Parse a body as a form or JSON.
-
-    Raises:
-        InvalidRequestError: if it is neither.
-    """
+    """Parse a body as a form or JSON; raise InvalidRequestError if it is neither."""
     body = await request.body()
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind in {"multipart/form-data", "application/x-www-form-urlencoded"}:
@@ -113,11 +99,7 @@ async def parse_fields(request: Request) -> RequestFields:
 
 
 def parse_prompt(fields: RequestFields) -> str:
-    """Return the prompt.
-
-    Raises:
-        InvalidRequestError: if it is missing, empty or too long.
-    """
+    """Return the prompt; raise InvalidRequestError if it is missing, empty or too long."""
     prompt = fields.text("prompt")
     if not prompt:
         raise missing_parameter("prompt")
@@ -132,11 +114,7 @@ def parse_prompt(fields: RequestFields) -> str:
 
 
 def parse_clip_length(fields: RequestFields, service: ScenarioService, *, strict: bool) -> int:
-    """Return the length of the clip; a strict server accepts strings only.
-
-    Raises:
-        InvalidRequestError: if the service does not offer it.
-    """
+    """Return an offered length, or raise InvalidRequestError; a strict server takes text only."""
     value = fields.values.get("seconds")
     if value is None and not strict:
         value = fields.values.get("duration")
@@ -156,11 +134,7 @@ def parse_clip_length(fields: RequestFields, service: ScenarioService, *, strict
 
 
 def parse_frame_size(fields: RequestFields, service: ScenarioService) -> str:
-    """Return the frame size.
-
-    Raises:
-        InvalidRequestError: if the service does not offer it.
-    """
+    """Return the frame size; raise InvalidRequestError if the service does not offer it."""
     size = fields.text("size")
     if size is None:
         return service.sizes[0]
@@ -172,8 +146,7 @@ def parse_frame_size(fields: RequestFields, service: ScenarioService) -> str:
 def parse_source_video(fields: RequestFields) -> str | None:
     """Return the id of the source video of an edit or extension; None for an uploaded file.
 
-    Raises:
-        InvalidRequestError: if there is neither.
+    Raises InvalidRequestError if there is neither.
     """
     video = fields.values.get("video")
     if isinstance(video, dict) and isinstance(video.get("id"), str):

@@ -5,13 +5,14 @@ Source: PyPI `sglang` 0.5.23, `multimodal_gen/runtime/entrypoints/openai/video_a
 
 from pydantic import JsonValue
 
+from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.outcomes import JobStatus
 from tallylight.simulator.protocols.dialect import common_members
 from tallylight.simulator.protocols.references import url_or_file_reference
 from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
 from tallylight.simulator.protocols.self_hosted_dialect import SelfHostedDialect, detail_error
 from tallylight.simulator.responses import SimulatedResponse
-from tallylight.simulator.world import SimulatedJob, Simulation
+from tallylight.simulator.world import Simulation
 
 _MAX_RUNNING_PROGRESS = 99
 
@@ -22,11 +23,7 @@ class SglangDialect(SelfHostedDialect):
     serves_content = False
 
     def validate(self, fields: RequestFields) -> None:
-        """Refuse a length in JSON that is not a number.
-
-        Raises:
-            InvalidRequestError: for a string.
-        """
+        """Raise InvalidRequestError for a length in JSON that is not a number."""
         if not fields.is_form and isinstance(fields.values.get("seconds"), str):
             raise InvalidRequestError("Input should be a valid integer", "seconds", "int_type")
 

@@ -28,15 +28,7 @@ _INDICATORS: Mapping[ReportedStatus, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class PageSnapshot:
-    """A status page at one moment, from which both formats are written.
-
-    Args:
-        id: Id of the feed.
-        title: Name of the page.
-        url: Root URL of the page.
-        report: What the page reports.
-        rfc3339: Formats a scenario second as an RFC 3339 date.
-    """
+    """A status page at one moment; `rfc3339` formats a scenario second as a date."""
 
     id: str
     title: str

@@ -8,13 +8,14 @@ from http import HTTPStatus
 
 from pydantic import JsonValue
 
+from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.outcomes import JobStatus
 from tallylight.simulator.protocols.dialect import common_members
 from tallylight.simulator.protocols.references import vllm_omni_reference
 from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
 from tallylight.simulator.protocols.self_hosted_dialect import SelfHostedDialect
 from tallylight.simulator.responses import SimulatedResponse
-from tallylight.simulator.world import SimulatedJob, Simulation
+from tallylight.simulator.world import Simulation
 
 
 def _error(status: int, message: str, param: str | None = None) -> SimulatedResponse:
@@ -29,11 +30,7 @@ class VllmOmniDialect(SelfHostedDialect):
     id_prefix = "video_gen_"
 
     def validate(self, fields: RequestFields) -> None:
-        """Refuse a body that is not a form.
-
-        Raises:
-            InvalidRequestError: for JSON.
-        """
+        """Raise InvalidRequestError for a body that is not a form."""
         if not fields.is_form:
             raise InvalidRequestError("Field required", "prompt", "missing")
 

@@ -39,17 +39,11 @@ class ParsedReply:
     """What the rules read.
 
     Args:
-        phase: The phase of the request.
-        http_status: The HTTP status.
-        claim: What the answer says about the request.
         codes: Its error codes by depth, innermost first: a reseller's envelope wraps the cause.
         types: Its error types, in the same order.
         numbers: Its numeric codes, innermost first.
         state: The status of the job, None if the answer has none.
         normalized_text: Its human-readable text, normalized, innermost first.
-        text: Its human-readable text as received.
-        is_page: It is an HTML page.
-        retry_after: The delay that the body requests.
         symptom: Why the claim is FAILED or UNREADABLE if no code, text or status says so
             ("stream:cut", "body:empty"); else "".
         is_streamed: It is a stream, or a chat completion in place of one.

@@ -27,11 +27,7 @@ _MAX_DIGITS = 12
 
 
 def claims_failure(node: Mapping[str, object]) -> bool:
-    """Tell whether an object reports a failure.
-
-    Args:
-        node: The object, with keys normalized by `normalize_code`.
-    """
+    """Tell whether an object, with keys normalized by `normalize_code`, reports a failure."""
     return any(_failure_signals(node))
 
 

@@ -57,11 +57,7 @@ def classify(reply: Reply, dialect: str = "") -> Failure | None:
 
     None proves that the service accepted or finished work, or that the answer is harmless: a list
     of models, a running job. A reach probe only asks whether the API responds: there, a refusal of
-    the request is no failure.
-
-    Args:
-        reply: The reply to the request.
-        dialect: The dialect of the upstream; a hint for numeric codes of an unknown scheme.
+    the request is no failure. The dialect is a hint for numeric codes of an unknown scheme.
     """
     if reply.status is None:
         rule = transport_errors.exception_rule(reply.error) if reply.error else _NO_ANSWER

@@ -68,12 +68,7 @@ def by_depth(names: list[tuple[int, str]]) -> tuple[tuple[str, ...], ...]:
 
 
 def collect_signals(value: object, dialect: str = "") -> EnvelopeSignals:
-    """Return the signals in a JSON value.
-
-    Args:
-        value: The parsed body.
-        dialect: A hint for the numbering scheme of bare numeric codes.
-    """
+    """Return the signals in a JSON value; the dialect is a hint for bare numeric codes."""
     signals = EnvelopeSignals()
     _ObjectVisitor(signals, dialect, depth=0).visit(value)
     return signals

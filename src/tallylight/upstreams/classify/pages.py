@@ -67,12 +67,7 @@ def visible_text(body: str) -> str:
 
 
 def edge_rule(body: str, headers: Mapping[str, str]) -> Rule | None:
-    """Return the rule for an answer of an edge in place of the service, None for none.
-
-    Args:
-        body: The body, normalized.
-        headers: The headers, with names in lower case.
-    """
+    """Return the rule for an edge that answers in place of the service; the body is normalized."""
     if headers.get("cf-mitigated", "").lower() == "challenge":
         return CHALLENGE
     match = _CLOUDFLARE_CODE.search(body)

@@ -18,13 +18,7 @@ _NO_CONTENT = 204
 
 
 def parse_reply(reply: Reply, status: int, dialect: str = "") -> ParsedReply:
-    """Return a reply as the rules read it.
-
-    Args:
-        reply: A reply with an HTTP status.
-        status: That status.
-        dialect: A hint for the numbering scheme of bare numeric codes.
-    """
+    """Return a reply with an HTTP status as the rules read it."""
     body = reply.body.strip("﻿ \t\r\n\0")
     if _is_media(reply, status):
         return ParsedReply(reply.phase, status, Claim.SUCCEEDED)

@@ -29,8 +29,6 @@ class Rule:
 
     Args:
         name: The code or the status that the rule matches, or a name for its pattern.
-        kind: The kind of failure that it means.
-        source: Where that meaning is documented.
         named: The answer names the state of the service ("temporarily paused", 風控).
         fault: The fault, if it is not the one of `FAULT_BY_KIND`.
     """
@@ -54,7 +52,6 @@ class RuleMatch:
     Args:
         matched_on: "code", "type", "number", "words", "status", "state", "page", "stream",
             "exception" or "body".
-        rule: The rule.
     """
 
     matched_on: str
@@ -64,14 +61,7 @@ class RuleMatch:
 def rules_for(
     kind: FailureKind, source: str, names: str, *, named: bool = False
 ) -> tuple[Rule, ...]:
-    """Return one rule per name, all with the same meaning and source.
-
-    Args:
-        kind: The failure that the names mean.
-        source: Where that meaning is documented.
-        names: The names, separated by spaces.
-        named: The names state the condition of the service.
-    """
+    """Return a rule for each name, separated by spaces, all with the same meaning and source."""
     return tuple(Rule(name, kind, source, named) for name in names.split())
 
 
@@ -94,14 +84,6 @@ VOCABULARY = "docs/classification.md, vocabulary"
 def phrase(
     name: str, kind: FailureKind, *patterns: str, named: bool = False, source: str = VOCABULARY
 ) -> Phrase:
-    """Return an entry of the vocabulary.
-
-    Args:
-        name: What the phrases have in common.
-        kind: The failure that they mean.
-        *patterns: The phrases, of which one has to occur.
-        named: The phrases name the state of the service.
-        source: Where the phrases were met.
-    """
+    """Return an entry of the vocabulary; one of the patterns has to occur."""
     pattern = "|".join(f"(?:{each})" for each in patterns)
     return Phrase(Rule(name, kind, source, named), re.compile(pattern))

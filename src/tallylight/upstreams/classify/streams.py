@@ -18,13 +18,7 @@ _FAILURE_MARK = "❌"
 
 @dataclass(frozen=True, slots=True)
 class ChatReply:
-    """The content of a chat answer.
-
-    Args:
-        content: The concatenated content, without progress and retry notices.
-        errors: The events with an error, as received.
-        is_complete: The answer has ended with `[DONE]` or a finish reason.
-    """
+    """The content of a chat answer, without progress and retry notices, and its error events."""
 
     content: str
     errors: tuple[object, ...]

@@ -5,27 +5,23 @@ first ("quota resets in 20 s" before "quota", "content failed risk control" befo
 an empty balance before the account that is locked for it).
 """
 
-from itertools import chain
-
 from tallylight.upstreams.classify import phrases_caller, phrases_ours, phrases_upstream
 from tallylight.upstreams.classify.rules import Phrase, Rule
 
 #: Phrases with one meaning.
-SPECIFIC_PHRASES: tuple[Phrase, ...] = tuple(
-    chain(
-        phrases_caller.CALLER_LOOKALIKES,
-        phrases_upstream.UPSTREAM_LOOKALIKES,
-        phrases_ours.BALANCE,
-        phrases_upstream.MAINTENANCE_NOTICES,
-        phrases_ours.DISABLED_KEYS,
-        phrases_upstream.SERVICE_STATES,
-        phrases_upstream.BOT_DETECTION,
-        phrases_ours.RATE_LIMITS,
-        phrases_caller.CONTENT_REJECTIONS,
-        phrases_ours.KEY_REFUSALS,
-        phrases_upstream.SERVICE_FAILURES,
-        phrases_caller.INVALID_REQUESTS,
-    )
+SPECIFIC_PHRASES: tuple[Phrase, ...] = (
+    *phrases_caller.CALLER_LOOKALIKES,
+    *phrases_upstream.UPSTREAM_LOOKALIKES,
+    *phrases_ours.BALANCE,
+    *phrases_upstream.MAINTENANCE_NOTICES,
+    *phrases_ours.DISABLED_KEYS,
+    *phrases_upstream.SERVICE_STATES,
+    *phrases_upstream.BOT_DETECTION,
+    *phrases_ours.RATE_LIMITS,
+    *phrases_caller.CONTENT_REJECTIONS,
+    *phrases_ours.KEY_REFUSALS,
+    *phrases_upstream.SERVICE_FAILURES,
+    *phrases_caller.INVALID_REQUESTS,
 )
 #: Phrases that are only read if no status with one meaning decides.
 GENERIC_PHRASES: tuple[Phrase, ...] = phrases_upstream.GENERIC_FAILURES

@@ -16,9 +16,7 @@ class StatusPageComponent:
 
     Args:
         id: The page's id of the component, "" for none.
-        name: The displayed name.
         status: The status; None for an unknown status word.
-        status_word: The status word of the page ("partial_outage").
         at: When the component changed, according to the page.
     """
 
@@ -38,7 +36,6 @@ class StatusPageIncident:
     """An incident on a page.
 
     Args:
-        title: The headline.
         is_open: False if it is resolved; None for an unknown status word.
         affected: The ids and names of the affected components; empty if it names none.
         at: When the incident changed, according to the page.
@@ -58,10 +55,7 @@ class StatusPageMaintenance:
     """A maintenance on a page.
 
     Args:
-        title: The headline.
         is_active: True while it is in progress, False while it is ahead.
-        start: The planned or actual start.
-        end: The planned end.
         affected: The ids and names of the affected components; empty if it names none.
         at: When the maintenance changed, according to the page.
     """
@@ -79,10 +73,8 @@ class StatusPage:
     """The content of a page at one moment.
 
     Args:
-        components: The components.
         incidents: The incidents that are unresolved or in an unknown state; None if they could not
             be read.
-        maintenances: The maintenances in progress or ahead.
         lists_all_components: False for formats that list only affected components: one that is
             absent is operational.
         at: When the page changed, according to itself.

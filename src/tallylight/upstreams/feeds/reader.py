@@ -7,8 +7,8 @@ All of it is pure: `probes` sends the requests and keeps the state.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol
 
+from tallylight.catalogue.services import Feed
 from tallylight.model.status import Status
 from tallylight.upstreams.feeds.page import StatusPage
 from tallylight.upstreams.feeds.reading import (
@@ -24,18 +24,6 @@ _NOT_MODIFIED = 304
 _TOLERATED_FAILURES = 2
 _TRANSIENT_STATUSES = frozenset({408, 425, 429})
 _VALIDATORS = (("if-none-match", "etag"), ("if-modified-since", "last-modified"))
-
-
-class FeedAddress(Protocol):
-    """What a reader needs to know of a page; `catalogue.services.Feed` is one."""
-
-    @property
-    def url(self) -> str:
-        """Return the page's root."""
-
-    @property
-    def component(self) -> str:
-        """Return the id or the name of the component to read, "" for the whole page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +52,9 @@ class FeedReader:
     apis: tuple[FeedApi, ...]
 
     def requests(
-        self, feed: FeedAddress, cached: Mapping[str, Reply] | None = None, api_index: int = 0
+        self, feed: Feed, cached: Mapping[str, Reply] | None = None, api_index: int = 0
     ) -> tuple[Request, ...]:
-        """Return the requests for a page.
-
-        Args:
-            feed: The page.
-            cached: By URL, earlier answers, whose ETag or Last-Modified make a request conditional.
-            api_index: The API to request.
-        """
+        """Return the requests for a page; validators of cached answers make them conditional."""
         return tuple(
             Request(Phase.FEED, "GET", url, headers=_conditional_headers((cached or {}).get(url)))
             for url in self.apis[api_index].urls(feed.url.rstrip("/"))
@@ -80,18 +62,13 @@ class FeedReader:
 
     def read(self, replies: Sequence[Reply], component: str, api_index: int = 0) -> FeedReading:
         """Return the reading of a component from the answers to `requests`."""
-        page = self._page(replies, api_index)
-        return (
-            unreadable_feed(_error_note(replies))
-            if page is None
-            else component_reading(page, component)
-        )
+        page = self.page(replies, api_index)
+        if page is None:
+            return unreadable_feed(_error_note(replies))
+        return component_reading(page, component)
 
-    def can_read(self, replies: Sequence[Reply], api_index: int) -> bool:
-        """Tell whether the answers are those of this API."""
-        return self._page(replies, api_index) is not None
-
-    def _page(self, replies: Sequence[Reply], api_index: int) -> StatusPage | None:
+    def page(self, replies: Sequence[Reply], api_index: int) -> StatusPage | None:
+        """Return the page in the answers, None if they are not those of this API."""
         api = self.apis[api_index]
         documents = [_document(reply) for reply in replies]
         missing = len(api.urls("")) - len(documents)
@@ -103,7 +80,6 @@ class FeedState:
     """The state of one page between two polls.
 
     Args:
-        api_index: The API in use.
         reading: The current reading; None before the first answer.
         is_searching: The API did not answer as expected: request the next one at once.
         reported: The reading of the page itself, without planned maintenance that has begun.
@@ -120,12 +96,12 @@ class FeedState:
     failure_count: int = 0
     apis_tried: int = 0
 
-    def requests(self, reader: FeedReader, feed: FeedAddress) -> tuple[Request, ...]:
+    def requests(self, reader: FeedReader, feed: Feed) -> tuple[Request, ...]:
         """Return the requests of the next poll."""
         return reader.requests(feed, self.cached_replies, self.api_index)
 
     def apply_replies(
-        self, reader: FeedReader, feed: FeedAddress, replies: Sequence[Reply], at: datetime
+        self, reader: FeedReader, feed: Feed, replies: Sequence[Reply], at: datetime
     ) -> "FeedState":
         """Return the state after the answers to `requests`, in their order.
 
@@ -144,7 +120,7 @@ class FeedState:
         answers = tuple(current.values())
         reported = reader.read(answers, feed.component, self.api_index)
         is_partial = reported.claimed_status is Status.UNKNOWN and any(map(_is_transient, answers))
-        if is_partial or not reader.can_read(answers, self.api_index):
+        if is_partial or reader.page(answers, self.api_index) is None:
             return self._after_failure(reader, answers)
         return FeedState(
             api_index=self.api_index,

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
 
+from tallylight.catalogue.services import Upstream
 from tallylight.upstreams.messages import Phase, Request
-from tallylight.upstreams.protocol import UpstreamAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +16,11 @@ class RequestBuilder:
     authorization: tuple[str, str] | None = field(repr=False)
 
     @classmethod
-    def of(cls, address: UpstreamAddress) -> Self:
+    def of(cls, upstream: Upstream) -> Self:
         """Return a builder for an upstream."""
-        key = address.key
+        key = upstream.key
         bearer = None if key is None else ("Authorization", f"Bearer {key.reveal()}")
-        return cls(address.base_url.rstrip("/"), bearer)
+        return cls(upstream.base_url.rstrip("/"), bearer)
 
     def reach(self) -> Request:
         """Return the request for the list of models, without the key."""

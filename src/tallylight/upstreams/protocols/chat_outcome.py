@@ -28,11 +28,8 @@ def chat_outcome(
 ) -> str | Failure:
     """Return the URL of the result, or why there is none.
 
-    Args:
-        transcript: The events of the answer.
-        dialect: The dialect of the upstream, for the classifier.
-        stray_text: The answer in place of a stream, such as a page; "" for a stream.
-        error: How the stream broke off, "" if it did not.
+    `stray_text` is the answer in place of a stream, such as a page; `error` says how the stream
+    broke off, "" if it did not.
     """
     failure = classify(_reply(transcript, stray_text, error), dialect)
     result = _result(transcript, is_refused=failure is not None)

@@ -12,7 +12,6 @@ class ChatStream:
     """A streamed create, read as a job that progresses.
 
     Args:
-        dialect: The dialect of the upstream, for the classifier.
         echoes_model: The `model` of the answer is the one that was used.
     """
 

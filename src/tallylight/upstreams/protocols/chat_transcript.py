@@ -28,9 +28,6 @@ class ChatTranscript:
     """The accumulated events of an answer.
 
     Args:
-        id: The id of the answer.
-        model: The model that the answer names.
-        created_at: When the answer was created, according to the server.
         progress: The last reported progress, 0 to 100.
         error: The last error event, as one line of JSON.
         finish_reason: The last finish reason; the answer is complete once it has one.

@@ -9,12 +9,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from tallylight.catalogue.services import Upstream
 from tallylight.model.evidence import Failure
 from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.json_access import array_at, unwrapped_object
 from tallylight.upstreams.messages import Job, JobState, Phase, Reply, Request
-from tallylight.upstreams.protocol import JobStream, UpstreamAddress
+from tallylight.upstreams.protocol import JobStream, VideoProtocol
 from tallylight.upstreams.protocols.base import RequestBuilder
 from tallylight.upstreams.protocols.chat_stream import ChatStream
 from tallylight.upstreams.protocols.failures import reply_failure
@@ -56,15 +57,15 @@ CHAT_VIDEO_PROFILES: Mapping[str, ChatVideoProfile] = {
 }
 
 
-class ChatVideo:
+class ChatVideo(VideoProtocol):
     """The adapter for `/v1/chat/completions` at one upstream."""
 
     streams = True
 
-    def __init__(self, address: UpstreamAddress) -> None:
-        self._requests = RequestBuilder.of(address)
-        self._dialect = address.dialect
-        self._profile = CHAT_VIDEO_PROFILES[address.dialect]
+    def __init__(self, upstream: Upstream) -> None:
+        self._requests = RequestBuilder.of(upstream)
+        self._dialect = upstream.dialect
+        self._profile = CHAT_VIDEO_PROFILES[upstream.dialect]
 
     @property
     def operations(self) -> frozenset[Operation]:
@@ -72,24 +73,9 @@ class ChatVideo:
         return frozenset({Operation.CREATE})
 
     @property
-    def takes_reference(self) -> bool:
-        """Tell whether a create accepts a reference image, as a part of the message."""
-        return True
-
-    @property
     def takes_reference_url(self) -> bool:
         """Tell whether a create accepts the URL of such an image."""
         return self._profile.fetches_image_urls
-
-    @property
-    def takes_characters(self) -> bool:
-        """Return False: there are no characters."""
-        return False
-
-    @property
-    def variants(self) -> frozenset[str]:
-        """Return the downloads of a completed job."""
-        return frozenset({"video"})
 
     def reach(self) -> Request:
         """Return the request for the list of models, without the key."""
@@ -163,25 +149,9 @@ class ChatVideo:
             raise LookupError(f"chat job {job.id} has no video")
         return self._requests.download(job.content_url)
 
-    def listing(self, after: str = "") -> Request | None:  # noqa: ARG002  # there are no pages
-        """Return None: chats cannot be listed."""
-        return None
-
     def read_listing(self, reply: Reply) -> tuple[Job, ...] | Failure:
         """Return the failure in a reply, since there is no such request."""
         return reply_failure(reply, self._dialect, "list:unreadable")
-
-    def cancel(self, job_id: str) -> Request | None:  # noqa: ARG002  # a disconnect stops nothing
-        """Return None: a job is billed even after a disconnect."""
-        return None
-
-    def read_cancel(self, reply: Reply) -> bool:  # noqa: ARG002  # there is no such request
-        """Return False: no answer proves that a job was stopped."""
-        return False
-
-    def delete(self, job_id: str) -> Request | None:  # noqa: ARG002  # a chat has no record
-        """Return None: the server keeps no jobs."""
-        return None
 
     def create_character(self, name: str, video: Reference) -> Request:  # noqa: ARG002
         """Raise LookupError: there are no characters."""

@@ -11,11 +11,8 @@ _MAX_LINE = 200
 def reply_failure(reply: Reply, dialect: str, rule: str) -> Failure:
     """Return the failure in a reply that does not hold what was requested.
 
-    Args:
-        reply: The reply.
-        dialect: The dialect of the upstream.
-        rule: The rule to name if the classifier finds no failure. The failure is then the
-            upstream's fault, since its answer breaks its protocol.
+    If the classifier finds no failure, it is the upstream's fault, since the answer breaks its
+    protocol, and `rule` names it.
     """
     return classify(reply, dialect) or upstream_failure(
         rule, reply.error or reply.body, http_status=reply.status

@@ -5,11 +5,12 @@ A dialect is a profile: data, not code. The facts and their sources: `docs/proto
 
 from urllib.parse import quote
 
+from tallylight.catalogue.services import Upstream
 from tallylight.model.evidence import Failure
 from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.json_access import text_at, unwrapped_object
 from tallylight.upstreams.messages import Job, Phase, Reply, Request
-from tallylight.upstreams.protocol import JobStream, UpstreamAddress
+from tallylight.upstreams.protocol import JobStream, VideoProtocol
 from tallylight.upstreams.protocols.base import RequestBuilder
 from tallylight.upstreams.protocols.failures import reply_failure
 from tallylight.upstreams.protocols.forms import file_part
@@ -23,26 +24,21 @@ from tallylight.upstreams.protocols.request_body import (
 from tallylight.upstreams.protocols.video_object import VideoObjectReader
 
 
-class OpenAIVideos:
+class OpenAIVideos(VideoProtocol):
     """The adapter for `/v1/videos` at one upstream."""
 
     streams = False
 
-    def __init__(self, address: UpstreamAddress) -> None:
-        self._requests = RequestBuilder.of(address)
-        self._dialect = address.dialect
-        self._profile = VIDEOS_API_PROFILES[address.dialect]
-        self._reader = VideoObjectReader(address.dialect, self._profile.returns_url)
+    def __init__(self, upstream: Upstream) -> None:
+        self._requests = RequestBuilder.of(upstream)
+        self._dialect = upstream.dialect
+        self._profile = VIDEOS_API_PROFILES[upstream.dialect]
+        self._reader = VideoObjectReader(upstream.dialect, self._profile.returns_url)
 
     @property
     def operations(self) -> frozenset[Operation]:
         """Return the supported operations."""
         return self._profile.operations
-
-    @property
-    def takes_reference(self) -> bool:
-        """Tell whether a create accepts a reference image: all these servers do."""
-        return True
 
     @property
     def takes_reference_url(self) -> bool:

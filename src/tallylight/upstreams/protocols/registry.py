@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
-from tallylight.upstreams.protocol import UpstreamAddress, VideoProtocol
+from tallylight.catalogue.services import Upstream
+from tallylight.upstreams.protocol import VideoProtocol
 from tallylight.upstreams.protocols import chat_video, openai_videos, request_body
 
-PROTOCOLS: Mapping[str, Callable[[UpstreamAddress], VideoProtocol]] = {
+PROTOCOLS: Mapping[str, Callable[[Upstream], VideoProtocol]] = {
     "openai_videos": openai_videos.OpenAIVideos,
     "chat_video": chat_video.ChatVideo,
 }
@@ -17,10 +18,6 @@ DIALECTS: Mapping[str, tuple[str, ...]] = {
 """The dialects of each protocol; the first is the default, which is safe for any upstream."""
 
 
-def adapter_for(upstream: UpstreamAddress) -> VideoProtocol:
-    """Return the adapter of an upstream, bound to its URL, dialect and key.
-
-    Raises:
-        KeyError: if there is no such protocol or dialect.
-    """
+def adapter_for(upstream: Upstream) -> VideoProtocol:
+    """Return the adapter of an upstream; raise KeyError for an unknown protocol or dialect."""
     return PROTOCOLS[upstream.protocol](upstream)

@@ -32,14 +32,11 @@ class VideosApiProfile:
 
     Args:
         multipart: Creates are sent as multipart text fields, as the official SDKs do; else JSON.
-        image_field: How a create takes a reference image.
         integer_seconds: In JSON, `seconds` is a number; OpenAI accepted only text.
         lists_jobs: The server lists recent jobs, which reconciles a create in doubt.
         returns_url: A completed job may name the URL of the video, which is used in place of the
             content call.
-        operations: The supported operations.
         has_characters: The server stores characters.
-        variants: The variants of the content call.
         deletes: DELETE removes a finished job.
         cancels: DELETE stops a running job, and the answer says so.
     """
@@ -99,11 +96,7 @@ class RequestBody:
 
 
 def request_body_for(order: Order, model: str, profile: VideosApiProfile) -> RequestBody:
-    """Return the body for an order.
-
-    Raises:
-        LookupError: if the dialect cannot express the order.
-    """
+    """Return the body for an order; raise LookupError if the dialect cannot express it."""
     if order.operation not in profile.operations:
         raise LookupError(f"this dialect does not support {order.operation}")
     match order.operation:

@@ -28,13 +28,7 @@ from tallylight.upstreams.status_words import StatusMeaning, status_meaning, vid
 
 @dataclass(frozen=True, slots=True)
 class VideoObjectReader:
-    """Reads the answers of one dialect.
-
-    Args:
-        dialect: The name of the dialect, for the classifier.
-        returns_url: A completed job may name the URL of the video, which is used in place of the
-            content call.
-    """
+    """Reads the answers of one dialect."""
 
     dialect: str
     returns_url: bool
@@ -63,8 +57,8 @@ class VideoObjectReader:
 
     def _job(self, video: Mapping[str, object], reply: Reply) -> Job:
         word = text_at(video, "status")
-        known_state = video_object_state(word) if word else JobState.QUEUED
-        state = known_state or JobState.IN_PROGRESS
+        # A job with an unknown status word is polled on.
+        state = (video_object_state(word) if word else JobState.QUEUED) or JobState.IN_PROGRESS
         url = _video_url(video) if state is JobState.COMPLETED else ""
         if state is JobState.COMPLETED and video.get("error") and not url:
             # LiteLLM reports a Gemini operation that is done with an error as completed.
@@ -79,7 +73,6 @@ class VideoObjectReader:
             created_at=json_timestamp(video.get("created_at")),
             expires_at=json_timestamp(video.get("expires_at")),
             prompt=text_at(video, "prompt"),
-            unknown_status="" if known_state else word,
             seconds=text_at(video, "seconds"),
             size=text_at(video, "size"),
             cost=json_amount(object_at(video, "usage").get("cost")),
