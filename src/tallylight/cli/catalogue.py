@@ -12,7 +12,7 @@ from tallylight.cli.shared import (
     ConfigOption,
     JsonOption,
     LangOption,
-    known_names_hint,
+    nearest_name_hint,
     output_translator,
     print_error,
     print_json,
@@ -90,7 +90,10 @@ def show_sheet(
     found = facts.sheet_by_id(sheet)
     if found is None:
         unknown = to.gettext("No such fact sheet: %s.") % sheet
-        raise typer.BadParameter(f"{unknown} {known_names_hint(sheet, facts.fact_sheets(), to)}")
+        hint = nearest_name_hint(sheet, facts.fact_sheets(), to)
+        # There are too many sheets to list them all.
+        hint = hint or to.gettext("See `tallylight catalogue list`.")
+        raise typer.BadParameter(f"{unknown} {hint}")
     if json:
         print_json(asdict(found))
         return

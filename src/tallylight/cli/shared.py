@@ -180,7 +180,10 @@ def select_services(
 
 def known_names_hint(name: str, known: Collection[str], to: Translator) -> str:
     """Return the question whether the nearest name is meant, or the known names if none is near."""
+    return nearest_name_hint(name, known, to) or to.gettext("Known: %s.") % ", ".join(known)
+
+
+def nearest_name_hint(name: str, known: Collection[str], to: Translator) -> str:
+    """Return the question whether the nearest name is meant, "" if none is near."""
     near = nearest_name(name, known)
-    if near:
-        return to.gettext("Did you mean %s?") % near
-    return to.gettext("Known: %s.") % ", ".join(known)
+    return to.gettext("Did you mean %s?") % near if near else ""
