@@ -8,24 +8,21 @@ from pydantic import AwareDatetime
 
 from tallylight.status.budgets import budget_usage
 from tallylight.status.json_shapes import (
-    advice_response,
-    budget_usage_response,
-    evidence_response,
     fact_sheet_response,
-    ledger_entry_response,
     recommendation_response,
     service_response,
-    upcoming_probe_responses,
     uptime_response,
 )
 from tallylight.status.models import (
     AdviceResponse,
+    BudgetUsageResponse,
     ErrorResponse,
     EvidenceResponse,
     LedgerResponse,
     RecommendationResponse,
     ServiceDetailResponse,
     ServiceResponse,
+    UpcomingProbeResponse,
     UptimeResponse,
 )
 from tallylight.status.parameters import ContextParam, RowParam, TranslatorParam
@@ -78,11 +75,12 @@ async def get_service(
         **service_response(row, uptimes[-1]).model_dump(),
         sheet=fact_sheet_response(service.sheet, to),
         uptimes=[uptime_response(service.id, each) for each in uptimes],
-        next_probes=[]
-        if plan is None
-        else upcoming_probe_responses(plan.planned_probes(service.id)),
+        next_probes=[
+            UpcomingProbeResponse.model_validate(probe)
+            for probe in (() if plan is None else plan.planned_probes(service.id))
+        ],
         withheld=None if plan is None else plan.withheld_reasons().get(service.id),
-        budgets=[budget_usage_response(each) for each in usage],
+        budgets=[BudgetUsageResponse.model_validate(each) for each in usage],
     )
 
 
@@ -94,7 +92,7 @@ async def list_evidence(
     pieces = await context.sources.history.evidence(
         row.service.id, end=_clamp_time(before, context.now()), limit=limit
     )
-    return [evidence_response(piece) for piece in pieces]
+    return [EvidenceResponse.model_validate(piece) for piece in pieces]
 
 
 @api_router.get("/uptime")
@@ -154,10 +152,7 @@ async def get_ledger(
         ledger, context.sources.board.services(), context.sources.total_budget(), now
     )
     entries = await ledger.entries(end=_clamp_time(before, now), limit=limit)
-    return LedgerResponse(
-        budgets=[budget_usage_response(each) for each in budgets],
-        entries=[ledger_entry_response(entry) for entry in entries],
-    )
+    return LedgerResponse.model_validate({"budgets": budgets, "entries": entries})
 
 
 @api_router.get("/advice", responses=_ADVICE_UNAVAILABLE)
@@ -166,7 +161,7 @@ async def get_advice(context: ContextParam) -> AdviceResponse:
     advice_source = context.sources.advice_source
     if advice_source is None:
         raise HTTPException(404, "This server computes no advice.")
-    return advice_response(advice_source.advice())
+    return AdviceResponse.model_validate(advice_source.advice())
 
 
 def _clamp_time(before: datetime | None, now: datetime) -> datetime:
