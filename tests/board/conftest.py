@@ -3,24 +3,21 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.builders import service_named
 
 from tallylight.board import Board
 from tallylight.catalogue.services import (
-    FactSheet,
-    Medium,
     ProbeIntervals,
     Service,
-    ShutdownPrecision,
-    Upstream,
 )
 from tallylight.clock import VirtualClock
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
-from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
-from tallylight.model.money import Budget
+from tallylight.model.ids import ServiceId, UpstreamId
 from tallylight.model.status import Access
 from tallylight.storage.database import Storage, open_storage
 from tallylight.verdicts.options import PolicyOptions
@@ -47,42 +44,11 @@ def make_service() -> MakeService:
         access: Access = Access.OFFICIAL,
         generation: timedelta | None = timedelta(hours=3),
     ) -> Service:
-        sheet = FactSheet(
-            provider=ProviderId(provider),
-            model=name,
-            title=name,
-            medium=Medium.VIDEO,
-            access=access,
-            protocol="openai_videos",
-            lengths=(4,),
-            sizes=("1280x720",),
-            price=None,
-            announced_at=None,
-            shutdown_at=None,
-            shutdown_precision=ShutdownPrecision.EXACT,
-            replacement="",
-            notes="",
-            sources=("a test",),
-            as_of=date(2026, 1, 1),
-        )
-        upstream = Upstream(
-            id=UpstreamId(provider),
-            provider=ProviderId(provider),
-            base_url="http://127.0.0.1:1/v1",
-            protocol="openai_videos",
-            dialect="openai",
-            key=None,
-        )
-        return Service(
-            id=ServiceId(name),
-            name=name,
-            upstream=upstream,
-            model=name,
-            access=access,
-            sheet=sheet,
+        service = service_named(name, provider=provider, access=access)
+        return replace(
+            service,
+            upstream=replace(service.upstream, id=UpstreamId(provider)),
             probe_intervals=ProbeIntervals(generation=generation),
-            budget=Budget(),
-            probe_order=None,
         )
 
     return make
