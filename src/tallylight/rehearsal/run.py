@@ -21,9 +21,8 @@ from tallylight.rehearsal.catalogue_service import TYPICAL_PACE, catalogue_servi
 from tallylight.rehearsal.network_monitor import NetworkMonitor
 from tallylight.rehearsal.score import RuleResult
 from tallylight.rehearsal.world import START, JobResult, RehearsedService, ShownStatus
-from tallylight.verdicts.evidence_ttl import service_policy
 from tallylight.verdicts.judge import advance_time, initial_state, jobs_are_uncertain, judge
-from tallylight.verdicts.options import PolicyOptions
+from tallylight.verdicts.options import PolicyOptions, service_policy
 from tallylight.verdicts.state import ServiceState
 
 _ALL_DEPTHS, _PAID_DEPTHS = tuple(Depth), (Depth.GENERATION,)
