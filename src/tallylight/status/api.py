@@ -38,17 +38,12 @@ BeforeParam = Annotated[
 
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
-_SERVICE_NOT_FOUND: dict[int | str, dict[str, object]] = {
-    404: {"model": ErrorResponse, "description": "The service does not exist."}
-}
-_ADVICE_UNAVAILABLE: dict[int | str, dict[str, object]] = {
-    404: {"model": ErrorResponse, "description": "This server computes no advice."}
-}
 
-_MODEL_NOT_FOUND: dict[int | str, dict[str, object]] = {
-    404: {"model": ErrorResponse, "description": "The purpose or the model does not exist."}
-}
+def _not_found(description: str) -> dict[int | str, dict[str, object]]:
+    return {404: {"model": ErrorResponse, "description": description}}
 
+
+_SERVICE_NOT_FOUND = _not_found("The service does not exist.")
 
 api_router = APIRouter(prefix="/api", tags=["tallylight"])
 
@@ -110,7 +105,7 @@ async def list_uptimes(
     ]
 
 
-@api_router.get("/recommend", responses=_MODEL_NOT_FOUND)
+@api_router.get("/recommend", responses=_not_found("The purpose or the model does not exist."))
 async def get_recommendation(  # noqa: PLR0913, PLR0917  # FastAPI takes each field as a parameter
     context: ContextParam,
     to: TranslatorParam,
@@ -155,13 +150,13 @@ async def get_ledger(
     return LedgerResponse.model_validate({"budgets": budgets, "entries": entries})
 
 
-@api_router.get("/advice", responses=_ADVICE_UNAVAILABLE)
+@api_router.get("/advice", responses=_not_found("This server computes no advice."))
 async def get_advice(context: ContextParam) -> AdviceResponse:
     """Return what daily budgets would buy for these services; the first request starts it."""
-    advice_source = context.sources.advice_source
-    if advice_source is None:
+    advice = context.sources.advice
+    if advice is None:
         raise HTTPException(404, "This server computes no advice.")
-    return AdviceResponse.model_validate(advice_source.advice())
+    return AdviceResponse.model_validate(advice())
 
 
 def _clamp_time(before: datetime | None, now: datetime) -> datetime:
