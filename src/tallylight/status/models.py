@@ -25,8 +25,8 @@ def _rounded(digits: int) -> AfterValidator:
     return AfterValidator(partial(round, ndigits=digits))
 
 
-Milliseconds = Annotated[int | None, BeforeValidator(_milliseconds)]
-Seconds = Annotated[float | None, BeforeValidator(_seconds)]
+_Milliseconds = Annotated[int | None, BeforeValidator(_milliseconds)]
+_Seconds = Annotated[float | None, BeforeValidator(_seconds)]
 
 
 class _ResponseModel(BaseModel):
@@ -145,7 +145,7 @@ class FailureResponse(_ResponseModel):
     rule: str = Field(description="The classifier's rule that decided.")
     text: str = Field(description="The upstream's message, redacted.")
     http_status: int | None
-    retry_after_s: Seconds = Field(validation_alias="retry_after")
+    retry_after_s: _Seconds = Field(validation_alias="retry_after")
 
 
 class EvidenceResponse(_ResponseModel):
@@ -156,7 +156,7 @@ class EvidenceResponse(_ResponseModel):
     source: Source
     good: bool = Field(validation_alias="is_good")
     failure: FailureResponse | None
-    latency_ms: Milliseconds = Field(validation_alias="latency")
+    latency_ms: _Milliseconds = Field(validation_alias="latency")
     says: Status | None = Field(validation_alias="claimed_status")
     until: datetime | None
     note: str
