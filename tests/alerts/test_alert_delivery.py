@@ -14,7 +14,7 @@ from tallylight.alerts.delivery import RETRY_DELAYS, NotificationSender, Rendere
 from tallylight.alerts.notification import Notification, NotificationKind, ServiceChange
 from tallylight.alerts.options import AlertOptions
 from tallylight.clock import VirtualClock
-from tallylight.model.ids import ProviderId, ServiceId
+from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -57,7 +57,7 @@ def firing(*services: ServiceId) -> Notification:
     changes = tuple(
         ServiceChange(id_, Status.OPERATIONAL, Status.SUSPENDED, NOW) for id_ in services
     )
-    return Notification(NotificationKind.FIRING, NOW, services, ProviderId("openai"), changes)
+    return Notification(NotificationKind.FIRING, NOW, services, changes)
 
 
 def render(notification: Notification) -> RenderedNotification:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from tallylight.alerts.notification import Notification, NotificationKind, ServiceChange
 from tallylight.alerts.options import AlertOptions, ReceiverOptions
 from tallylight.alerts.recipients import for_receiver
-from tallylight.model.ids import ProviderId, ServiceId
+from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -22,7 +22,7 @@ def receiver(**options: object) -> ReceiverOptions:
 
 def notification(kind: NotificationKind, *changes: ServiceChange) -> Notification:
     services = tuple(change.service for change in changes)
-    return Notification(kind, NOW, services, ProviderId("openai"), changes)
+    return Notification(kind, NOW, services, changes)
 
 
 BOTH = notification(

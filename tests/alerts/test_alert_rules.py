@@ -1,7 +1,7 @@
 """Which notifications the rules make from verdicts and from the time that passes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -12,11 +12,13 @@ from structlog.testing import capture_logs
 from tallylight.alerts.notification import Notification, NotificationKind, Severity
 from tallylight.alerts.rules import evaluate, observe_network, observe_verdict
 from tallylight.alerts.snapshot import dump_alert_state, load_alert_state
-from tallylight.alerts.state import AlertMember, AlertRules, AlertState
+from tallylight.alerts.state import AlertRules, AlertState
+from tallylight.catalogue.services import Service
 from tallylight.model.evidence import FailureKind
-from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
+from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Verdict
+from tests.builders import SERVICE, service_named
 
 START = datetime(2026, 11, 20, 10, tzinfo=UTC)
 A, B, OTHER = ServiceId("sora-2"), ServiceId("sora-2-pro"), ServiceId("veo")
@@ -31,11 +33,11 @@ class Simulation:
     now: datetime = START
     state: AlertState = field(default_factory=AlertState)
     sent: list[Notification] = field(default_factory=list)
-    members: dict[ServiceId, AlertMember] = field(
+    members: dict[ServiceId, Service] = field(
         default_factory=lambda: {
-            A: AlertMember(ProviderId("openai"), UpstreamId("openai")),
-            B: AlertMember(ProviderId("openai"), UpstreamId("openai")),
-            OTHER: AlertMember(ProviderId("google"), UpstreamId("gemini")),
+            A: replace(SERVICE, id=A),
+            B: replace(SERVICE, id=B),
+            OTHER: service_named(OTHER, provider="google"),
         }
     )
 
@@ -82,9 +84,8 @@ class Simulation:
     def shut_down(self, service: ServiceId, day: date, replacement: str = "") -> None:
         """Announce a shutdown."""
         member = self.members[service]
-        self.members[service] = AlertMember(
-            member.provider, member.upstream, day, replacement=replacement
-        )
+        sheet = replace(member.sheet, shutdown_at=day, replacement=replacement)
+        self.members[service] = replace(member, sheet=sheet)
 
 
 @pytest.fixture
@@ -227,7 +228,6 @@ def test_services_of_one_provider_within_a_minute_are_one_notification(calm: Sim
     sent += calm.wait(minutes=5)
 
     assert [notification.services for notification in sent] == [(OTHER,), (A, B)]
-    assert sent[1].provider == "openai"
     assert sent[1].severity is Severity.FAILURE
 
 

@@ -7,7 +7,7 @@ import pytest
 from tallylight.alerts.notification import Notification, NotificationKind, ServiceChange
 from tallylight.alerts.wording import render_notification
 from tallylight.i18n import Language, translator
-from tallylight.model.ids import ProviderId, ServiceId
+from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 
 NOW = datetime(2026, 1, 28, 12, tzinfo=UTC)
@@ -31,8 +31,6 @@ def test_a_recovery_says_whether_videos_arrive(language: Language, title: str) -
         for name, status in statuses.items()
     )
     services = tuple(change.service for change in changes)
-    notification = Notification(
-        NotificationKind.RESOLVED, NOW, services, ProviderId("relay"), changes
-    )
+    notification = Notification(NotificationKind.RESOLVED, NOW, services, changes)
 
     assert render_notification(notification, lambda id_: id_, translator(language)).title == title

@@ -24,8 +24,7 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget, Price, PriceUnit
 from tallylight.model.order import Order
 from tallylight.model.status import Access, Status
-from tallylight.rehearsal.advice import BudgetOutcome
-from tallylight.status.advice import Advice, AdviceState
+from tallylight.status.advice import Advice, AdviceRow, AdviceState
 from tallylight.status.application import make_status_app
 from tallylight.status.ports import StatusSources
 from tallylight.storage.database import Storage, open_storage
@@ -150,14 +149,14 @@ READY = replace(
     COMPUTING,
     state=AdviceState.READY,
     rows=(
-        BudgetOutcome(Decimal(0), 0.0, 0.0, None, 0.0729),
-        BudgetOutcome(Decimal(2), 1.34, 0.33, 22.7, 0.0737),
-        BudgetOutcome(Decimal(5), 3.56, 0.40, 35.4, 0.0603),
-        BudgetOutcome(Decimal(8), 6.02, 0.53, 34.1, 0.0411),
-        BudgetOutcome(Decimal(10), 7.64, 0.57, 33.9, 0.0317),
-        BudgetOutcome(Decimal(20), 8.94, 0.63, 42.3, 0.0248),
+        AdviceRow(Decimal(0), 0.0, 0.0, None, 0.0729),
+        AdviceRow(Decimal(2), 1.34, 0.33, 22.7, 0.0737),
+        AdviceRow(Decimal(5), 3.56, 0.40, 35.4, 0.0603),
+        AdviceRow(Decimal(8), 6.02, 0.53, 34.1, 0.0411),
+        AdviceRow(Decimal(10), 7.64, 0.57, 33.9, 0.0317),
+        AdviceRow(Decimal(20), 8.94, 0.63, 42.3, 0.0248),
     ),
-    plain_script=BudgetOutcome(None, 491.49, 1.0, 3.6, 0.05),
+    plain_script=AdviceRow(None, 491.49, 1.0, 3.6, 0.05),
     rehearsed_services=4,
     days=30.0,
     outages=41,
@@ -201,7 +200,7 @@ async def address(
     candidates = Candidates(board, CircuitBreaker(), clock)
     recommender = RouteRecommender(board, candidates, lambda: default_routes(board.services()))
     app = make_status_app(
-        StatusSources(board, history, clock, advice_source=advice_source, recommender=recommender)
+        StatusSources(board, history, clock, advice=advice_source.advice, recommender=recommender)
     )
     async with served(app) as address:
         yield address

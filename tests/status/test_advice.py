@@ -10,8 +10,7 @@ import pytest
 from starlette.applications import Starlette
 
 from tallylight.i18n import Language, translator
-from tallylight.rehearsal.advice import BudgetOutcome
-from tallylight.status.advice import Advice, AdviceState
+from tallylight.status.advice import Advice, AdviceRow, AdviceState
 from tallylight.status.application import make_status_app
 from tallylight.status.views.advice import BASELINE_Y, advice_view
 
@@ -24,11 +23,11 @@ EN = translator(Language.EN)
 
 
 ROWS = (
-    BudgetOutcome(Decimal(0), 0.0, 0.0, None, 0.0699),
-    BudgetOutcome(Decimal("0.50"), 0.41, 0.334, 22.7, 0.05),
-    BudgetOutcome(Decimal(3), 1.64, 0.8, 9.4, 0.0037),
+    AdviceRow(Decimal(0), 0.0, 0.0, None, 0.0699),
+    AdviceRow(Decimal("0.50"), 0.41, 0.334, 22.7, 0.05),
+    AdviceRow(Decimal(3), 1.64, 0.8, 9.4, 0.0037),
 )
-SCRIPT = BudgetOutcome(None, 115.054, 0.995, 2.4, 0.0206)
+SCRIPT = AdviceRow(None, 115.054, 0.995, 2.4, 0.0206)
 COMPUTING = Advice(AdviceState.COMPUTING, Decimal(3), priced=4, unpriced=1)
 READY = replace(
     COMPUTING,
@@ -60,7 +59,7 @@ def advice_source() -> StubAdviceSource:
 @pytest.fixture
 def app(backend: "Backend", advice_source: StubAdviceSource) -> Starlette:
     """Return the app with an advice source."""
-    return make_status_app(replace(backend.sources, advice_source=advice_source))
+    return make_status_app(replace(backend.sources, advice=advice_source.advice))
 
 
 async def test_the_page_says_that_it_is_being_computed(get: Get) -> None:

@@ -112,14 +112,14 @@ async def test_too_many_clients_are_refused(
     assert stream.status == 200
 
 
-def test_a_slow_client_loses_only_the_oldest_events(
+async def test_a_slow_client_loses_only_the_oldest_events(
     app: Starlette, set_verdict: SetVerdict
 ) -> None:
-    broadcaster = broadcaster_of(app)
+    subscribers = broadcaster_of(app)._subscribers
 
-    with broadcaster._subscribed() as queue:
+    async with subscribers.subscribe() as queue:
         for number in range(150):
-            broadcaster._broadcast(set_verdict(replace(SUSPENDED, confidence=number / 150)))
+            subscribers.publish(set_verdict(replace(SUSPENDED, confidence=number / 150)))
         oldest = queue.get_nowait()
 
     assert oldest is not None

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
-from tallylight.status.page_data import PageContext
+from tallylight.status.requests import PageContext
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 

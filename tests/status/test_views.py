@@ -150,4 +150,4 @@ def test_the_latest_response_gives_the_latency() -> None:
 
     assert row.latency == timedelta(milliseconds=80)
     assert row.checked_at == NOW - timedelta(minutes=1)
-    assert daily_shares((), MIDNIGHT, 1)[0].date == date(2026, 1, 28)
+    assert daily_shares((), MIDNIGHT, 1)[0].day == date(2026, 1, 28)

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from tallylight.alerts.notification import Notification, NotificationKind
-from tallylight.alerts.state import AlertMember, AlertRules, KeyAlert
+from tallylight.alerts.state import AlertRules, KeyAlert
+from tallylight.catalogue.services import Service
 from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId, UpstreamId
 
@@ -19,16 +20,16 @@ def update_key_alerts(
     blocked: BlockedServices,
     now: datetime,
     rules: AlertRules,
-    members: Mapping[ServiceId, AlertMember],
+    members: Mapping[ServiceId, Service],
 ) -> tuple[KeyAlerts, tuple[Notification, ...]]:
     """Return the new state of all key alerts, and the notifications that are due."""
     blocked_by_upstream: dict[UpstreamId, dict[ServiceId, FailureKind]] = defaultdict(dict)
     for id_, kind in blocked.items():
-        blocked_by_upstream[members[id_].upstream][id_] = kind
+        blocked_by_upstream[members[id_].upstream.id][id_] = kind
     after: dict[UpstreamId, KeyAlert] = {}
     due: list[Notification] = []
     for upstream in {**dict.fromkeys(key_alerts), **dict.fromkeys(blocked_by_upstream)}:
-        sharing = tuple(id_ for id_, member in members.items() if member.upstream == upstream)
+        sharing = tuple(id_ for id_, member in members.items() if member.upstream.id == upstream)
         if not sharing:
             continue  # the upstream was removed from the configuration
         before = key_alerts.get(upstream, KeyAlert())
@@ -61,13 +62,14 @@ def _key_notification(
     kind: FailureKind | None,
     services: tuple[ServiceId, ...],
     now: datetime,
-    members: Mapping[ServiceId, AlertMember],
+    members: Mapping[ServiceId, Service],
 ) -> Notification:
-    member = members[services[0]]
     return Notification(
         kind=NotificationKind.KEY_ACCEPTED if kind is None else NotificationKind.KEY_BLOCKED,
         at=now,
         services=services,
-        provider=member.provider,
-        facts={"upstream": member.upstream, "failure": kind or before.notified_failure or ""},
+        facts={
+            "upstream": members[services[0]].upstream.id,
+            "failure": kind or before.notified_failure or "",
+        },
     )

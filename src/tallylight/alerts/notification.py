@@ -5,12 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from tallylight.model.ids import ProviderId, ServiceId
+from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason
-
-NO_PROVIDER = ProviderId("")
-"""The provider of a notification that is about ourselves."""
 
 
 class NotificationKind(StrEnum):
@@ -42,7 +39,6 @@ class ServiceChange:
     """One service in a notification.
 
     Args:
-        service: Its id.
         before: The status that was notified last, OPERATIONAL if none was.
         after: The current status.
         since: When the current status began.
@@ -64,19 +60,15 @@ class Notification:
     """One message.
 
     Args:
-        kind: What it is about.
         at: When the rules decided to send it.
         services: The services that it is about; empty for our own network.
-        provider: The provider of these services; "" for our own network.
-        changes: The changes of status, if it is about statuses.
         facts: Further values for its text. KEY_*: `upstream` and `failure` (auth, quota).
-            SHUTDOWN_AHEAD: `date` (ISO), `days`, `replacement` ("" for none), `precision`.
+            SHUTDOWN_AHEAD: `date` (ISO), `days`, `replacement` ("" for none).
     """
 
     kind: NotificationKind
     at: datetime
     services: tuple[ServiceId, ...] = ()
-    provider: ProviderId = NO_PROVIDER
     changes: tuple[ServiceChange, ...] = ()
     facts: Mapping[str, str | int] = field(default_factory=dict)
 

@@ -14,12 +14,13 @@ from datetime import datetime
 from tallylight.alerts.keys import update_key_alerts
 from tallylight.alerts.notification import Notification, NotificationKind, ServiceChange
 from tallylight.alerts.shutdowns import update_shutdowns
-from tallylight.alerts.state import AlertMember, AlertRules, AlertState, ServiceAlert
+from tallylight.alerts.state import AlertRules, AlertState, ServiceAlert
+from tallylight.catalogue.services import Service
 from tallylight.model.ids import ProviderId, ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Verdict
 
-Members = Mapping[ServiceId, AlertMember]
+Members = Mapping[ServiceId, Service]
 Evaluation = tuple[AlertState, tuple[Notification, ...]]
 
 _WITHOUT_REMINDERS = frozenset({Status.RETIRED, Status.MAINTENANCE})
@@ -36,14 +37,9 @@ def observe_verdict(  # noqa: PLR0913  # the judge says two things beside the ve
 ) -> AlertState:
     """Return the state with the current verdict on a service; call it when a verdict may differ.
 
-    Args:
-        state: The former state.
-        verdict: The current verdict.
-        at: Now; the change itself may be back-dated.
-        rules: The figures.
-        is_confirmed: The judge is sure enough to notify people. It matters for SUSPENDED only: all
-            other bad statuses are named by the upstream or have waited for their evidence.
-        has_recovered: Trouble that only free checks have seen is over. It matters for UNKNOWN only.
+    `is_confirmed` (the judge is sure enough to notify people) matters for SUSPENDED only: all other
+    bad statuses are named by the upstream or have waited for their evidence. `has_recovered`
+    (trouble that only free checks have seen is over) matters for UNKNOWN only.
     """
     before = state.service_alerts.get(verdict.service)
     is_over = has_recovered and verdict.status is Status.UNKNOWN
@@ -170,11 +166,11 @@ def _evaluate_statuses(
         if alert is not before:
             changed[id_] = alert
         if alert.pending_since is not None and _is_confirmed_or_old(alert, now, rules):
-            waiting[members[id_].provider][id_] = alert
+            waiting[members[id_].upstream.provider][id_] = alert
     due: list[Notification] = []
     for provider, group in waiting.items():
         if _is_due(group.values(), _provider_size(members, provider), now, rules):
-            due += _group_notifications(group, provider, now)
+            due += _group_notifications(group, now)
             changed |= {id_: _as_notified(alert, now) for id_, alert in group.items()}
     if not changed:
         return state, ()
@@ -195,11 +191,11 @@ def _is_due(group: Iterable[ServiceAlert], size: int, now: datetime, rules: Aler
 
 
 def _provider_size(members: Members, provider: ProviderId) -> int:
-    return sum(member.provider == provider for member in members.values())
+    return sum(member.upstream.provider == provider for member in members.values())
 
 
 def _group_notifications(
-    group: Mapping[ServiceId, ServiceAlert], provider: ProviderId, now: datetime
+    group: Mapping[ServiceId, ServiceAlert], now: datetime
 ) -> Iterable[Notification]:
     for kind in (
         NotificationKind.FIRING,
@@ -209,13 +205,12 @@ def _group_notifications(
     ):
         of_kind = {id_: alert for id_, alert in group.items() if _pending_kind(alert) is kind}
         if of_kind:
-            yield _group_notification(kind, of_kind, provider, now)
+            yield _group_notification(kind, of_kind, now)
 
 
 def _group_notification(
     kind: NotificationKind,
     group: Mapping[ServiceId, ServiceAlert],
-    provider: ProviderId,
     now: datetime,
 ) -> Notification:
     changes = tuple(
@@ -229,7 +224,7 @@ def _group_notification(
         )
         for id_, alert in group.items()
     )
-    return Notification(kind, now, tuple(group), provider, changes)
+    return Notification(kind, now, tuple(group), changes)
 
 
 def _as_notified(alert: ServiceAlert, now: datetime) -> ServiceAlert:
@@ -254,13 +249,12 @@ def _evaluate_reminders(
     reminded = {}
     for id_, alert in state.service_alerts.items():
         if _is_reminder_due(alert, now, rules):
-            due[members[id_].provider][id_] = alert
+            due[members[id_].upstream.provider][id_] = alert
             reminded[id_] = replace(alert, notified_at=now)
     if not due:
         return state, ()
     return replace(state, service_alerts={**state.service_alerts, **reminded}), tuple(
-        _group_notification(NotificationKind.REMINDER, group, provider, now)
-        for provider, group in due.items()
+        _group_notification(NotificationKind.REMINDER, group, now) for group in due.values()
     )
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from datetime import date, datetime
 
 from tallylight.alerts.notification import Notification, NotificationKind
-from tallylight.alerts.state import AlertMember, AlertRules
+from tallylight.alerts.state import AlertRules
+from tallylight.catalogue.services import Service
 from tallylight.model.ids import ProviderId, ServiceId
 
 
@@ -13,7 +14,7 @@ def update_shutdowns(
     notified: Mapping[ServiceId, tuple[date, int]],
     now: datetime,
     rules: AlertRules,
-    members: Mapping[ServiceId, AlertMember],
+    members: Mapping[ServiceId, Service],
 ) -> tuple[Mapping[ServiceId, tuple[date, int]], tuple[Notification, ...]]:
     """Return the notified shutdowns after this call, and one notification per provider and date.
 
@@ -22,17 +23,17 @@ def update_shutdowns(
     """
     due: dict[tuple[ProviderId, date], dict[ServiceId, int]] = defaultdict(dict)
     for id_, member in members.items():
-        if member.shutdown_at is None:
+        shutdown = member.sheet.shutdown_at
+        if shutdown is None:
             continue
-        threshold = _days_threshold(member.shutdown_at, now.date(), rules)
-        if threshold is not None and _is_new(notified.get(id_), member.shutdown_at, threshold):
-            due[member.provider, member.shutdown_at][id_] = threshold
+        threshold = _days_threshold(shutdown, now.date(), rules)
+        if threshold is not None and _is_new(notified.get(id_), shutdown, threshold):
+            due[member.upstream.provider, shutdown][id_] = threshold
     after = {id_: last for id_, last in notified.items() if id_ in members}
     for (_, day), group in due.items():
         after |= {id_: (day, threshold) for id_, threshold in group.items()}
     return after, tuple(
-        _shutdown_notification(provider, day, tuple(group), now, members)
-        for (provider, day), group in due.items()
+        _shutdown_notification(day, tuple(group), now, members) for (_, day), group in due.items()
     )
 
 
@@ -49,23 +50,19 @@ def _is_new(notified: tuple[date, int] | None, shutdown: date, threshold: int) -
 
 
 def _shutdown_notification(
-    provider: ProviderId,
     day: date,
     services: tuple[ServiceId, ...],
     now: datetime,
-    members: Mapping[ServiceId, AlertMember],
+    members: Mapping[ServiceId, Service],
 ) -> Notification:
-    first = members[services[0]]
-    replacements = dict.fromkeys(members[id_].replacement for id_ in services)
+    replacements = dict.fromkeys(members[id_].sheet.replacement for id_ in services)
     return Notification(
         kind=NotificationKind.SHUTDOWN_AHEAD,
         at=now,
         services=services,
-        provider=provider,
         facts={
             "date": day.isoformat(),
             "days": (day - now.date()).days,
             "replacement": ", ".join(filter(None, replacements)),
-            "precision": first.shutdown_precision,
         },
     )

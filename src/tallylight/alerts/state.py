@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from tallylight.model.evidence import FailureKind
-from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
+from tallylight.model.ids import ServiceId, UpstreamId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason
 
@@ -34,33 +34,12 @@ class AlertRules:
 
 
 @dataclass(frozen=True, slots=True)
-class AlertMember:
-    """The facts about a service that the rules need beside its verdict.
-
-    Args:
-        provider: Its provider; simultaneous failures of one provider are one cause.
-        upstream: Its upstream; all services of one upstream share a key.
-        shutdown_at: The day on which it shuts down, None while none is announced.
-        shutdown_precision: How precisely that day is known ("exact", "not_before", …).
-        replacement: The model that the provider names instead, "" for none.
-    """
-
-    provider: ProviderId
-    upstream: UpstreamId
-    shutdown_at: date | None = None
-    shutdown_precision: str = "exact"
-    replacement: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class ServiceAlert:
     """The current status of one service, and what was notified of it.
 
     Args:
         status: The newest status that was known. It is UNKNOWN in two cases only: no status was
             ever known, or trouble that only free checks have seen is over.
-        since: When the status began.
-        reasons: Why the service has this status.
         is_confirmed: The judge is sure enough to notify people.
         is_unknown: The current verdict is UNKNOWN.
         has_recovered: The status is UNKNOWN because trouble is over.
@@ -71,7 +50,6 @@ class ServiceAlert:
         pending_since: Since when a notification has been pending.
         changes: When the status changed, within the window for flapping.
         is_flapping: The status changes too often to notify each change.
-        flapping_notified: The flapping was notified.
     """
 
     status: Status
@@ -113,10 +91,7 @@ class AlertState:
     """The whole state of the rules. `snapshot` converts it to JSON and back.
 
     Args:
-        service_alerts: By service.
         key_alerts: By upstream; only upstreams with something notified or pending.
-        network_is_down: Our own network is down.
-        network_notified: That was notified.
         quiet_until: After our network came back nothing is notified until then, so that changes
             of the meantime become one notification.
         shutdowns_notified: By service, the date and the days before it that were notified last.

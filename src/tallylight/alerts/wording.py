@@ -20,13 +20,7 @@ NameOf = Callable[[ServiceId], str]
 def render_notification(
     notification: Notification, name_of: NameOf, to: Translator
 ) -> RenderedNotification:
-    """Return a notification as text.
-
-    Args:
-        notification: What to render.
-        name_of: Returns the display name of a service.
-        to: The language.
-    """
+    """Return a notification as text."""
     names = ", ".join(name_of(id_) for id_ in notification.services)
     return RenderedNotification(
         title=_title(notification, names, name_of, to),
@@ -37,21 +31,20 @@ def render_notification(
 def _title(  # noqa: C901, PLR0911  # one case per kind
     notification: Notification, names: str, name_of: NameOf, to: Translator
 ) -> str:
+    icon = next((change.after.icon for change in notification.changes), "")
+    labels = dict.fromkeys(status_label(change.after, to) for change in notification.changes)
+    statuses = f"{names}: {', '.join(labels)}"
     match notification.kind:
         case NotificationKind.FIRING:
-            return f"{_icon(notification)} {_status_words(notification, names, to)}"
+            return f"{icon} {statuses}"
         case NotificationKind.RESOLVED:
-            return f"{_icon(notification)} {_resolved(notification, name_of, to)}"
+            return f"{icon} {_resolved(notification, name_of, to)}"
         case NotificationKind.REMINDER:
-            return f"{_icon(notification)} " + to.gettext("Still: %s") % _status_words(
-                notification, names, to
-            )
+            return f"{icon} " + to.gettext("Still: %s") % statuses
         case NotificationKind.FLAPPING:
             return to.gettext("%s: flapping; single changes are not notified") % names
         case NotificationKind.FLAPPING_ENDED:
-            return f"{_icon(notification)} " + to.gettext("Stable again: %s") % _status_words(
-                notification, names, to
-            )
+            return f"{icon} " + to.gettext("Stable again: %s") % statuses
         case NotificationKind.NETWORK_DOWN:
             return to.gettext("Our own network is down; all verdicts are frozen")
         case NotificationKind.NETWORK_UP:
@@ -108,12 +101,3 @@ def _resolved(notification: Notification, name_of: NameOf, to: Translator) -> st
             % ", ".join(names[True])
         )
     return to.gettext("; ").join(parts)
-
-
-def _icon(notification: Notification) -> str:
-    return next((change.after.icon for change in notification.changes), "")
-
-
-def _status_words(notification: Notification, names: str, to: Translator) -> str:
-    labels = dict.fromkeys(status_label(change.after, to) for change in notification.changes)
-    return f"{names}: {', '.join(labels)}"

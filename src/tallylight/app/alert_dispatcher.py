@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import structlog
 
-from tallylight.alerts import rules, snapshot
+from tallylight.alerts import rules
 from tallylight.alerts.delivery import NotificationSender, RenderedNotification
-from tallylight.alerts.members import members_of
 from tallylight.alerts.notification import Notification
 from tallylight.alerts.options import AlertOptions
+from tallylight.alerts.snapshot import dump_alert_state, load_alert_state
 from tallylight.alerts.state import AlertState
 from tallylight.alerts.wording import render_notification
 from tallylight.board import Board, NetworkChange
@@ -51,7 +51,7 @@ class AlertDispatcher:
         if not self._has_receivers:
             return
         saved = await self._history.component_state(_STATE_NAME)
-        state = AlertState() if saved is None else snapshot.load_alert_state(saved)
+        state = AlertState() if saved is None else load_alert_state(saved)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._delivery.run(), name="receivers")
             await self._dispatch(state)
@@ -72,7 +72,10 @@ class AlertDispatcher:
                         changed[event.service] = None
                 state = self._observe(state, changed)
                 state, notifications = rules.evaluate(
-                    state, now, self._rules, members_of(self._board.services())
+                    state,
+                    now,
+                    self._rules,
+                    {service.id: service for service in self._board.services()},
                 )
                 if state != saved and await self._save_state(state):
                     saved = state
@@ -98,7 +101,7 @@ class AlertDispatcher:
 
     async def _save_state(self, state: AlertState) -> bool:
         try:
-            await self._history.save_component_state(_STATE_NAME, snapshot.dump_alert_state(state))
+            await self._history.save_component_state(_STATE_NAME, dump_alert_state(state))
         except StorageError as error:
             log.warning("alerts.state_not_saved", error=str(error))
             return False

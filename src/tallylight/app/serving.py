@@ -182,7 +182,7 @@ def _status_state(
         total_budget=lambda: runtime.configuration.catalogue.total_budget,
         is_leader=lambda: runtime.is_leader,
         is_ready=lambda: runtime.is_monitoring and not monitoring.done(),
-        advice_source=adviser,
+        advice=adviser.advice,
         recommender=RouteRecommender(
             runtime.board, runtime.gateway_wiring.candidates, lambda: runtime.configuration.routes
         ),

@@ -3,6 +3,5 @@
 from tallylight.board.board import Board
 from tallylight.board.events import BoardEvent, NetworkChange
 from tallylight.board.storage_port import BoardStorage
-from tallylight.verdicts.evidence_ttl import DEFAULT_JOBS_TTL
 
-__all__ = ["DEFAULT_JOBS_TTL", "Board", "BoardEvent", "BoardStorage", "NetworkChange"]
+__all__ = ["Board", "BoardEvent", "BoardStorage", "NetworkChange"]

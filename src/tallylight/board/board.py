@@ -26,9 +26,8 @@ from tallylight.errors import StorageError
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Verdict
-from tallylight.verdicts.evidence_ttl import service_policy
 from tallylight.verdicts.judge import initial_state
-from tallylight.verdicts.options import PolicyOptions
+from tallylight.verdicts.options import PolicyOptions, service_policy
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import ServiceState
 
@@ -41,7 +40,7 @@ class Board:
     def __init__(self, storage: BoardStorage, clock: Clock, *, is_leader: bool = True) -> None:
         self._clock = clock
         self._services: tuple[Service, ...] = ()
-        self._subscribers = Subscribers()
+        self._subscribers = Subscribers[BoardEvent]()
         self._network = NetworkWatcher(self._subscribers)
         self._role = self._new_role(storage, is_leader=is_leader)
         self._entries_lock = asyncio.Lock()

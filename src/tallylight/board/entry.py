@@ -25,13 +25,9 @@ class ServiceEntry:
     """One service on the board.
 
     Args:
-        service: As configured.
         policy: The figures that it is judged by.
-        state: The judge's state.
         published: The verdict that other parts of the process see. A leader publishes a verdict
             after it has recorded the transition to it.
-        open_incident: The incident that has not ended.
-        latest: The newest evidence of each source.
         lock: Held while evidence is judged and recorded; without it two reports could both be
             applied to the same former state.
         confirmed: On a follower: the state from the leader's evidence alone.

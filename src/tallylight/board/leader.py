@@ -97,5 +97,5 @@ class LeaderRole(BoardRole):
             return None
         is_open = incident is not None and incident.ended_at is None
         entry.open_incident = incident if is_open else None
-        self._transition_log.add(after.service, transition, entry.dump_state, incident)
+        self._transition_log.add(entry, transition, incident)
         return transition

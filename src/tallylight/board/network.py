@@ -2,7 +2,7 @@
 
 import structlog
 
-from tallylight.board.events import NetworkChange, Subscribers
+from tallylight.board.events import BoardEvent, NetworkChange, Subscribers
 from tallylight.model.evidence import Evidence, Fault
 from tallylight.model.ids import ProviderId
 from tallylight.verdicts import own_network
@@ -14,7 +14,7 @@ log = structlog.get_logger()
 class NetworkWatcher:
     """Follows whether our own network is down and publishes each change."""
 
-    def __init__(self, subscribers: Subscribers) -> None:
+    def __init__(self, subscribers: Subscribers[BoardEvent]) -> None:
         self._subscribers = subscribers
         self._state = NetworkState()
 

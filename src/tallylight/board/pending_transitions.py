@@ -7,11 +7,11 @@ dies in the meantime finds the transition again when it replays the evidence.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import structlog
 
+from tallylight.board.entry import ServiceEntry
 from tallylight.board.storage_port import BoardStorage
 from tallylight.errors import StorageError
 from tallylight.model.ids import ServiceId
@@ -21,36 +21,25 @@ from tallylight.storage.transition_record import TransitionRecord
 log = structlog.get_logger()
 
 
-class _PendingTransition(NamedTuple):
-    service: ServiceId
-    transition: Transition | None
-    dump_state: Callable[[], str]
-    incident: Incident | None
-
-
 class TransitionLog:
     """The transitions that are not yet recorded."""
 
     def __init__(self, storage: BoardStorage) -> None:
         self._storage = storage
-        self._pending: deque[_PendingTransition] = deque()
+        self._pending: deque[tuple[ServiceEntry, Transition | None, Incident | None]] = deque()
         self._in_flight = 0  # how many of these, from the left, are being recorded
         self._flush_lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def add(
-        self,
-        service: ServiceId,
-        transition: Transition | None,
-        dump_state: Callable[[], str],
-        incident: Incident | None,
+        self, entry: ServiceEntry, transition: Transition | None, incident: Incident | None
     ) -> None:
         """Queue a transition or the end of an incident, to be recorded after all earlier ones."""
-        self._pending.append(_PendingTransition(service, transition, dump_state, incident))
+        self._pending.append((entry, transition, incident))
 
     def pending_services(self) -> frozenset[ServiceId]:
         """Return the services with a transition that is not yet recorded."""
-        return frozenset(pending.service for pending in self._pending)
+        return frozenset(entry.service.id for entry, *_ in self._pending)
 
     async def flush(self) -> None:
         """Record all pending transitions; those that the database misses stay for the next call."""
@@ -83,6 +72,6 @@ class TransitionLog:
         """
         self._in_flight = len(self._pending)
         return [
-            TransitionRecord(each.service, each.transition, each.dump_state(), each.incident)
-            for each in self._pending
+            TransitionRecord(entry.service.id, transition, entry.dump_state(), incident)
+            for entry, transition, incident in self._pending
         ]

@@ -9,7 +9,7 @@ from typing import ClassVar
 import structlog
 
 from tallylight.board.entry import ServiceEntry
-from tallylight.board.events import Subscribers
+from tallylight.board.events import BoardEvent, Subscribers
 from tallylight.board.network import NetworkWatcher
 from tallylight.board.storage_port import BoardStorage
 from tallylight.clock import Clock
@@ -17,7 +17,7 @@ from tallylight.model.evidence import Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Transition, Verdict
 from tallylight.storage.evidence import EvidenceRecord
-from tallylight.verdicts.evidence_ttl import DEFAULT_JOBS_TTL
+from tallylight.verdicts.options import DEFAULT_JOBS_TTL
 
 log = structlog.get_logger()
 
@@ -33,7 +33,7 @@ class BoardRole(ABC):
 
     storage: BoardStorage
     clock: Clock
-    subscribers: Subscribers
+    subscribers: Subscribers[BoardEvent]
     network: NetworkWatcher
     entries: Entries = field(default_factory=dict)
     is_replaced: bool = False  # by another role; nothing more may be applied here

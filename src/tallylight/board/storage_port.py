@@ -22,11 +22,7 @@ class BoardStorage(Protocol):
     async def record_transitions(
         self, records: Callable[[], Sequence[TransitionRecord]], /
     ) -> None:
-        """Store transitions with all evidence added before them.
-
-        Args:
-            records: Called once, at the moment of writing.
-        """
+        """Store transitions, as they are at the moment of writing, with all evidence before them."""
         ...
 
     async def save_snapshots(self, snapshot: Callable[[], Mapping[ServiceId, str]], /) -> None:
@@ -40,13 +36,7 @@ class BoardStorage(Protocol):
     def replay(
         self, services: Collection[ServiceId], cursors: Mapping[ServiceId, int], since: datetime, /
     ) -> AsyncIterator[EvidenceRecord]:
-        """Yield the evidence that snapshots do not contain.
-
-        Args:
-            services: The services to replay.
-            cursors: The id of the last evidence in each service's snapshot.
-            since: For services without a snapshot, evidence recorded earlier is left out.
-        """
+        """Yield the evidence after the cursor of each service's snapshot; without one, since then."""
         ...
 
     async def evidence_after(self, cursor: int, /) -> Sequence[EvidenceRecord]:

@@ -181,7 +181,7 @@ def _sheet_rows(sheet: "FactSheet", to: Translator) -> list[tuple[str, str]]:
         (to.gettext("Fact sheet"), sheet.id),
         (to.gettext("Title"), view.title),
         (to.gettext("Access"), access_label(sheet.access, to)),
-        *((fact.label, fact.value) for fact in view.lines),
+        *view.lines.items(),
         (to.gettext("Notes"), view.notes),
         (to.gettext("Sources"), "\n".join(view.sources)),
         (to.gettext("As of"), view.as_of),

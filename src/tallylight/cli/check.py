@@ -87,9 +87,11 @@ async def check_command(
 
 
 def _probe_evidence(result: "CheckResult") -> list[dict[str, object]]:
-    from tallylight.status.json_shapes import evidence_response
+    from tallylight.status.models import EvidenceResponse
 
-    return [evidence_response(piece).model_dump(mode="json") for piece in result.evidence]
+    return [
+        EvidenceResponse.model_validate(piece).model_dump(mode="json") for piece in result.evidence
+    ]
 
 
 @run_async

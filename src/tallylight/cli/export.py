@@ -114,13 +114,9 @@ def _ledger_json(
     entries: Sequence["LedgerEntry"],
     keys: Mapping["KeyId", str],
 ) -> dict[str, object]:
-    from tallylight.status.json_shapes import budget_usage_response, ledger_entry_response
     from tallylight.status.models import LedgerResponse
 
-    answer = LedgerResponse(
-        budgets=[budget_usage_response(budget) for budget in budgets],
-        entries=[ledger_entry_response(entry) for entry in entries],
-    )
+    answer = LedgerResponse.model_validate({"budgets": budgets, "entries": entries})
     spent = [
         {
             "purpose": each.purpose.value,

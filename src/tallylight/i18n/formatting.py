@@ -10,16 +10,14 @@ from tallylight.i18n import Language, Translator
 
 def format_moment(at: datetime, to: Translator) -> str:
     """Return a time with its date, in UTC: "22 Nov 2026 at 19:03 UTC"."""
-    if to.language is Language.EN:
-        return format_datetime(at, "d MMM y 'at' HH:mm 'UTC'", locale=to.locale)
-    return format_datetime(at, "y年M月d日 HH:mm 'UTC'", locale=to.locale)
+    pattern = "d MMM y 'at' HH:mm" if to.language is Language.EN else "y年M月d日 HH:mm"
+    return format_datetime(at, f"{pattern} 'UTC'", locale=to.locale)
 
 
 def format_moment_short(at: datetime, to: Translator) -> str:
     """Return a time without its year: "22 Nov at 19:03 UTC"."""
-    if to.language is Language.EN:
-        return format_datetime(at, "d MMM 'at' HH:mm 'UTC'", locale=to.locale)
-    return format_datetime(at, "M月d日 HH:mm 'UTC'", locale=to.locale)
+    pattern = "d MMM 'at' HH:mm" if to.language is Language.EN else "M月d日 HH:mm"
+    return format_datetime(at, f"{pattern} 'UTC'", locale=to.locale)
 
 
 def format_moment_near(at: datetime, now: datetime, to: Translator) -> str:
@@ -71,12 +69,9 @@ def format_relative(at: datetime, now: datetime, to: Translator) -> str:
 
 
 def format_percent(ratio: float, to: Translator, *, digits: int = 1) -> str:
-    """Return a share in percent. Only 1.0 is shown as 100%, and only 0.0 as 0%.
+    """Return a share (0.0 to 1.0) in percent; only 1.0 is shown as 100%, and only 0.0 as 0%.
 
-    Args:
-        ratio: From 0.0 to 1.0.
-        to: The reader's language.
-        digits: Decimal places; with one, 99.97% is shown as ">99.9%".
+    With one decimal place 99.97% is shown as ">99.9%".
     """
     percent = ratio * 100
     step = 10.0**-digits
@@ -91,10 +86,7 @@ def format_percent(ratio: float, to: Translator, *, digits: int = 1) -> str:
 def format_uptime(uptime: str, coverage: float, to: Translator) -> str:
     """Return an uptime with its coverage: "99.2% uptime (monitored 87% of the time)".
 
-    Args:
-        uptime: In percent, such as "99.2 %", or "" if too little was monitored.
-        coverage: Monitored share of the time, from 0.0 to 1.0.
-        to: The reader's language.
+    The uptime is given in percent ("99.2 %"), or as "" if too little was monitored.
     """
     if coverage <= 0:
         return to.gettext("not monitored")

@@ -18,6 +18,7 @@ from tallylight.rehearsal.run import RehearsalOptions
 from tallylight.rehearsal.score import Score, score_results
 from tallylight.rehearsal.trace import Trace
 from tallylight.rehearsal.world import rehearsed_services
+from tallylight.status.advice import AdviceRow
 
 _MAX_SERVICES = 12
 _SERVICE_DAYS = 80.0
@@ -72,24 +73,6 @@ class BudgetQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class BudgetOutcome:
-    """The result of one daily budget.
-
-    Args:
-        budget: USD per day for all services; None for the plain script, which has no budget.
-        spend: USD per day that are spent.
-        seen_share: Share of outages over five minutes that are seen before they end.
-        median_delay: Median minutes until those are shown; None if none is seen.
-    """
-
-    budget: Decimal | None
-    spend: float
-    seen_share: float
-    median_delay: float | None
-    wrong_share: float
-
-
-@dataclass(frozen=True, slots=True)
 class BudgetComparison:
     """The results of several budgets.
 
@@ -99,8 +82,8 @@ class BudgetComparison:
         outages: Number of their outages over five minutes.
     """
 
-    rows: tuple[BudgetOutcome, ...]
-    plain_script: BudgetOutcome | None
+    rows: tuple[AdviceRow, ...]
+    plain_script: AdviceRow | None
     days: float
     services: int
     outages: int
@@ -190,8 +173,8 @@ def _behaviour(service: PricedService) -> Behaviour:
     return _TYPICAL_BEHAVIOUR[service.access].model_copy(update=update)
 
 
-def _outcome(budget: Decimal | None, score: Score, fraction: Decimal) -> BudgetOutcome:
-    return BudgetOutcome(
+def _outcome(budget: Decimal | None, score: Score, fraction: Decimal) -> AdviceRow:
+    return AdviceRow(
         budget=budget,
         spend=score.spend_per_day / float(fraction),
         seen_share=score.seen_share,

@@ -21,9 +21,8 @@ from tallylight.rehearsal.budget_tracker import BudgetTracker
 from tallylight.rehearsal.catalogue_service import TYPICAL_PACE, catalogue_service
 from tallylight.rehearsal.score import RuleResult
 from tallylight.rehearsal.world import START, JobResult, RehearsedService, ShownStatus
-from tallylight.verdicts.evidence_ttl import service_policy
 from tallylight.verdicts.judge import advance_time, initial_state, jobs_are_uncertain, judge
-from tallylight.verdicts.options import PolicyOptions
+from tallylight.verdicts.options import PolicyOptions, service_policy
 from tallylight.verdicts.own_network import NetworkState, attribute_fault, observe_call, was_reached
 from tallylight.verdicts.state import ServiceState
 

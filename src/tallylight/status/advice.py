@@ -4,36 +4,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
 
 
-class AdviceRow(Protocol):
-    """The result of one budget."""
+@dataclass(frozen=True, slots=True)
+class AdviceRow:
+    """The result of one budget.
 
-    @property
-    def budget(self) -> Decimal | None:
-        """Limit in USD a day; None without a limit."""
-        ...
+    Args:
+        budget: Limit in USD a day for all services; None for the plain script, which has none.
+        spend: Spending in USD a day.
+        seen_share: Share of outages over five minutes that are detected before they end.
+        median_delay: Median delay of detection in minutes; None if no outage is detected.
+        wrong_share: Share of time in which the wrong status is shown.
+    """
 
-    @property
-    def spend(self) -> float:
-        """Spending in USD a day."""
-        ...
-
-    @property
-    def seen_share(self) -> float:
-        """Share of the outages over five minutes that are detected before they end, 0.0 to 1.0."""
-        ...
-
-    @property
-    def median_delay(self) -> float | None:
-        """Median delay of detection in minutes; None if no outage is detected."""
-        ...
-
-    @property
-    def wrong_share(self) -> float:
-        """Share of time in which the wrong status is shown, 0.0 to 1.0."""
-        ...
+    budget: Decimal | None
+    spend: float
+    seen_share: float
+    median_delay: float | None
+    wrong_share: float
 
 
 class AdviceState(StrEnum):
@@ -57,7 +46,6 @@ class Advice:
         rows: One for each budget, the smallest first.
         plain_script: A script that orders a video of each service every five minutes.
         rehearsed_services: Number of services rehearsed, as a sample of all.
-        days: Number of days rehearsed.
         outages: Number of outages over five minutes in them, the same in every row.
     """
 

@@ -8,24 +8,21 @@ from pydantic import AwareDatetime
 
 from tallylight.status.budgets import budget_usage
 from tallylight.status.json_shapes import (
-    advice_response,
-    budget_usage_response,
-    evidence_response,
     fact_sheet_response,
-    ledger_entry_response,
     recommendation_response,
     service_response,
-    upcoming_probe_responses,
     uptime_response,
 )
 from tallylight.status.models import (
     AdviceResponse,
+    BudgetUsageResponse,
     ErrorResponse,
     EvidenceResponse,
     LedgerResponse,
     RecommendationResponse,
     ServiceDetailResponse,
     ServiceResponse,
+    UpcomingProbeResponse,
     UptimeResponse,
 )
 from tallylight.status.parameters import ContextParam, RowParam, TranslatorParam
@@ -41,17 +38,12 @@ BeforeParam = Annotated[
 
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
-_SERVICE_NOT_FOUND: dict[int | str, dict[str, object]] = {
-    404: {"model": ErrorResponse, "description": "The service does not exist."}
-}
-_ADVICE_UNAVAILABLE: dict[int | str, dict[str, object]] = {
-    404: {"model": ErrorResponse, "description": "This server computes no advice."}
-}
 
-_MODEL_NOT_FOUND: dict[int | str, dict[str, object]] = {
-    404: {"model": ErrorResponse, "description": "The purpose or the model does not exist."}
-}
+def _not_found(description: str) -> dict[int | str, dict[str, object]]:
+    return {404: {"model": ErrorResponse, "description": description}}
 
+
+_SERVICE_NOT_FOUND = _not_found("The service does not exist.")
 
 api_router = APIRouter(prefix="/api", tags=["tallylight"])
 
@@ -78,11 +70,12 @@ async def get_service(
         **service_response(row, uptimes[-1]).model_dump(),
         sheet=fact_sheet_response(service.sheet, to),
         uptimes=[uptime_response(service.id, each) for each in uptimes],
-        next_probes=[]
-        if plan is None
-        else upcoming_probe_responses(plan.planned_probes(service.id)),
+        next_probes=[
+            UpcomingProbeResponse.model_validate(probe)
+            for probe in (() if plan is None else plan.planned_probes(service.id))
+        ],
         withheld=None if plan is None else plan.withheld_reasons().get(service.id),
-        budgets=[budget_usage_response(each) for each in usage],
+        budgets=[BudgetUsageResponse.model_validate(each) for each in usage],
     )
 
 
@@ -94,7 +87,7 @@ async def list_evidence(
     pieces = await context.sources.history.evidence(
         row.service.id, end=_clamp_time(before, context.now()), limit=limit
     )
-    return [evidence_response(piece) for piece in pieces]
+    return [EvidenceResponse.model_validate(piece) for piece in pieces]
 
 
 @api_router.get("/uptime")
@@ -112,7 +105,7 @@ async def list_uptimes(
     ]
 
 
-@api_router.get("/recommend", responses=_MODEL_NOT_FOUND)
+@api_router.get("/recommend", responses=_not_found("The purpose or the model does not exist."))
 async def get_recommendation(  # noqa: PLR0913, PLR0917  # FastAPI takes each field as a parameter
     context: ContextParam,
     to: TranslatorParam,
@@ -154,19 +147,16 @@ async def get_ledger(
         ledger, context.sources.board.services(), context.sources.total_budget(), now
     )
     entries = await ledger.entries(end=_clamp_time(before, now), limit=limit)
-    return LedgerResponse(
-        budgets=[budget_usage_response(each) for each in budgets],
-        entries=[ledger_entry_response(entry) for entry in entries],
-    )
+    return LedgerResponse.model_validate({"budgets": budgets, "entries": entries})
 
 
-@api_router.get("/advice", responses=_ADVICE_UNAVAILABLE)
+@api_router.get("/advice", responses=_not_found("This server computes no advice."))
 async def get_advice(context: ContextParam) -> AdviceResponse:
     """Return what daily budgets would buy for these services; the first request starts it."""
-    advice_source = context.sources.advice_source
-    if advice_source is None:
+    advice = context.sources.advice
+    if advice is None:
         raise HTTPException(404, "This server computes no advice.")
-    return advice_response(advice_source.advice())
+    return AdviceResponse.model_validate(advice())
 
 
 def _clamp_time(before: datetime | None, now: datetime) -> datetime:

@@ -1,7 +1,7 @@
 """Assembles the status app: the pages, the JSON APIs, badges, metrics and health checks."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -12,16 +12,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallylight.errors import StorageError
 from tallylight.status import badges, event_stream, health, metrics, pages
-from tallylight.status.errors import DATABASE_UNAVAILABLE, json_error
+from tallylight.status.errors import http_error_of, json_error
 from tallylight.status.event_stream import EventBroadcaster
-from tallylight.status.lazy_app import LazyApp
 from tallylight.status.middleware import ResponseMiddleware
-from tallylight.status.page_data import PageContext
 from tallylight.status.ports import StatusSources
+from tallylight.status.requests import PageContext
 from tallylight.status.uptime_cache import UptimeCache
 
 _JSON_PATHS = ("/api/", "/badge/", "/metrics", "/healthz", "/readyz")
@@ -33,11 +32,11 @@ def make_status_app(sources: StatusSources) -> Starlette:
     Call `close_streams(app)` before stopping its server: open event streams keep a server waiting.
     """
     uptime_cache = UptimeCache(sources.history, sources.clock)
-    json_apps = LazyApp(lambda: _json_app(sources.options.title, app.state))
+    json_apps = _LazyApp(lambda: _json_app(sources.options.title, app.state))
     app = Starlette(
         routes=[*_routes(), Route("/api/{rest:path}", json_apps)],
         middleware=[Middleware(ResponseMiddleware)],
-        exception_handlers={HTTPException: _http_error, StorageError: _storage_error},
+        exception_handlers={HTTPException: _http_error, StorageError: _http_error},
         lifespan=_lifespan,
     )
     app.state.context = PageContext(sources, uptime_cache)
@@ -91,11 +90,23 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 async def _http_error(request: Request, error: Exception) -> Response:
     if request.url.path.startswith(_JSON_PATHS):
         return await json_error(request, error)
-    http_error = error if isinstance(error, HTTPException) else HTTPException(500)
+    http_error = http_error_of(error)
     response = pages.error_page(request, http_error.status_code)
     response.headers.update(http_error.headers or {})
     return response
 
 
-async def _storage_error(request: Request, _: Exception) -> Response:
-    return await _http_error(request, DATABASE_UNAVAILABLE)
+class _LazyApp:
+    """An ASGI app that is made, in a thread, when it is first called."""
+
+    def __init__(self, factory: Callable[[], ASGIApp]) -> None:
+        self._factory = factory
+        self._app: asyncio.Future[ASGIApp] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on, making the app first if need be."""
+        if self._app is None:
+            self._app = asyncio.ensure_future(asyncio.to_thread(self._factory))
+        # A client that disconnects must not cancel the making for everybody.
+        app = await asyncio.shield(self._app)
+        await app(scope, receive, send)

@@ -4,11 +4,9 @@ One subscription to the board serves all clients. A client that reads too slowly
 events. That loses no state: a page fetches the state itself after an event and after a reconnect.
 """
 
-import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Never
 
@@ -16,6 +14,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from tallylight.board.events import Subscribers
 from tallylight.i18n import Translator
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.verdict import Transition
@@ -38,19 +37,19 @@ class EventBroadcaster:
         self._board = board
         self._uptime_cache = uptime_cache
         self._max_clients = max_clients
-        self._queues: set[asyncio.Queue[Transition | None]] = set()
+        self._subscribers = Subscribers[Transition | None](_QUEUE_LENGTH)
         self._is_closed = False
         self.evidence_counts: Counter[tuple[str, Source, str]] = Counter()
 
     @property
     def clients(self) -> int:
         """Return the number of connected clients."""
-        return len(self._queues)
+        return len(self._subscribers)
 
     @property
     def is_full(self) -> bool:
         """Tell whether no more clients are accepted."""
-        return self._is_closed or len(self._queues) >= self._max_clients
+        return self._is_closed or self.clients >= self._max_clients
 
     async def run(self) -> Never:
         """Pass transitions on until cancelled."""
@@ -59,7 +58,7 @@ class EventBroadcaster:
                 event = await events.get()
                 if isinstance(event, Transition):
                     self._uptime_cache.invalidate()
-                    self._broadcast(event)
+                    self._subscribers.publish(event)
                 elif isinstance(event, Evidence):
                     outcome = evidence_outcome(event)
                     self.evidence_counts[event.service, event.source, outcome] += 1
@@ -67,11 +66,11 @@ class EventBroadcaster:
     def close(self) -> None:
         """End all streams and accept no more: a stopping server waits for open responses."""
         self._is_closed = True
-        self._broadcast(None)
+        self._subscribers.publish(None)
 
     async def stream(self, to: Translator) -> AsyncIterator[ServerSentEvent]:
         """Yield the transitions from now on, in a reader's language."""
-        with self._subscribed() as queue:
+        async with self._subscribers.subscribe() as queue:
             yield ServerSentEvent(event="hello", data="{}", retry=_RETRY_MS)
             while (transition := await queue.get()) is not None:
                 try:
@@ -80,21 +79,6 @@ class EventBroadcaster:
                     continue  # the service has just left the catalogue
                 row = replace(row, verdict=transition.after)
                 yield ServerSentEvent(event="verdict", data=_event_json(row, transition))
-
-    @contextmanager
-    def _subscribed(self) -> Iterator[asyncio.Queue[Transition | None]]:
-        queue: asyncio.Queue[Transition | None] = asyncio.Queue(_QUEUE_LENGTH)
-        self._queues.add(queue)
-        try:
-            yield queue
-        finally:
-            self._queues.discard(queue)
-
-    def _broadcast(self, transition: Transition | None) -> None:
-        for queue in self._queues:
-            if queue.full():
-                queue.get_nowait()
-            queue.put_nowait(transition)
 
 
 def _event_json(row: ServiceRow, transition: Transition) -> str:

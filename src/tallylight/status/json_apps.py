@@ -11,16 +11,11 @@ from starlette.responses import JSONResponse, Response
 
 from tallylight.errors import StorageError
 from tallylight.status import api, statuspage
-from tallylight.status.errors import json_error, json_storage_error
+from tallylight.status.errors import json_error
 
 
 def make_json_app(title: str, state: State) -> FastAPI:
-    """Return the app that serves both JSON APIs.
-
-    Args:
-        title: The page's title.
-        state: The state of the app made by `make_status_app`.
-    """
+    """Return the app that serves both JSON APIs, with the state of the app around it."""
     app = FastAPI(
         title=title,
         version=version("tallylight"),
@@ -34,7 +29,7 @@ def make_json_app(title: str, state: State) -> FastAPI:
     app.include_router(statuspage.statuspage_router)
     app.add_exception_handler(HTTPException, json_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(StorageError, json_storage_error)
+    app.add_exception_handler(StorageError, json_error)
     return app
 
 

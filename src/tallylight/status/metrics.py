@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry
@@ -20,23 +21,15 @@ from tallylight.status.requests import context_of
 from tallylight.status.views.probes import BudgetUsage
 
 
+@dataclass(frozen=True, slots=True, eq=False)  # the registry keeps it by identity
 class BoardCollector(Collector):
     """Yields the board's state and the counts gathered for one scrape."""
 
-    def __init__(
-        self,
-        board: BoardReader,
-        counts: Counter[tuple[str, Source, str]],
-        usage: Sequence[BudgetUsage],
-        event_stream_clients: int,
-        *,
-        is_leader: bool,
-    ) -> None:
-        self._board = board
-        self._counts = counts
-        self._usage = usage
-        self._event_stream_clients = event_stream_clients
-        self._is_leader = is_leader
+    board: BoardReader
+    counts: Counter[tuple[str, Source, str]]
+    usage: Sequence[BudgetUsage]
+    event_stream_clients: int
+    is_leader: bool
 
     def collect(self) -> Iterable[Metric]:
         """Yield all families of metrics."""
@@ -47,43 +40,39 @@ class BoardCollector(Collector):
         yield GaugeMetricFamily(
             "tallylight_listeners",
             "Connected clients of /api/events.",
-            value=self._event_stream_clients,
+            value=self.event_stream_clients,
         )
         yield GaugeMetricFamily(
             "tallylight_leader",
             "1 if this process probes and judges, 0 if it follows.",
-            value=float(self._is_leader),
+            value=float(self.is_leader),
         )
-        build = GaugeMetricFamily(
-            "tallylight_build_info", "The running version.", labels=["version"]
-        )
+        build = _gauge("tallylight_build_info", "The running version.", "version")
         build.add_metric([version("tallylight")], 1)
         yield build
 
     def _verdicts(self) -> Iterator[Metric]:
-        service_label = ["service"]
-        status = GaugeMetricFamily(
-            "tallylight_service_status",
-            "1 for the current status.",
-            labels=["service", "status"],
+        status = _gauge(
+            "tallylight_service_status", "1 for the current status.", "service", "status"
         )
-        since = GaugeMetricFamily(
+        since = _gauge(
             "tallylight_service_status_since_timestamp_seconds",
             "When the current status began.",
-            labels=service_label,
+            "service",
         )
-        confidence = GaugeMetricFamily(
+        confidence = _gauge(
             "tallylight_service_confidence_ratio",
             "Probability that the status is right.",
-            labels=service_label,
+            "service",
         )
-        blocked = GaugeMetricFamily(
+        blocked = _gauge(
             "tallylight_service_blocked",
             "1 while our API key (auth) or account balance (quota) blocks access.",
-            labels=["service", "by"],
+            "service",
+            "by",
         )
-        for service in self._board.services():
-            verdict = self._board.verdict(service.id)
+        for service in self.board.services():
+            verdict = self.board.verdict(service.id)
             for each in Status:
                 status.add_metric([service.id, each.value], float(each is verdict.status))
             since.add_metric([service.id], verdict.since.timestamp())
@@ -93,14 +82,15 @@ class BoardCollector(Collector):
         yield from (status, since, confidence, blocked)
 
     def _latencies(self) -> Metric:
-        family = GaugeMetricFamily(
+        family = _gauge(
             "tallylight_latency_seconds",
             "Response time of the latest check, or duration of the latest video.",
-            labels=["service", "source"],
+            "service",
+            "source",
         )
-        for service in self._board.services():
+        for service in self.board.services():
             for source in Source:
-                piece = self._board.latest_evidence(service.id, source)
+                piece = self.board.latest_evidence(service.id, source)
                 if piece is not None and piece.latency is not None:
                     family.add_metric([service.id, source.value], piece.latency.total_seconds())
         return family
@@ -111,20 +101,22 @@ class BoardCollector(Collector):
             "Pieces of evidence since the start, by outcome for the service.",
             labels=["service", "source", "outcome"],
         )
-        for (service, source, outcome), count in sorted(self._counts.items()):
+        for (service, source, outcome), count in sorted(self.counts.items()):
             family.add_metric([service, source.value, outcome], count)
         return family
 
     def _budgets(self) -> Iterator[Metric]:
-        labels = ["scope", "window"]
-        limit = GaugeMetricFamily("tallylight_budget_limit_usd", "Spending limit.", labels=labels)
-        spent = GaugeMetricFamily(
-            "tallylight_budget_spent_usd", "Spent and reserved.", labels=labels
-        )
-        for each in self._usage:
+        scope = ("scope", "window")
+        limit = _gauge("tallylight_budget_limit_usd", "Spending limit.", *scope)
+        spent = _gauge("tallylight_budget_spent_usd", "Spent and reserved.", *scope)
+        for each in self.usage:
             limit.add_metric([each.scope, each.window], float(each.limit))
             spent.add_metric([each.scope, each.window], float(each.spent))
         yield from (limit, spent)
+
+
+def _gauge(name: str, help_text: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, help_text, labels=labels)
 
 
 async def metrics_endpoint(request: Request) -> Response:
@@ -134,16 +126,15 @@ async def metrics_endpoint(request: Request) -> Response:
     usage = await budget_usage(
         sources.history.ledger, sources.board.services(), sources.total_budget(), context.now()
     )
-    registry = CollectorRegistry()
-    registry.register(
-        BoardCollector(
-            sources.board,
-            broadcaster.evidence_counts,
-            usage,
-            broadcaster.clients,
-            is_leader=sources.is_leader(),
-        )
+    collector = BoardCollector(
+        sources.board,
+        broadcaster.evidence_counts,
+        usage,
+        broadcaster.clients,
+        sources.is_leader(),
     )
+    registry = CollectorRegistry()
+    registry.register(collector)
     text = generate_latest(registry)
     if sources.metrics is not None:
         text += generate_latest(sources.metrics)

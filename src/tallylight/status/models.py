@@ -1,8 +1,10 @@
 """The responses of our own JSON API; these models are its OpenAPI description."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from tallylight.model.evidence import Depth, FailureKind, Fault, Source
 from tallylight.model.ledger import EntryState, Purpose
@@ -11,8 +13,25 @@ from tallylight.status.advice import AdviceState
 from tallylight.status.views.uptimes import UptimeWindow
 
 
+def _milliseconds(latency: timedelta | None) -> int | None:
+    return None if latency is None else round(latency.total_seconds() * 1000)
+
+
+def _seconds(length: timedelta | None) -> float | None:
+    return None if length is None else length.total_seconds()
+
+
+def _rounded(digits: int) -> AfterValidator:
+    return AfterValidator(partial(round, ndigits=digits))
+
+
+_Milliseconds = Annotated[int | None, BeforeValidator(_milliseconds)]
+_Seconds = Annotated[float | None, BeforeValidator(_seconds)]
+
+
 class _ResponseModel(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    # Most responses are made from our values with `model_validate`; an alias names the attribute.
+    model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
 class ErrorResponse(_ResponseModel):
@@ -102,8 +121,8 @@ class BudgetUsageResponse(_ResponseModel):
 
     scope: str = Field(description="A service's id, or total for all probes.")
     window: str = Field(description="1h, 24h or 30d.")
-    limit_usd: float
-    spent_usd: float = Field(description="Settled and reserved.")
+    limit_usd: float = Field(validation_alias="limit")
+    spent_usd: float = Field(validation_alias="spent", description="Settled and reserved.")
 
 
 class ServiceDetailResponse(ServiceResponse):
@@ -126,7 +145,7 @@ class FailureResponse(_ResponseModel):
     rule: str = Field(description="The classifier's rule that decided.")
     text: str = Field(description="The upstream's message, redacted.")
     http_status: int | None
-    retry_after_s: float | None
+    retry_after_s: _Seconds = Field(validation_alias="retry_after")
 
 
 class EvidenceResponse(_ResponseModel):
@@ -135,10 +154,10 @@ class EvidenceResponse(_ResponseModel):
     service: str
     at: datetime
     source: Source
-    good: bool
+    good: bool = Field(validation_alias="is_good")
     failure: FailureResponse | None
-    latency_ms: int | None
-    says: Status | None
+    latency_ms: _Milliseconds = Field(validation_alias="latency")
+    says: Status | None = Field(validation_alias="claimed_status")
     until: datetime | None
     note: str
 
@@ -151,8 +170,10 @@ class LedgerEntryResponse(_ResponseModel):
     purpose: Purpose
     note: str
     state: EntryState
-    estimate_usd: float
-    amount_usd: float = Field(description="The amount that counts against the budgets.")
+    estimate_usd: float = Field(validation_alias="estimate")
+    amount_usd: float = Field(
+        validation_alias="amount", description="The amount that counts against the budgets."
+    )
     at: datetime
 
 
@@ -166,15 +187,18 @@ class LedgerResponse(_ResponseModel):
 class AdviceRowResponse(_ResponseModel):
     """The result of one budget."""
 
-    budget_usd_per_day: float | None = Field(description="null without a limit.")
-    spend_usd_per_day: float
-    seen_share: float = Field(
+    budget_usd_per_day: float | None = Field(
+        validation_alias="budget", description="null without a limit."
+    )
+    spend_usd_per_day: Annotated[float, _rounded(4)] = Field(validation_alias="spend")
+    seen_share: Annotated[float, _rounded(4)] = Field(
         description="Share of the outages over five minutes detected before they ended, 0 to 1."
     )
-    median_delay_minutes: float | None = Field(
-        description="Median delay of detection; null if no outage was detected."
+    median_delay_minutes: Annotated[float, _rounded(2)] | None = Field(
+        validation_alias="median_delay",
+        description="Median delay of detection; null if no outage was detected.",
     )
-    wrong_share: float = Field(
+    wrong_share: Annotated[float, _rounded(6)] = Field(
         description="Share of time in which the wrong status was shown, 0 to 1."
     )
 
@@ -186,11 +210,14 @@ class AdviceResponse(_ResponseModel):
         description="computing: poll again soon. unpriced: no service has a probe of known price."
     )
     own_usd_per_day: float | None = Field(
-        description="What the configuration's budgets allow; null without a limit."
+        validation_alias="own_budget",
+        description="What the configuration's budgets allow; null without a limit.",
     )
     priced: int = Field(description="Services with a probe of known price.")
     unpriced: int = Field(description="The other services, which are left out.")
-    rehearsed: int = Field(description="Services rehearsed, as a sample of all.")
+    rehearsed: int = Field(
+        validation_alias="rehearsed_services", description="Services rehearsed, as a sample of all."
+    )
     days: float = Field(description="Virtual days rehearsed.")
     outages: int = Field(description="Outages over five minutes in them, the same in every row.")
     rows: list[AdviceRowResponse] = Field(description="One for each budget; empty until ready.")

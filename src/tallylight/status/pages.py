@@ -1,14 +1,17 @@
 """The HTML pages, their fragments, and the Atom feed."""
 
 from datetime import timedelta
+from functools import lru_cache
 from urllib.parse import urlencode
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from tallylight.i18n import Language, Translator, translator
 from tallylight.model.ids import IncidentId, ServiceId
 from tallylight.status.budgets import budget_usage
 from tallylight.status.recommendation import MAX_SECONDS, RecommendationQuery, is_valid_size
@@ -19,7 +22,6 @@ from tallylight.status.requests import (
     language_of,
     translator_of,
 )
-from tallylight.status.templating import render
 from tallylight.status.views.advice import advice_view
 from tallylight.status.views.atom import atom_feed
 from tallylight.status.views.day_bars import daily_shares, day_columns
@@ -41,11 +43,11 @@ _WINDOWS = (UptimeWindow.DAY, UptimeWindow.WEEK, UptimeWindow.MONTH, UptimeWindo
 async def index_page(request: Request) -> Response:
     """Show every service."""
     context, to = context_of(request), translator_of(request)
-    now, advice_source = context.now(), context.sources.advice_source
+    now, sources = context.now(), context.sources
     rows = await context.rows(to)
-    incidents = await context.sources.history.incidents(start=now - _RECENT, limit=12)
+    incidents = await sources.history.incidents(start=now - _RECENT, limit=12)
     summary = _overview(request)
-    advice = None if advice_source is None else advice_view(advice_source.advice(), to)
+    advice = None if sources.advice is None else advice_view(sources.advice(), to)
 
     def render_index() -> Response:
         return _render_page(
@@ -77,12 +79,11 @@ async def overview_fragment(request: Request) -> Response:
 
 async def advice_fragment(request: Request) -> Response:
     """Return the section on budgets, for the script of an open page."""
-    advice_source = context_of(request).sources.advice_source
-    if advice_source is None:
+    advice = context_of(request).sources.advice
+    if advice is None:
         raise HTTPException(404)
-    return _render_page(
-        request, "advice.html", advice=advice_view(advice_source.advice(), translator_of(request))
-    )
+    view = advice_view(advice(), translator_of(request))
+    return _render_page(request, "advice.html", advice=view)
 
 
 async def service_page(request: Request) -> Response:
@@ -148,7 +149,7 @@ async def atom_response(request: Request) -> Response:
         context.now(),
         to,
     )
-    text = render("feed.xml", to, title=context.sources.options.title, feed=view)
+    text = _render("feed.xml", to, title=context.sources.options.title, feed=view)
     return Response(text, media_type="application/atom+xml")
 
 
@@ -201,7 +202,7 @@ def _query_prefix(request: Request) -> str:
 def _render_page(request: Request, template: str, status: int = 200, **view: object) -> Response:
     context, to = context_of(request), translator_of(request)
     now = context.now()
-    text = render(
+    text = _render(
         template,
         to,
         title=context.sources.options.title,
@@ -218,3 +219,25 @@ def _render_page(request: Request, template: str, status: int = 200, **view: obj
             LANGUAGE_COOKIE, language_of(request), max_age=_YEAR_S, httponly=True, samesite="lax"
         )
     return response
+
+
+def _render(template: str, to: Translator, **view: object) -> str:
+    return _template_environment(to.language).get_template(template).render(view)
+
+
+@lru_cache(maxsize=len(Language))
+def _template_environment(language: Language) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("tallylight.status"),
+        extensions=["jinja2.ext.i18n"],
+        autoescape=True,  # in every template, not only those named .html
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(languages=tuple(Language), language=language)
+    # `install_gettext_translations` comes with the extension, not with the class.
+    environment.extend(translations=None)
+    install = getattr(environment, "install_gettext_translations")  # noqa: B009
+    install(translator(language), newstyle=True)
+    return environment

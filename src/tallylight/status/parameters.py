@@ -6,8 +6,7 @@ from fastapi import Depends, HTTPException, Path, Query, Request
 
 from tallylight.i18n import Language, Translator, translator
 from tallylight.model.ids import ServiceId
-from tallylight.status.page_data import PageContext
-from tallylight.status.requests import context_of, translator_of
+from tallylight.status.requests import PageContext, context_of, translator_of
 from tallylight.status.views.services import ServiceRow
 
 

@@ -50,28 +50,16 @@ class ProbePlan(Protocol):
         ...
 
 
-class AdviceSource(Protocol):
-    """Computes what budgets buy."""
-
-    def advice(self) -> Advice:
-        """Return the advice known so far; start computing it if it is not known."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class StatusSources:
     """Everything that the status app shows.
 
     Args:
-        board: The current verdicts.
-        history: The stored past.
-        clock: The current time.
-        options: The configuration's `status` section.
         plan: The upcoming probes; None if this process does not probe.
-        total_budget: Returns the budget of all probes together.
         is_leader: Tells whether this process is the one that probes and judges.
         is_ready: Tells whether the leader's probes run, or the follower's board is up to date.
-        advice_source: Computes what budgets buy; None if that is not shown.
+        advice: Returns what is known of what budgets buy, and starts computing it if nothing is;
+            None if that is not shown.
         recommender: Ranks services for a request; None if nothing is routed.
         metrics: Other parts' metrics, appended to `/metrics`.
     """
@@ -84,6 +72,6 @@ class StatusSources:
     total_budget: Callable[[], Budget] = Budget
     is_leader: Callable[[], bool] = lambda: True
     is_ready: Callable[[], bool] = lambda: True
-    advice_source: AdviceSource | None = None
+    advice: Callable[[], Advice] | None = None
     recommender: RecommendationSource | None = None
     metrics: CollectorRegistry | None = None

@@ -13,14 +13,12 @@ from tallylight.model.verdict import Verdict
 SIZE_PATTERN = r"^([1-9]\d{1,4}x[1-9]\d{1,4})?$"
 """A size such as "1280x720", or an empty text."""
 
-_SIZE = re.compile(SIZE_PATTERN)
-
 MAX_SECONDS = 3600
 
 
 def is_valid_size(text: str) -> bool:
     """Tell whether a text is a size, or empty."""
-    return _SIZE.fullmatch(text) is not None
+    return re.fullmatch(SIZE_PATTERN, text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +43,6 @@ class RankedService:
     """A service that can serve the request.
 
     Args:
-        service: The service.
-        verdict: Its verdict.
         seconds: The length that would be requested.
         size: The size that would be requested.
         cost: Price of one job in USD; None if unknown.
@@ -74,8 +70,6 @@ class ExcludedService:
     """A service that the request is not sent to.
 
     Args:
-        service: The service.
-        verdict: Its verdict.
         reason: The router's code.
         param: The request's field that it cannot serve, or "".
         requested: The requested value; the kind of failure or of access for other reasons.
@@ -97,7 +91,6 @@ class Recommendation:
     Args:
         query: The request, with the policy that applies.
         ranked: The best first.
-        excluded: The others.
         success_probability: Probability that one of them delivers if all are tried, 0.0 to 1.0.
     """
 

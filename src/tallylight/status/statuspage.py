@@ -10,9 +10,8 @@ from tallylight.i18n import Translator
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident
-from tallylight.status.page_data import PageContext
 from tallylight.status.parameters import ContextParam
-from tallylight.status.requests import base_url_of, translator_of
+from tallylight.status.requests import PageContext, base_url_of, translator_of
 from tallylight.status.views.services import ServiceRow
 from tallylight.status.views.statuspage import (
     is_maintenance,

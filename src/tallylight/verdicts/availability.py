@@ -44,9 +44,7 @@ class Availability:
         degraded: Share of up and down time in DEGRADED, which is up; None if `uptime` is.
         up: Time operational or degraded.
         down: Time under risk control or suspended.
-        unknown: Time in UNKNOWN.
         excluded: Time in maintenance or after retirement.
-        outages: Number of outages.
         mttr: Mean duration of an outage; None without an outage.
         mtbf: Mean time up between outages; None without an outage.
         mtbf_low: Lower end of the 95 % interval of `mtbf`; None if the service was never up.
@@ -76,16 +74,16 @@ class DayBar:
     day: date
     shares: Mapping[Status, float]
 
+    @property
+    def is_monitored(self) -> bool:
+        """Tell whether the status was known for any part of the day."""
+        return self.shares.get(Status.UNKNOWN, 0.0) < 1.0
+
 
 def availability(
     intervals: Sequence[StatusInterval], start: datetime, end: datetime
 ) -> Availability:
-    """Return the availability of a window.
-
-    Args:
-        intervals: Oldest first, not overlapping; time in no interval is unknown.
-        start: Start of the window, inclusive.
-        end: End of the window, exclusive.
+    """Return the availability of a window; time in no interval is unknown.
 
     Source:
         "Time-based availability", Site Reliability Engineering, chapter 3.
@@ -153,15 +151,12 @@ def day_bars(
     while at < end:
         midnight = at.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         until = min(midnight, end)
-        bars.append(day_bar(at.date(), status_totals(intervals, at, until)))
+        seconds = status_totals(intervals, at, until).seconds
+        whole = math.fsum(seconds.values())
+        shares = {status: length / whole for status, length in seconds.items() if length}
+        bars.append(DayBar(at.date(), shares))
         at = until
     return tuple(bars)
-
-
-def day_bar(day: date, totals: StatusTotals) -> DayBar:
-    """Return the bar of a day from its sums."""
-    whole = math.fsum(totals.seconds.values())
-    return DayBar(day, {s: length / whole for s, length in totals.seconds.items() if length})
 
 
 def uptime_text(result: Availability) -> str:
@@ -172,7 +167,7 @@ def uptime_text(result: Availability) -> str:
     if result.uptime is None or result.low is None or result.high is None:
         return ""
     width = 100 * (result.high - result.low)
-    digits = _MAX_DIGITS if width <= 0 else min(_MAX_DIGITS, max(0, -_order_of_magnitude(width)))
+    digits = _MAX_DIGITS if width <= 0 else min(_MAX_DIGITS, max(0, -math.floor(math.log10(width))))
     shown = round(100 * result.uptime, digits)
     if shown >= _WHOLE and result.uptime < 1:
         shown = _WHOLE - 10.0**-digits
@@ -181,7 +176,3 @@ def uptime_text(result: Availability) -> str:
 
 def _seconds_in(totals: StatusTotals, statuses: frozenset[Status]) -> float:
     return math.fsum(length for s, length in totals.seconds.items() if s in statuses)
-
-
-def _order_of_magnitude(value: float) -> int:
-    return math.floor(math.log10(value))

@@ -55,13 +55,8 @@ def is_probed(
     """Tell whether a probe will detect the end of a block.
 
     Each refused credentials probe renews the block. If none has cleared or renewed it for some
-    intervals, credentials probes get no conclusive answer.
-
-    Args:
-        blocked: The newest response that blocks the service.
-        intervals: How often the service is probed.
-        now: The moment.
-        is_key_known: Whether a good credentials probe would clear the block (`clears`).
+    intervals, credentials probes get no conclusive answer. `is_key_known` says whether a good one
+    would clear the block (`clears`).
     """
     if intervals.generation is not None:
         return True

@@ -17,6 +17,7 @@ _LOG_BUCKET_WIDTH = math.log(1.12)
 _BASELINE_DAYS = 7
 _MAX_RECENT = 12
 _RECOMPUTE_EVERY = 16  # one more job hardly moves the median of many
+_MEDIAN = 0.5
 _P90 = 0.9
 _UPPER_QUARTILE = 0.75
 _TO_95 = 1.6449 / 0.6745  # from the upper quartile to the 95th percentile, in deviations
@@ -28,10 +29,8 @@ class DurationComparison:
     """How the newest jobs compare with the baseline.
 
     Args:
-        p90_seconds: 90th percentile of the newest jobs.
         p90_lower_bound: Lower end of the interval of that percentile, in seconds.
         median_seconds: Median of the baseline.
-        job_count: Number of newest jobs.
     """
 
     p90_seconds: float
@@ -60,19 +59,8 @@ def with_duration(history: JobHistory, delivery: DeliveredVideo, policy: Policy)
     median = history.median_seconds
     today = sum([jobs for _, jobs in days[-1].counts])
     if median is None or today < _RECOMPUTE_EVERY or today % _RECOMPUTE_EVERY == 0:
-        median = median_duration(days, policy)
-    updated = JobHistory(
-        history.last_delivery,
-        history.minutes,
-        recent,
-        days,
-        median,
-        history.partial_failure_since,
-        history.slow_since,
-        history.minute_cap,
-        history.outage_history,
-        history.failure_baseline,
-    )
+        median = duration_quantile(days, _MEDIAN, policy)
+    updated = replace(history, recent_deliveries=recent, daily_sketches=days, median_seconds=median)
     slow_since = _slow_since(updated, policy)
     if slow_since is history.slow_since:
         return updated
@@ -82,13 +70,7 @@ def with_duration(history: JobHistory, delivery: DeliveredVideo, policy: Policy)
 def compare_durations(
     history: JobHistory, policy: Policy, level: float
 ) -> DurationComparison | None:
-    """Compare the newest jobs with the baseline; None if either has too few jobs.
-
-    Args:
-        history: The history of jobs.
-        policy: Says how many jobs are enough.
-        level: Confidence level of the interval of the percentile.
-    """
+    """Compare the newest jobs with the baseline; None if either has too few jobs."""
     baseline = history.median_seconds
     values = sorted(d.seconds for d in history.recent_deliveries if d.seconds is not None)
     if baseline is None or len(values) < policy.slow_min_jobs:
@@ -98,13 +80,8 @@ def compare_durations(
     return DurationComparison(p90, values[rank - 1] if rank else 0.0, baseline, len(values))
 
 
-def median_duration(days: tuple[DaySketch, ...], policy: Policy) -> float | None:
-    """Return the median duration in seconds over all days; None if there are too few jobs."""
-    return duration_quantile(days, 0.5, policy)
-
-
 def duration_quantile(days: tuple[DaySketch, ...], share: float, policy: Policy) -> float | None:
-    """Return the duration in seconds that a share of these jobs does not exceed."""
+    """Return the seconds that a share of these jobs does not exceed; None if they are too few."""
     counts: dict[int, int] = {}
     for day in days:
         for bucket, count in day.counts:
@@ -146,7 +123,7 @@ def _baseline_p95(history: JobHistory, policy: Policy) -> float:
     because slow jobs must not raise the limit that detects them.
     """
     before = history.daily_sketches[:-1]
-    median = median_duration(before, policy)
+    median = duration_quantile(before, _MEDIAN, policy)
     upper = duration_quantile(before, _UPPER_QUARTILE, policy)
     if median is None or upper is None:
         return 0.0

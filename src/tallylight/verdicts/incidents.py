@@ -23,10 +23,7 @@ def apply_transition(
 ) -> Incident | None:
     """Return the incident after a transition: opened, continued or ended; None if there is none.
 
-    Args:
-        open_incident: The incident that has not ended; one with `ended_at` counts as none.
-        transition: The change of status.
-        recovered_at: When the trouble ended, if it ended with a status of UNKNOWN.
+    `recovered_at` is when the trouble ended, if it ended with a status of UNKNOWN.
     """
     status = transition.after.status
     update = IncidentUpdate(transition.at, status, transition.after.reasons)
@@ -34,10 +31,8 @@ def apply_transition(
         return _opened(transition, update) if status in OPENING else None
     at = max(transition.at, open_incident.started_at)
     is_over = status in ENDING or recovered_at is not None
-    return Incident(
-        id=open_incident.id,
-        service=open_incident.service,
-        started_at=open_incident.started_at,
+    return replace(
+        open_incident,
         ended_at=at if is_over else None,
         worst=_worse(open_incident.worst, status),
         updates=(*open_incident.updates, update),

@@ -7,8 +7,10 @@ from functools import cache, lru_cache
 
 from tallylight.verdicts.quantiles import beta_quantile, chi_square_quantile
 
-TYPICAL_OUTAGE_SECONDS = 3600.0
+_TYPICAL_OUTAGE_SECONDS = 3600.0
 """Assumed duration of one more outage if there was none: even then an uncertainty remains."""
+
+_TAIL = (1 - 0.95) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,42 +50,31 @@ def jeffreys_interval(hits: float, trials: float, level: float = 0.95) -> Confid
     )
 
 
-def unavailability_interval(
-    outages: Sequence[float],
-    total: float,
-    level: float = 0.95,
-    typical: float = TYPICAL_OUTAGE_SECONDS,
-) -> ConfidenceInterval:
-    """Return the interval of unavailability: downtime is a weighted sum of Poisson counts.
+def unavailability_interval(outages: Sequence[float], total: float) -> ConfidenceInterval:
+    """Return the 95 % interval of unavailability: downtime is a weighted sum of Poisson counts.
 
     One more outage is assumed to be as long as the longest one.
 
     Args:
         outages: Duration of each outage in seconds.
         total: Monitored time in seconds.
-        level: Level of the two-sided interval.
-        typical: Assumed duration in seconds if there was no outage.
 
     Source:
         Fay and Feuer, Statistics in Medicine 16 (1997) 791-801.
     """
-    tail = (1 - level) / 2
     y = sum(outages) / total
     v = sum(d * d for d in outages) / total**2
-    w = max(outages, default=typical) / total
-    low = v / (2 * y) * chi_square_quantile(tail, 2 * y * y / v) if y else 0.0
+    w = max(outages, default=_TYPICAL_OUTAGE_SECONDS) / total
+    low = v / (2 * y) * chi_square_quantile(_TAIL, 2 * y * y / v) if y else 0.0
     y, v = y + w, v + w * w
-    high = v / (2 * y) * chi_square_quantile(1 - tail, 2 * y * y / v)
+    high = v / (2 * y) * chi_square_quantile(1 - _TAIL, 2 * y * y / v)
     return ConfidenceInterval(min(1.0, low), min(1.0, high))
 
 
-def mean_time_between_interval(
-    events: int, total: float, level: float = 0.95
-) -> ConfidenceInterval:
-    """Return the exact Poisson interval of the mean time between events; high may be infinite."""
-    tail = (1 - level) / 2
-    low = 2 * total / chi_square_quantile(1 - tail, 2 * events + 2)
-    high = math.inf if events == 0 else 2 * total / chi_square_quantile(tail, 2 * events)
+def mean_time_between_interval(events: int, total: float) -> ConfidenceInterval:
+    """Return the exact 95 % Poisson interval of the mean time between events; high may be inf."""
+    low = 2 * total / chi_square_quantile(1 - _TAIL, 2 * events + 2)
+    high = math.inf if events == 0 else 2 * total / chi_square_quantile(_TAIL, 2 * events)
     return ConfidenceInterval(low, high)
 
 

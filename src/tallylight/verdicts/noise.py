@@ -29,13 +29,7 @@ def false_alarm_rate(observed: FalseAlarmRate, default: float, policy: Policy) -
 
 
 def add_result(observed: FalseAlarmRate, *, is_bad: bool, is_settled: bool) -> FalseAlarmRate:
-    """Return the rate after one more result while up.
-
-    Args:
-        observed: The former rate.
-        is_bad: Whether the result was bad.
-        is_settled: Whether the layer is up beyond doubt, so that pending results count.
-    """
+    """Return the rate after one more result while up; once it is settled, pending results count."""
     pending_bad, pending_total = observed.pending_bad + is_bad, observed.pending_total + 1
     if not is_settled:
         return FalseAlarmRate(

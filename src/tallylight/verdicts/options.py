@@ -1,10 +1,11 @@
-"""The section `verdicts` of the configuration."""
+"""The section `verdicts` of the configuration, and the policy of a service that follows from it."""
 
 from datetime import timedelta
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from tallylight.catalogue.services import Service
 from tallylight.documents.parsers import Duration
 from tallylight.documents.section import Section
 from tallylight.model.status import Access
@@ -16,6 +17,10 @@ from tallylight.verdicts.policy import (
 )
 
 Probability = Annotated[float, Field(gt=0, lt=1)]
+
+DEFAULT_JOBS_TTL = timedelta(hours=6)
+"""How long evidence on jobs counts without generation probes: twice the interval of 3 hours that
+the rules were measured with (`docs/verdicts.md`)."""
 
 _DEFAULTS = Policy()
 
@@ -65,28 +70,27 @@ class PolicyOptions(Section):
         return self
 
     def policy(self, *, access: Access, api_ttl: timedelta, jobs_ttl: timedelta) -> Policy:
-        """Return the policy of one service.
-
-        Args:
-            access: How the service reaches its model.
-            api_ttl: How long evidence of free checks counts.
-            jobs_ttl: How long evidence on jobs counts.
-        """
+        """Return the policy of one service."""
         mtbf, mttr = DEFAULT_MTBF_AND_MTTR[access]
         return Policy(
             access=access,
-            mtbf=self.mtbf or mtbf,
-            mttr=self.mttr or mttr,
             likelihoods=REVERSE_LIKELIHOODS if access is Access.REVERSE else LIKELIHOODS,
-            down_at=self.down_at,
-            alert_at=self.alert_at,
-            up_at=self.up_at,
             api_ttl=api_ttl,
             jobs_ttl=jobs_ttl,
-            degraded_share=self.degraded_share,
-            degraded_least=self.degraded_least,
-            slow_factor=self.slow_factor,
             slow_min_jobs=self.degraded_least,
-            suspended_after=self.suspended_after,
-            shutdown_ahead=self.shutdown_ahead,
+            **dict(self) | {"mtbf": self.mtbf or mtbf, "mttr": self.mttr or mttr},
         )
+
+
+def service_policy(service: Service, options: PolicyOptions) -> Policy:
+    """Return the policy that a service is judged by.
+
+    Evidence on the API counts for two intervals; evidence on jobs counts for four, because the
+    budget may stretch the interval of an expensive probe to three.
+    """
+    intervals, upstream = service.probe_intervals, service.upstream
+    free = [each for each in (intervals.reach, intervals.credentials) if each is not None]
+    jobs = intervals.generation
+    api_ttl = 2 * min(free) + upstream.timeout if free else DEFAULT_JOBS_TTL
+    jobs_ttl = DEFAULT_JOBS_TTL if jobs is None else 4 * jobs + upstream.job_timeout
+    return options.policy(access=service.access, api_ttl=api_ttl, jobs_ttl=jobs_ttl)

@@ -15,12 +15,7 @@ _PRIOR_WEIGHT = 5
 
 
 class ExpectedOutages(NamedTuple):
-    """The outages that are expected of a service.
-
-    Args:
-        mean_time_between: Mean time between two outages of its jobs.
-        mean_duration: Mean duration of an outage.
-    """
+    """The outages that are expected of a service."""
 
     mean_time_between: timedelta
     mean_duration: timedelta

@@ -13,12 +13,15 @@ from typing import NamedTuple
 from tallylight.model.evidence import Evidence, Fault, Source
 from tallylight.model.ids import ProviderId
 
-_NO_RESPONSE_RULE = "exception:"
-"""Prefix of the classifier's rules for calls without any response."""
-
+_NO_RESPONSE_RULE = "exception:"  # prefix of the classifier's rules for calls without a response
 _SECOND_HAND = frozenset({Source.FEED, Source.CALENDAR})
-
 _MAX_PROVIDERS = 12
+_QUORUM = 3
+"""So many failing providers are enough. With fewer providers all must fail, and at least two: one
+alone proves nothing about our network."""
+
+_WINDOW = timedelta(minutes=2)  # failures this close together count as the same moment
+_MAX_AGE = timedelta(minutes=10)  # older calls are ignored
 
 
 class ProviderContact(NamedTuple):
@@ -34,17 +37,10 @@ class NetworkState:
     """The newest calls to each provider.
 
     Args:
-        window: Failures this close together count as the same moment.
-        max_age: Calls older than this are ignored.
-        quorum: So many failing providers are enough. With fewer providers all must fail, and at
-            least two: one alone proves nothing about our network.
         latest: The newest call to each of the last twelve providers, oldest first.
         last_success_at: The newest success at any provider.
     """
 
-    window: timedelta = timedelta(minutes=2)
-    max_age: timedelta = timedelta(minutes=10)
-    quorum: int = 3
     latest: tuple[ProviderContact, ...] = ()
     last_success_at: datetime | None = None
 
@@ -53,10 +49,10 @@ class NetworkState:
         """Tell whether our own network is down, as of the newest call."""
         if not self.latest:
             return False
-        last = self.latest[-max(2, self.quorum) :]
+        last = self.latest[-_QUORUM:]
         now = max(contact.at for contact in last)
         failing = sum(self._counts_against_us(contact, now) for contact in last)
-        return failing >= max(2, min(self.quorum, len(last)))
+        return failing >= max(2, len(last))
 
     @property
     def is_lossy(self) -> bool:
@@ -65,15 +61,15 @@ class NetworkState:
         At least half of the providers, and a quorum, did not respond within one moment. Others did,
         so the network is not down, and responses count.
         """
-        if len(self.latest) <= self.quorum:
+        if len(self.latest) <= _QUORUM:
             return False
-        oldest = max(contact.at for contact in self.latest) - self.window
+        oldest = max(contact.at for contact in self.latest) - _WINDOW
         failing = sum(each.is_failure and each.at >= oldest for each in self.latest)
-        return failing >= self.quorum and 2 * failing >= len(self.latest)
+        return failing >= _QUORUM and 2 * failing >= len(self.latest)
 
     def _counts_against_us(self, contact: ProviderContact, now: datetime) -> bool:
         is_after_success = self.last_success_at is None or contact.at > self.last_success_at
-        return contact.is_failure and is_after_success and contact.at >= now - self.window
+        return contact.is_failure and is_after_success and contact.at >= now - _WINDOW
 
 
 def observe_call(
@@ -87,15 +83,14 @@ def observe_call(
     last_success_at = network.last_success_at
     if not transport_failed:
         last_success_at = at if last_success_at is None else max(at, last_success_at)
-    oldest = at - network.max_age
+    oldest = at - _MAX_AGE
     kept = [contact for contact in network.latest if contact.at >= oldest]
     before = next((contact for contact in kept if contact.provider == provider), None)
     if before is None or before.at <= at:
         kept = [contact for contact in kept if contact is not before]
         kept.append(ProviderContact(provider, at, transport_failed))
-        kept.sort(key=_contact_time)
-    latest = tuple(kept[-max(2, network.quorum, _MAX_PROVIDERS) :])
-    return NetworkState(network.window, network.max_age, network.quorum, latest, last_success_at)
+        kept.sort(key=lambda contact: contact.at)
+    return NetworkState(tuple(kept[-_MAX_PROVIDERS:]), last_success_at)
 
 
 def was_reached(evidence: Evidence) -> bool | None:
@@ -112,18 +107,9 @@ def was_reached(evidence: Evidence) -> bool | None:
 
 
 def attribute_fault(network: NetworkState, evidence: Evidence) -> Evidence:
-    """Return evidence, its fault set to "ours" if our own network failed.
-
-    Args:
-        network: The state after the call of this evidence was observed.
-        evidence: The evidence.
-    """
+    """Return evidence whose call was observed, its fault set to "ours" if our network failed."""
     if evidence.failure is None or was_reached(evidence) is not False:
         return evidence
     if not (network.is_down or network.is_lossy):
         return evidence
     return replace(evidence, failure=replace(evidence.failure, fault=Fault.OURS))
-
-
-def _contact_time(contact: ProviderContact) -> datetime:
-    return contact.at

@@ -28,14 +28,7 @@ ReasonFacts = dict[str, str | int | float]
 def reasons(
     state: ServiceState, derived: DerivedStatus, policy: Policy, recovered_at: datetime | None
 ) -> tuple[Reason, ...]:
-    """Return the reasons of a status, at least one.
-
-    Args:
-        state: The state that the status was derived from.
-        derived: The status.
-        policy: The figures of the judge.
-        recovered_at: When trouble ended that only free checks had seen; None if none has.
-    """
+    """Return the reasons of a status, at least one."""
     main = _status_reasons(state, derived, policy)
     if recovered_at is not None:
         main = _recovered(state, recovered_at, policy)

@@ -14,10 +14,7 @@ from tallylight.verdicts.state import LayerStatus, Recovery, ServiceState, Troub
 def recovered(state: ServiceState, status: Status, since: datetime) -> Recovery:
     """Return the trouble under a new status, and when the trouble before UNKNOWN ended.
 
-    Args:
-        state: The state, still with the former verdict.
-        status: The new status.
-        since: When the new status began.
+    The state still holds the former verdict; `since` is when the new status began.
     """
     trouble, api = _trouble(state, status), state.api
     if status is not Status.UNKNOWN:

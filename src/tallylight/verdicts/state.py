@@ -55,7 +55,6 @@ class FalseAlarmRate:
         pending_bad: Bad results since the layer was last up beyond doubt.
         pending_total: Results since then.
         low: Lower end of the interval of the rate.
-        high: Its upper end.
     """
 
     bad: int = 0
@@ -93,8 +92,6 @@ class LayerState:
         outage_good: Good results within the outage that were followed by bad ones.
         outage_bad: Bad results within the outage.
         false_alarms: Learned while the layer was up.
-        recent_results: The newest results.
-        last_failure: The newest failure.
     """
 
     at: datetime
@@ -205,15 +202,12 @@ class JobHistory:
     """The history of jobs, beside the layer of jobs.
 
     Args:
-        last_delivery: The newest delivered video.
         minutes: Jobs by minute over the longer window of rule 6, oldest first.
         recent_deliveries: The newest deliveries with a duration, oldest first.
         daily_sketches: The baseline of durations: one sketch per day, oldest first.
         median_seconds: Median of the baseline; None while it has too few jobs.
         partial_failure_since: Since when jobs fail in part; None while they do not.
         slow_since: Since when jobs are slow; None while they are not.
-        minute_cap: The cap on callers' jobs.
-        outage_history: How often and for how long jobs were down.
         failure_baseline: The normal share of failures, from jobs that have left `minutes`.
     """
 
@@ -237,8 +231,6 @@ class FeedClaim:
         claimed_status: The newest claim that could be read.
         at: When that claim began.
         until: When a claimed maintenance is planned to end.
-        note: The headline of the page.
-        is_readable: Whether the page could be read the last time.
         lag_seconds: How long after the judge it reports outages, a moving average; None until it
             has reported one.
     """
@@ -283,8 +275,6 @@ class RetirementEvidence:
 
     Args:
         first: The first of them; all others have the same rule.
-        last_at: The time of the newest.
-        count: How many there are.
         listing_counted_at: When a list without the model last counted as evidence on jobs.
     """
 
@@ -323,21 +313,15 @@ class ServiceState:
     """The complete state of one service.
 
     Args:
-        service: The id of the service.
         at: The moment of the state.
         next_change_at: When time alone will next change something, None for never.
         api: The layer of free checks: reach and credentials.
         jobs: The layer of jobs: paid probes, callers' jobs, the feed.
-        verdict: The verdict that follows from all other parts.
-        job_history: The history of jobs.
-        feed: The provider's status page.
-        calendar: The calendar.
         named_failures: The newest failures that name a state or point at one, oldest first.
         retirement: Failures that say that the model no longer exists.
         blocked: The failure that shows that our key is refused or our balance empty.
         cleared_by_probe: A refusal of our key by a create that a credentials probe has cleared,
             until a create is accepted.
-        recovery: The trouble of the service, and its end.
     """
 
     service: ServiceId

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tallylight.model.evidence import FailureKind
 from tallylight.model.status import Status
 from tallylight.verdicts import named_failures
 from tallylight.verdicts.layers import probability
@@ -27,11 +26,6 @@ STATUS_RANK: Mapping[Status, int] = {
 }
 """Precedence: of two statuses the one with the higher rank is shown."""
 
-_STATUS_BY_KIND: Mapping[FailureKind, Status] = {
-    FailureKind.RISK_CONTROL: Status.RISK_CONTROL,
-    FailureKind.SUSPENDED: Status.SUSPENDED,
-    FailureKind.MAINTENANCE: Status.MAINTENANCE,
-}
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _NOT_FAILING = frozenset({Status.OPERATIONAL, Status.UNKNOWN})
 _TRUSTED_FEED_STATUSES = frozenset({Status.RISK_CONTROL, Status.SUSPENDED})
@@ -42,7 +36,6 @@ class DerivedStatus:
     """A status, before it is compared with the former one.
 
     Args:
-        status: The status.
         since: When its cause began.
         confidence: The probability that it is right.
         named_by: The failure that names the status, if one does.
@@ -149,7 +142,7 @@ def _named_status(
 ) -> DerivedStatus | None:
     named = named_failures.state_naming_failure(state, since, policy)
     if named is not None:
-        return DerivedStatus(_STATUS_BY_KIND[named.kind], since, p, named_by=named)
+        return DerivedStatus(Status(named.kind.value), since, p, named_by=named)
     signs = named_failures.risk_control_signs(state, since, policy)
     if signs is not None:
         return DerivedStatus(Status.RISK_CONTROL, since, p, signs=signs)

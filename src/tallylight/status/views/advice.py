@@ -24,11 +24,7 @@ class AdviceTableRow:
     """The result of one budget as text.
 
     Args:
-        budget: Budget per day.
         is_own: Whether it is the operator's own budget.
-        spend: Spending per day.
-        outages_seen: Share of the outages detected.
-        median_delay: Median delay of detection.
         wrong_time: Time with a wrong status per service and day.
     """
 
@@ -63,10 +59,7 @@ class BarChart:
     """A bar chart as SVG.
 
     Args:
-        title: The quantity shown.
         text: A text alternative for screen readers.
-        width: Width of the view box.
-        height: Height of the view box.
         baseline_y: The y of the bars' lower edge.
         bars: From left to right.
     """
@@ -84,8 +77,6 @@ class AdviceView:
     """The section "What your budget buys".
 
     Args:
-        is_computing: Whether the result is still being computed.
-        summary: The introductory sentences.
         rows: The table, by budget; the plain script last.
         charts: The outages detected, and the time with a wrong status.
         assumptions: The assumptions of the rehearsal, one sentence each.

@@ -27,7 +27,6 @@ class AtomFeed:
     """The feed.
 
     Args:
-        base_url: The page's address.
         updated: When an entry last changed.
         entries: Newest first.
     """

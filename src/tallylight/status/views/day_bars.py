@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 
 from tallylight.i18n import Translator
 from tallylight.i18n.formatting import format_day, format_percent
 from tallylight.i18n.labels import status_label
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval
-from tallylight.verdicts.availability import day_bars
+from tallylight.verdicts.availability import DayBar, day_bars
 
 #: From the bottom of the bar to its top, which is also from best to worst.
 _STACK = (
@@ -21,17 +21,11 @@ _STACK = (
     Status.RETIRED,
 )
 
-PITCH = 8
-"""Width of a day with its gap, in units of the SVG."""
-
-WIDTH = 6
-"""Width of a day."""
-
-HEIGHT = 34
-"""Height of a whole day."""
-
-_MARKS_HEIGHT = 9
-"""Height of the marks below the bar, which distinguish bad days without colour."""
+# In units of the SVG:
+PITCH = 8  # width of a day with its gap
+WIDTH = 6  # width of a day
+HEIGHT = 34  # height of a whole day
+_MARKS_HEIGHT = 9  # of the marks below the bar, which distinguish bad days without colour
 
 #: SVG paths relative to the bottom left of a day: a cross, a triangle, a square, a dash.
 _MARKS = {
@@ -42,29 +36,6 @@ _MARKS = {
 }
 
 _MIN_HEIGHT = 3.0  # a minute of outage must be visible
-
-
-@dataclass(frozen=True, slots=True)
-class DayShares:
-    """One day of UTC.
-
-    Args:
-        date: The day.
-        shares: Share of the day spent in each status, of its part that has passed; 0.0 to 1.0.
-    """
-
-    date: date
-    shares: Mapping[Status, float]
-
-    @property
-    def is_monitored(self) -> bool:
-        """Tell whether the status was known for any part of the day."""
-        return self.shares.get(Status.UNKNOWN, 0.0) < 1.0
-
-    @property
-    def worst(self) -> Status:
-        """Return the worst status of the day."""
-        return next((s for s in reversed(_STACK) if self.shares.get(s)), Status.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +51,6 @@ class UptimeBar:
     """A bar as SVG.
 
     Args:
-        width: Width of the view box.
-        height: Height of the view box.
         paths: SVG path data by status, to be filled with the status's colour.
         text: A text alternative for screen readers.
     """
@@ -94,31 +63,25 @@ class UptimeBar:
 
 def daily_shares(
     intervals: Sequence[StatusInterval], now: datetime, count: int
-) -> tuple[DayShares, ...]:
-    """Return the last days up to today, oldest first.
-
-    Args:
-        intervals: Oldest first, not overlapping; gaps count as UNKNOWN.
-        now: The end of the last day, which counts as far as it has passed.
-        count: Number of days.
-    """
+) -> tuple[DayBar, ...]:
+    """Return the last days up to today, oldest first; today counts as far as it has passed."""
     today = datetime.combine(now.date(), time(), now.tzinfo)
     first = today - timedelta(days=count - 1)
-    days = [DayShares(each.day, each.shares) for each in day_bars(intervals, first, now)]
-    if now == today:  # at midnight no part of today has passed
-        days.append(DayShares(now.date(), {Status.UNKNOWN: 1.0}))
-    return tuple(days)
+    days = day_bars(intervals, first, now)
+    # At midnight no part of today has passed.
+    return days if now > today else (*days, DayBar(now.date(), {Status.UNKNOWN: 1.0}))
 
 
-def uptime_bar(days: Sequence[DayShares], to: Translator) -> UptimeBar:
+def uptime_bar(days: Sequence[DayBar], to: Translator) -> UptimeBar:
     """Return the bar of some days."""
     outlines: dict[Status, list[str]] = {}
     for number, each in enumerate(days):
         x = number * PITCH
         for status, y, height in _stacked(each):
             outlines.setdefault(status, []).append(f"M{x} {y:g}h{WIDTH}v{height:g}h-{WIDTH}z")
-        if each.is_monitored and each.worst in _MARKS:
-            outlines.setdefault(each.worst, []).append(f"M{x} {HEIGHT}{_MARKS[each.worst]}")
+        worst = _worst(each)
+        if each.is_monitored and worst in _MARKS:
+            outlines.setdefault(worst, []).append(f"M{x} {HEIGHT}{_MARKS[worst]}")
     return UptimeBar(
         width=len(days) * PITCH - (PITCH - WIDTH),
         height=HEIGHT + _MARKS_HEIGHT,
@@ -127,12 +90,12 @@ def uptime_bar(days: Sequence[DayShares], to: Translator) -> UptimeBar:
     )
 
 
-def day_columns(days: Sequence[DayShares], to: Translator) -> tuple[DayColumn, ...]:
+def day_columns(days: Sequence[DayBar], to: Translator) -> tuple[DayColumn, ...]:
     """Return the hover areas of a bar, one for each day."""
     return tuple(DayColumn(n * PITCH, day_title(day, to)) for n, day in enumerate(days))
 
 
-def day_title(day: DayShares, to: Translator) -> str:
+def day_title(day: DayBar, to: Translator) -> str:
     """Return a day as text: "3 November 2026: Operational 98%, Suspended 2%"."""
     if not day.is_monitored:
         text = to.gettext("not monitored")
@@ -144,10 +107,10 @@ def day_title(day: DayShares, to: Translator) -> str:
             for status in (*_STACK, Status.UNKNOWN)
             if day.shares.get(status)
         )
-    return to.gettext("%(label)s: %(text)s") % {"label": format_day(day.date, to), "text": text}
+    return to.gettext("%(label)s: %(text)s") % {"label": format_day(day.day, to), "text": text}
 
 
-def _stacked(day: DayShares) -> list[tuple[Status, float, float]]:
+def _stacked(day: DayBar) -> list[tuple[Status, float, float]]:
     """Return each status of a day with its y and its height; unknown time is left empty."""
     if not day.is_monitored:
         return [(Status.UNKNOWN, HEIGHT - 2.0, 2.0)]
@@ -166,10 +129,14 @@ def _stacked(day: DayShares) -> list[tuple[Status, float, float]]:
     return stacked
 
 
-def _text_summary(days: Sequence[DayShares], to: Translator) -> str:
+def _worst(day: DayBar) -> Status:
+    return next((s for s in reversed(_STACK) if day.shares.get(s)), Status.UNKNOWN)
+
+
+def _text_summary(days: Sequence[DayBar], to: Translator) -> str:
     counts: dict[Status, int] = {}
     for each in days:
-        counts[each.worst] = counts.get(each.worst, 0) + 1
+        counts[_worst(each)] = counts.get(_worst(each), 0) + 1
     statuses = to.gettext(", ").join(
         to.gettext("%(label)s: %(text)s")
         % {

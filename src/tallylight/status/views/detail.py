@@ -1,6 +1,6 @@
 """The evidence and the fact sheet of one service, as its page shows them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,10 +18,7 @@ class EvidenceView:
     """One piece of evidence as a table row.
 
     Args:
-        at: When it was observed.
-        source: The name of its source.
         outcome: "good", "bad" or "neutral" for the service.
-        symbol: The outcome as a symbol.
         result: The kind of failure or the reported status in words.
         upstream_text: The upstream's message, or "".
         latency: The response time or the job's duration, or "".
@@ -37,19 +34,11 @@ class EvidenceView:
 
 
 @dataclass(frozen=True, slots=True)
-class SheetLine:
-    """One line of a fact sheet."""
-
-    label: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
 class SheetView:
-    """A fact sheet as text."""
+    """A fact sheet as text; its lines are values by label."""
 
     title: str
-    lines: tuple[SheetLine, ...]
+    lines: Mapping[str, str]
     notes: str
     sources: tuple[str, ...]
     as_of: str
@@ -82,7 +71,7 @@ def sheet_view(sheet: FactSheet, to: Translator) -> SheetView:
     }
     return SheetView(
         title=sheet.title,
-        lines=tuple(SheetLine(label, value) for label, value in lines.items() if value),
+        lines={label: value for label, value in lines.items() if value},
         notes=sheet.notes,
         sources=sheet.sources,
         as_of=format_day(sheet.as_of, to),

@@ -34,7 +34,6 @@ class Overview:
     """The status of all services.
 
     Args:
-        headline: The summary in one sentence.
         counts: Number of services in each status, worst first.
         network_notice: A notice that our own network is down, or "".
     """

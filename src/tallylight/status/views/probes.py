@@ -52,14 +52,6 @@ class ProbeView:
     at: Timestamp
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetView:
-    """A limit and its use as text."""
-
-    label: str
-    text: str
-
-
 def probe_views(
     probes: Sequence[UpcomingProbe], now: datetime, to: Translator
 ) -> tuple[ProbeView, ...]:
@@ -67,18 +59,15 @@ def probe_views(
     return tuple(ProbeView(depth_label(a.depth, to), timestamp(a.at, now, to)) for a in probes)
 
 
-def budget_views(usage: Sequence[BudgetUsage], to: Translator) -> tuple[BudgetView, ...]:
-    """Return the limits of one service as text."""
+def budget_views(usage: Sequence[BudgetUsage], to: Translator) -> dict[str, str]:
+    """Return the use of each limit of one service as text, by the name of its window."""
     labels = {
         "1h": to.gettext("Last hour"),
         "24h": to.gettext("Last 24 hours"),
         "30d": to.gettext("Last 30 days"),
     }
-    return tuple(
-        BudgetView(
-            labels[each.window],
-            to.gettext("%(spent)s of %(limit)s")
-            % {"spent": format_usd(each.spent), "limit": format_usd(each.limit)},
-        )
+    return {
+        labels[each.window]: to.gettext("%(spent)s of %(limit)s")
+        % {"spent": format_usd(each.spent), "limit": format_usd(each.limit)}
         for each in usage
-    )
+    }

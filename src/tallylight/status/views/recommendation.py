@@ -111,10 +111,7 @@ class RecommendationView:
     """A recommendation as text.
 
     Args:
-        purpose: The name of the policy.
-        policy_description: How the policy ranks services.
         rows: The ranked services, the best first.
-        excluded: The other services.
         combined_success: The success rate if all are tried in turn, or "" if none is ranked.
     """
 

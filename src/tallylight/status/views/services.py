@@ -49,10 +49,6 @@ class ServiceRow:
     Texts are properties, because no output shows all of them and the page holds a thousand rows.
 
     Args:
-        service: The service.
-        verdict: Its verdict.
-        to: The reader's language.
-        latest: Its latest evidence by source.
         intervals: Its status intervals of the last 90 days; empty where no output shows uptime.
     """
 
@@ -151,7 +147,6 @@ class FeedView:
 
     Args:
         status: The reported status; UNKNOWN if the page cannot be read.
-        status_label: The same in words.
         note: The page's headline, or "".
         at: When the page began to report it.
         differs: Whether it contradicts our verdict.

@@ -17,6 +17,7 @@ from tallylight.i18n import Translator
 from tallylight.i18n.labels import status_label
 from tallylight.i18n.reasons import reason_sentence
 from tallylight.model.evidence import Evidence
+from tallylight.model.ids import IncidentId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, IncidentUpdate, ReasonCode
 from tallylight.status.views.incidents import incident_title
@@ -93,13 +94,7 @@ def statuspage_status(statuses: Sequence[Status]) -> StatuspageStatus:
 
 
 def statuspage_component(row: ServiceRow, position: int, page_id: str) -> StatuspageComponent:
-    """Return a service as a component.
-
-    Args:
-        row: The service.
-        position: Its position on the page, starting at 1.
-        page_id: The page that it belongs to.
-    """
+    """Return a service as a component of a page, whose positions start at 1."""
     first_known = next(
         (each.start for each in row.intervals if each.status is not Status.UNKNOWN),
         row.verdict.since,
@@ -131,14 +126,7 @@ def is_maintenance(incident: Incident) -> bool:
 def statuspage_incident(
     incident: Incident, component: StatuspageComponent, base: str, to: Translator
 ) -> StatuspageIncident:
-    """Return an incident in Statuspage's shape.
-
-    Args:
-        incident: The incident.
-        component: Its service.
-        base: The page's address.
-        to: The language of its texts.
-    """
+    """Return an incident in Statuspage's shape; `base` is the page's address."""
     updates = [
         _update(incident, number, _incident_status(incident, number), component, to)
         for number in range(len(incident.updates))
@@ -191,23 +179,18 @@ def statuspage_planned_maintenance(
     plan: Evidence, component: StatuspageComponent, base: str, to: Translator
 ) -> StatuspageMaintenance:
     """Return an upcoming maintenance that the official status page announces."""
-    start, note = rfc3339(plan.at), plan.note or status_label(Status.MAINTENANCE, to)
+    id_ = IncidentId(f"{component.id}-{plan.at:%Y%m%dT%H%M%S}")
+    planned = Incident(id_, plan.service, plan.at, None, Status.MAINTENANCE, ())
+    note = plan.note or status_label(Status.MAINTENANCE, to)
+    own = {
+        "name": to.gettext("%(label)s: %(text)s") % {"label": component.name, "text": note},
+        "shortlink": f"{base}/services/{component.id}",
+    }
     return StatuspageMaintenance(
-        id=f"{component.id}-{plan.at:%Y%m%dT%H%M%S}",
-        name=to.gettext("%(label)s: %(text)s") % {"label": component.name, "text": note},
+        **_common_fields(planned, component, base, to) | own,
         status="scheduled",
-        impact="maintenance",
-        created_at=start,
-        updated_at=start,
-        started_at=start,
-        monitoring_at=None,
-        resolved_at=None,
-        shortlink=f"{base}/services/{component.id}",
-        page_id=component.page_id,
-        reminder_intervals=None,
         incident_updates=[],
-        components=[component],
-        scheduled_for=start,
+        scheduled_for=rfc3339(plan.at),
         scheduled_until=rfc3339(plan.until or plan.at),
     )
 

@@ -31,10 +31,6 @@ class UptimeWindow(StrEnum):
         """Return its length."""
         return _WINDOWS[self][0]
 
-    def label(self, to: Translator) -> str:
-        """Return its name."""
-        return to.gettext(_WINDOWS[self][1])
-
 
 _WINDOWS: Mapping[UptimeWindow, tuple[timedelta, str]] = {
     UptimeWindow.HOUR: (timedelta(hours=1), gettext_noop("1 hour")),
@@ -50,18 +46,14 @@ class UptimeView:
     """The uptime over one window.
 
     Args:
-        window: The window.
-        label: Its name.
         text: The uptime with its coverage: "99.2% uptime (monitored 87% of the time)".
         uptime: Usable share of the monitored time, 0.0 to 1.0; None if too little was monitored.
         coverage: Monitored share of the time, 0.0 to 1.0, without maintenance and retirement.
-        coverage_text: The coverage as text.
         low: Lower end of the uptime's 95% interval; None if the uptime is.
         high: Upper end of the uptime's 95% interval; None if the uptime is.
         interval: The 95% interval as text, or "".
         degraded: Usable but degraded share of the monitored time; None if the uptime is.
         outages: Number of periods in which the service was not usable.
-        seconds: Seconds spent in each status.
     """
 
     window: UptimeWindow
@@ -88,7 +80,7 @@ def uptime_view(
     coverage = availability.coverage or 0.0
     return UptimeView(
         window=window,
-        label=window.label(to),
+        label=to.gettext(_WINDOWS[window][1]),
         text=format_uptime(uptime_text(availability), coverage, to),
         uptime=availability.uptime,
         coverage=coverage,
