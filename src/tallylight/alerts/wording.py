@@ -50,14 +50,26 @@ def _title(  # noqa: C901, PLR0911  # one case per kind
         case NotificationKind.NETWORK_UP:
             return to.gettext("Our own network is up again")
         case NotificationKind.KEY_BLOCKED:
-            return to.gettext("Our own access is blocked: %s") % names
+            return _blocked(notification, to) % {
+                "upstream": notification.facts["upstream"],
+                "names": names,
+            }
         case NotificationKind.KEY_ACCEPTED:
-            return to.gettext("Our own access works again: %s") % names
+            return to.gettext("Your access to '%(upstream)s' works again: %(names)s") % {
+                "upstream": notification.facts["upstream"],
+                "names": names,
+            }
         case NotificationKind.SHUTDOWN_AHEAD:
             return to.gettext("%(names)s: shuts down on %(day)s") % {
                 "names": names,
                 "day": format_day(date.fromisoformat(str(notification.facts["date"])), to),
             }
+
+
+def _blocked(notification: Notification, to: Translator) -> str:
+    if notification.facts["failure"] == FailureKind.QUOTA:
+        return to.gettext("Your balance at '%(upstream)s' is used up: %(names)s")
+    return to.gettext("Your key for '%(upstream)s' is refused: %(names)s")
 
 
 def _body(notification: Notification, name_of: NameOf, to: Translator) -> Iterable[str]:

@@ -22,7 +22,7 @@ class BoardStorage(Protocol):
     async def record_transitions(
         self, records: Callable[[], Sequence[TransitionRecord]], /
     ) -> None:
-        """Store transitions, as they are at the moment of writing, with all evidence before them."""
+        """Store transitions as they are when they are written, with all evidence before them."""
         ...
 
     async def save_snapshots(self, snapshot: Callable[[], Mapping[ServiceId, str]], /) -> None:
@@ -36,7 +36,7 @@ class BoardStorage(Protocol):
     def replay(
         self, services: Collection[ServiceId], cursors: Mapping[ServiceId, int], since: datetime, /
     ) -> AsyncIterator[EvidenceRecord]:
-        """Yield the evidence after the cursor of each service's snapshot; without one, since then."""
+        """Yield each service's evidence after its snapshot's cursor; without one, since then."""
         ...
 
     async def evidence_after(self, cursor: int, /) -> Sequence[EvidenceRecord]:

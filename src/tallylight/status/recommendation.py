@@ -11,6 +11,7 @@ from tallylight.catalogue.services import Service
 from tallylight.model.verdict import Verdict
 
 SIZE_PATTERN = r"^([1-9]\d{1,4}x[1-9]\d{1,4})?$"
+_SIZE = re.compile(SIZE_PATTERN)
 """A size such as "1280x720", or an empty text."""
 
 MAX_SECONDS = 3600
@@ -18,7 +19,7 @@ MAX_SECONDS = 3600
 
 def is_valid_size(text: str) -> bool:
     """Tell whether a text is a size, or empty."""
-    return re.fullmatch(SIZE_PATTERN, text) is not None
+    return _SIZE.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

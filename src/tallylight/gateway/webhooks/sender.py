@@ -99,7 +99,9 @@ class WebhookSender:
                 async with asyncio.TaskGroup() as tasks:
                     workers = [tasks.create_task(self._clean_up(), name="webhooks")]
                     for name, endpoint in endpoints.items():
-                        serving = self._serve_endpoint(_Endpoint(name, endpoint, session))
+                        serving = self._serve_endpoint(
+                            _Endpoint(name, endpoint, session), endpoints
+                        )
                         workers.append(tasks.create_task(serving, name=f"webhooks {name}"))
                     # A reload makes another mapping; endpoints that answered 410 are tried again.
                     while self._endpoints() is endpoints:
@@ -107,11 +109,13 @@ class WebhookSender:
                     for worker in workers:
                         worker.cancel()
 
-    async def _serve_endpoint(self, endpoint: "_Endpoint") -> Never:
+    async def _serve_endpoint(self, endpoint: "_Endpoint", configured: WebhookEndpoints) -> Never:
         while True:
             is_busy = False
             try:
-                is_busy = await self._deliver_due(endpoint)
+                # Once a reload has replaced the endpoints, the new ones deliver what is due.
+                if self._endpoints() is configured:
+                    is_busy = await self._deliver_due(endpoint)
             except StorageError as error:
                 log.warning(
                     "webhooks.storage_unavailable", endpoint=endpoint.name, error=str(error)
