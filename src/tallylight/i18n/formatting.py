@@ -68,6 +68,11 @@ def format_relative(at: datetime, now: datetime, to: Translator) -> str:
     return to.gettext("%s ago") % _largest_unit(now - at, to)
 
 
+def format_age(at: datetime, now: datetime, to: Translator) -> str:
+    """Return how long ago a time is in its largest unit: "35 days", "40 s"."""
+    return _largest_unit(max(now - at, timedelta()), to)
+
+
 def format_percent(ratio: float, to: Translator, *, digits: int = 1) -> str:
     """Return a share (0.0 to 1.0) in percent; only 1.0 is shown as 100%, and only 0.0 as 0%.
 

@@ -106,16 +106,27 @@ function listen() {
 const near = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
 const far = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 
-function ago(seconds) {
+function largestUnit(seconds) {
   for (const [unit, length] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
-    if (Math.abs(seconds) >= length) return near.format(-Math.trunc(seconds / length), unit);
+    if (Math.abs(seconds) >= length) return [Math.trunc(seconds / length), unit];
   }
-  return near.format(-Math.trunc(seconds), "second");
+  return [Math.trunc(seconds), "second"];
+}
+
+function ago(seconds) {
+  const [count, unit] = largestUnit(seconds);
+  return near.format(-count, unit);
+}
+
+function age(seconds) {
+  const [count, unit] = largestUnit(Math.max(seconds, 0));
+  return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" }).format(count);
 }
 
 function updateTimes(root) {
-  root.querySelectorAll("time[data-ago]").forEach((time) => {
-    time.textContent = ago((Date.now() + clockOffset - Date.parse(time.dateTime)) / 1000);
+  root.querySelectorAll("time[data-ago], time[data-age]").forEach((time) => {
+    const seconds = (Date.now() + clockOffset - Date.parse(time.dateTime)) / 1000;
+    time.textContent = "age" in time.dataset ? age(seconds) : ago(seconds);
     time.title = far.format(new Date(time.dateTime));
   });
   root.querySelectorAll("time[data-when]").forEach((time) => {

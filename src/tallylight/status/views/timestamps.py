@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tallylight.i18n import Translator
-from tallylight.i18n.formatting import format_moment_near, format_relative
+from tallylight.i18n.formatting import format_age, format_moment_near, format_relative
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,17 +14,24 @@ class Timestamp:
     Args:
         iso: RFC 3339, for `<time datetime>`.
         text: As text, in UTC.
-        ago: Relative to the time at which the page was made.
+        ago: Relative to the time at which the page was made: "5 h ago".
+        age: The same as a duration: "5 h".
     """
 
     iso: str
     text: str
     ago: str
+    age: str
 
 
 def timestamp(at: datetime, now: datetime, to: Translator) -> Timestamp:
     """Return a time as the pages show it."""
-    return Timestamp(rfc3339(at), format_moment_near(at, now, to), format_relative(at, now, to))
+    return Timestamp(
+        iso=rfc3339(at),
+        text=format_moment_near(at, now, to),
+        ago=format_relative(at, now, to),
+        age=format_age(at, now, to),
+    )
 
 
 def rfc3339(at: datetime) -> str:
