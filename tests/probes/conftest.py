@@ -98,7 +98,7 @@ class ProbeEnvironment:
             assert sum(entry.amount for entry in ours) >= round(billed, 6)
 
 
-_PATIENCE = timedelta(seconds=1)
+_PATIENCE = timedelta(seconds=3)
 
 
 def service_of(  # noqa: PLR0913  # each has its default
@@ -107,8 +107,8 @@ def service_of(  # noqa: PLR0913  # each has its default
     *,
     bills: BillingBasis = BillingBasis.DELIVERIES,
     budget: Budget | None = None,
-    timeout: float = 1.0,
-    job_timeout: float = 60.0,
+    timeout: float = 3.0,
+    job_timeout: float = 3600.0,
     dialect: str = "",
     base_url: str = "",
 ) -> Service:

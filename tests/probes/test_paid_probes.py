@@ -212,7 +212,7 @@ async def test_an_unresolved_attempt_in_doubt_counts_as_paid_and_is_never_sent_a
 
 @pytest.mark.parametrize("name", [OFFICIAL, RELAY])
 async def test_a_job_that_stalls_is_given_up_and_counts_as_paid(start: Start, name: str) -> None:
-    env = await start(name)
+    env = await start(name, job_timeout=60.0)
     env.set_faults(name, {"kind": "stall"})
 
     found = await env.generate(name)
@@ -249,7 +249,7 @@ async def test_a_stream_that_stalls_is_given_up_too(start: Start) -> None:
 async def test_polls_that_fail_for_a_while_do_not_end_a_job(
     start: Start, set_faults: FaultSpec
 ) -> None:
-    env = await start(OFFICIAL, timeout=0.2)
+    env = await start(OFFICIAL)
     env.set_faults(OFFICIAL, {**set_faults, "doors": ["poll"]})
     generating = asyncio.create_task(env.generate(OFFICIAL))
     await env.wait_for_requests(OFFICIAL, "poll")
@@ -262,7 +262,7 @@ async def test_polls_that_fail_for_a_while_do_not_end_a_job(
 
 
 async def test_a_job_that_the_upstream_keeps_denying_counts_as_lost(start: Start) -> None:
-    env = await start(OFFICIAL, job_timeout=600.0)
+    env = await start(OFFICIAL)
     body = {"error": {"message": "Video not found", "type": "invalid_request_error"}}
     lost = {"kind": "refuse", "http_status": 404, "body": body, "doors": ["poll"]}
     env.set_faults(OFFICIAL, lost)
@@ -277,7 +277,7 @@ async def test_a_job_that_the_upstream_keeps_denying_counts_as_lost(start: Start
 
 
 async def test_a_key_that_is_refused_at_every_poll_is_our_own_fault(start: Start) -> None:
-    env = await start(OFFICIAL)
+    env = await start(OFFICIAL, job_timeout=60.0)
     env.set_faults(OFFICIAL, {**refuse("auth"), "doors": ["poll"]})
 
     found = await env.generate(OFFICIAL)
