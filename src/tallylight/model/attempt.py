@@ -1,24 +1,22 @@
 """An attempt: one submission of an order to one service."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
 
+from tallylight.model.attempt_state import (
+    END_STATES,
+    AttemptEvent,
+    AttemptState,
+    MoneyEffect,
+    step,
+)
 from tallylight.model.evidence import Failure
-from tallylight.model.ids import NO_VIDEO, AttemptId, ServiceId, VideoId
-from tallylight.model.ledger import EntryId, Purpose
+from tallylight.model.ids import AttemptId, ServiceId, VideoId
+from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
 from tallylight.model.order import Order
 
-
-class AttemptState(StrEnum):
-    """The state of an attempt."""
-
-    INTENDED = "intended"  # about to be sent
-    ACCEPTED = "accepted"  # the upstream has a job for it
-    REFUSED = "refused"  # the upstream has none: nothing was billed
-    IN_DOUBT = "in_doubt"  # sent, but it is unknown whether the upstream has a job for it
-    DELIVERED = "delivered"
-    FAILED = "failed"
+_WORKED_ON = frozenset({AttemptEvent.WORKING, AttemptEvent.DONE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +24,22 @@ class Attempt:
     """One submission to one service.
 
     Args:
+        order: What the service was asked for.
         model: The id of the model on the wire.
         entry: The ledger entry that reserves its cost.
         intended_at: The moment it was recorded, just before it was sent.
+        video: The video that it is for.
+        number: The number of the attempt at that video, starting at 1.
+        send_within: Time from the intent in which its first byte is sent, or it never is.
+        answer_within: Time from the intent in which its response is awaited.
         job: The upstream's id of its job, "" while it has none.
         doubt_reason: Why it was unknown whether it was accepted, "" if it never was in doubt.
-        video: The caller's video that it is for, "" for a probe.
-        number: The number of the attempt at that video, starting at 1; 0 for a probe.
+        doubt_rule: The rule of the failure behind that doubt, by which doubts are compared.
+        made: What the service says it made.
+        cost: What it cost in USD, told by the upstream or computed from what was made; None if
+            only the estimate is known.
         started_at: The moment the upstream was first seen working on it.
         rendered_at: The moment the upstream was first seen to have finished it.
-        given_up_at: The moment from which its result is no longer awaited, though it has not ended.
     """
 
     id: AttemptId
@@ -45,19 +49,114 @@ class Attempt:
     model: str
     entry: EntryId
     intended_at: datetime
+    video: VideoId
+    number: int
+    send_within: timedelta = timedelta()
+    answer_within: timedelta = timedelta()
     state: AttemptState = AttemptState.INTENDED
     accepted_at: datetime | None = None
     ended_at: datetime | None = None
     job: str = ""
     doubt_reason: str = ""
+    doubt_rule: str = ""
     failure: Failure | None = None
-    video: VideoId = NO_VIDEO
-    number: int = 0
+    made: "Made | None" = None
+    cost: Decimal | None = None
     started_at: datetime | None = None
     rendered_at: datetime | None = None
-    given_up_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:
         """Return whether it has not ended."""
-        return self.ended_at is None
+        return self.state not in END_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a service says it made; a member that it does not tell is 0 or ""."""
+
+    seconds: int = 0
+    size: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """The progress of a job: whether the upstream works on it, and percent if known."""
+
+    is_working: bool
+    percent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptChange:
+    """An event of an attempt, with what became known by it.
+
+    Args:
+        job: The upstream's id of its job, "" if it is not told.
+        failure: Why it failed, was refused, or is in doubt.
+        cost: What it cost in USD; None if the event does not tell.
+    """
+
+    attempt: AttemptId
+    event: AttemptEvent
+    at: datetime
+    job: str = ""
+    failure: Failure | None = None
+    progress: JobProgress | None = None
+    made: Made | None = None
+    cost: Decimal | None = None
+
+
+def changed_attempt(attempt: Attempt, change: AttemptChange) -> Attempt:
+    """Return an attempt after an event."""
+    state, _ = step(attempt.state, change.event)
+    is_end = attempt.is_open and state in END_STATES
+    becomes_doubtful = state is not attempt.state and state in {
+        AttemptState.IN_DOUBT,
+        AttemptState.MISSING,
+    }
+    has_job = bool(change.job) and (not attempt.job or change.event is AttemptEvent.ACCEPTED)
+    is_worked_on = change.event in _WORKED_ON or (
+        change.progress is not None and change.progress.is_working
+    )
+    is_accepted = attempt.accepted_at is None and state in {
+        AttemptState.ACCEPTED,
+        AttemptState.RENDERED,
+    }
+    failure = change.failure
+    return replace(
+        attempt,
+        state=state,
+        job=change.job if has_job else attempt.job,
+        accepted_at=change.at if is_accepted else attempt.accepted_at,
+        started_at=attempt.started_at or (change.at if is_worked_on else None),
+        rendered_at=attempt.rendered_at
+        or (change.at if change.event is AttemptEvent.DONE else None),
+        ended_at=change.at if is_end else attempt.ended_at,
+        failure=failure if is_end and failure is not None else attempt.failure,
+        doubt_reason=(failure.text or failure.rule)
+        if becomes_doubtful and failure is not None
+        else attempt.doubt_reason,
+        doubt_rule=failure.rule if becomes_doubtful and failure is not None else attempt.doubt_rule,
+        made=change.made or attempt.made,
+        cost=attempt.cost if change.cost is None else change.cost,
+    )
+
+
+def changed_entry(entry: LedgerEntry, before: Attempt, change: AttemptChange) -> LedgerEntry:
+    """Return the ledger entry of an attempt after an event.
+
+    It is settled at what the attempt cost, else at the estimate. A cost that is told after the
+    end corrects a settled entry.
+    """
+    _, effect = step(before.state, change.event)
+    cost = before.cost if change.cost is None else change.cost
+    if effect is MoneyEffect.RELEASE:
+        return replace(entry, state=EntryState.RELEASED, amount=Decimal(0))
+    if effect is MoneyEffect.SETTLE or (
+        entry.state is EntryState.SETTLED and change.cost is not None
+    ):
+        amount = entry.estimate if cost is None else cost
+        return replace(entry, state=EntryState.SETTLED, amount=amount)
+    return entry

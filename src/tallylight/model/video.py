@@ -1,11 +1,12 @@
 """A video: the request of a caller and its outcome."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from tallylight.model.attempt import Made
 from tallylight.model.ids import NO_SERVICE, NO_VIDEO, KeyId, ServiceId, VideoId
 from tallylight.model.order import Operation, Order, Reference
 
@@ -17,6 +18,13 @@ class VideoStatus(StrEnum):
     IN_PROGRESS = "in_progress"
     COMPLETED = "completed"
     FAILED = "failed"
+
+
+class VideoKind(StrEnum):
+    """Who asked for a video."""
+
+    VIDEO = "video"  # a caller
+    PROBE = "probe"  # tallylight itself, to see whether a service delivers
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +65,28 @@ class VideoError:
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """One video that a caller requested.
+    """One video that a caller requested, or that a paid probe orders.
+
+    The three of `owner`, `epoch` and `revision` name the version of its row. A decision is written
+    only to the version that it was made from.
 
     Args:
         key: The gateway key of the caller, "" if none is needed.
-        seconds: The requested length; for an extension, the length of the whole video.
+        model: The route; for a probe, the service.
+        seconds: The requested length, as asked; for an extension, the length of the whole video.
+        size: The requested size, as asked.
+        owner: The process that follows it, "" if none does.
+        epoch: How often it changed hands.
+        revision: How often its rows were written.
         deadline: The time after which the video fails if it is not delivered.
-        idempotency_key: The idempotency key of the request, "" for none.
         fingerprint: A digest of the request's content, by which a repetition is recognized.
         progress: Its progress from 0 to 100; never falls.
         service: The service that makes or delivered it; "" before the first acceptance.
         attempts: The number of attempts.
         cost: Their cost in USD, as far as it is known.
-        substitutions: By field, the requested value and the one that was ordered instead.
+        substitutions: By field, the requested value and the one that the attempt that counts
+            ordered instead.
+        made: What the service that delivered it says it made; None before.
         started_at: The time a service was first seen working on it.
         expires_at: The time its content is deleted, None if it is kept.
         asset: The key of its content in the asset store, "" if it is not there.
@@ -84,15 +101,18 @@ class Video:
     created_at: datetime
     deadline: datetime
     params: CreateParams = field(default_factory=CreateParams)
-    idempotency_key: str = ""
     fingerprint: str = ""
+    kind: VideoKind = VideoKind.VIDEO
     owner: str = ""
+    epoch: int = 1
+    revision: int = 1
     status: VideoStatus = VideoStatus.QUEUED
     progress: int = 0
     service: ServiceId = NO_SERVICE
     attempts: int = 0
     cost: Decimal = Decimal(0)
     substitutions: Mapping[str, str] = field(default_factory=dict)
+    made: Made | None = None
     error: VideoError | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -116,3 +136,35 @@ class Video:
             characters=self.params.characters,
             extras=self.params.extras,
         )
+
+
+_PROGRESS_ORDER = (VideoStatus.QUEUED, VideoStatus.IN_PROGRESS)
+
+
+def with_progress(  # the fields that a job's progress may change
+    video: Video,
+    status: VideoStatus,
+    percent: int | None,
+    *,
+    service: ServiceId = NO_SERVICE,
+    started_at: datetime | None = None,
+) -> Video:
+    """Return a video with newer progress; for its caller neither status nor progress goes back.
+
+    Args:
+        video: The video before; one that has ended stays as it is.
+        status: Status of its job.
+        percent: Progress of its job in percent, if known.
+        service: Service that works on it; "" keeps the present one.
+        started_at: When work started; None keeps the present time.
+    """
+    if video.is_terminal:
+        return video
+    further = max(status, video.status, key=_PROGRESS_ORDER.index)
+    return replace(
+        video,
+        status=further,
+        progress=max(video.progress, min(percent or 0, 99)),  # 100 once it is downloaded
+        service=service or video.service,
+        started_at=video.started_at or started_at,
+    )

@@ -129,9 +129,6 @@ ledger_table = Table(
     Column("payer", Text, nullable=False, server_default=""),  # the caller's gateway key
 )
 Index("ledger_at", ledger_table.c.at_us)
-_partial_index(
-    "ledger_payer", ledger_table.c.payer != "", ledger_table.c.payer, ledger_table.c.at_us
-)
 
 attempts_table = Table(
     "attempts",
@@ -151,26 +148,31 @@ attempts_table = Table(
     Column("job", Text, nullable=False),
     Column("doubt", Text, nullable=False),
     *failure_columns(),
-    # The caller's video, and the number of the attempt at it from 1; "" and 0 for a probe.
     Column("video", Text, nullable=False, server_default=""),
-    Column("number", Integer, nullable=False, server_default="0"),
+    Column("number", Integer, nullable=False, server_default="0"),  # at its video, from 1
     Column("started_at_us", MicrosecondTimestamp),
     Column("rendered_at_us", MicrosecondTimestamp),
-    Column("given_up_at_us", MicrosecondTimestamp),
+    # Both from `intended_at_us`: until when the first byte is sent, and the response awaited.
+    Column("send_within_us", MicrosecondInterval, nullable=False, server_default="0"),
+    Column("answer_within_us", MicrosecondInterval, nullable=False, server_default="0"),
+    Column("doubt_rule", Text, nullable=False, server_default=""),
+    # What the service says it made, and what that cost; NULL if it did not say.
+    Column("made_seconds", Integer),
+    Column("made_size", Text),
+    Column("made_model", Text),
+    Column("cost_micro_usd", BigInteger),
 )
 _partial_index(
     "attempts_unfinished", attempts_table.c.ended_at_us.is_(None), attempts_table.c.intended_at_us
 )
-# Only the replica that inserts an attempt sends it: two never send the same one.
-_partial_index(
-    "attempts_of_video",
-    attempts_table.c.video != "",
-    attempts_table.c.video,
-    attempts_table.c.number,
-    unique=True,
-)
-_partial_index(
-    "attempts_job", attempts_table.c.job != "", attempts_table.c.service, attempts_table.c.job
+# Only the process that inserts an attempt sends it: two never send the same one.
+Index("attempts_once", attempts_table.c.video, attempts_table.c.number, unique=True)
+Index("attempts_job", attempts_table.c.service, attempts_table.c.job)
+Index(
+    "attempts_purpose",
+    attempts_table.c.purpose,
+    attempts_table.c.service,
+    attempts_table.c.intended_at_us,
 )
 
 videos_table = Table(
@@ -183,20 +185,25 @@ videos_table = Table(
     Column("seconds", Integer, nullable=False),
     Column("size", Text, nullable=False),
     Column("params", Text, nullable=False),  # all other parameters, as JSON (`storage.videos`)
-    Column("idempotency_key", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("created_at_us", MicrosecondTimestamp, nullable=False),
     Column("deadline_us", MicrosecondTimestamp, nullable=False),
-    Column("owner", Text, nullable=False),  # the process that makes it …
-    Column(
-        "leased_until_us", MicrosecondTimestamp, nullable=False
-    ),  # … and must renew its lease before this moment
+    Column("kind", Text, nullable=False, server_default="video"),
+    # The version of the row: a decision is written only to the one that it was made from.
+    Column("owner", Text, nullable=False),  # the process that follows it, "" if none does
+    Column("epoch", BigInteger, nullable=False, server_default="1"),  # rises with each owner
+    Column("revision", BigInteger, nullable=False, server_default="1"),  # rises with each write
+    Column("written_by", Text, nullable=False, server_default=""),  # the last decision's token
+    Column("open_service", Text, nullable=False, server_default=""),  # of its open attempt
     Column("status", Text, nullable=False),
     Column("progress", Integer, nullable=False),
     Column("service", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("cost_micro_usd", BigInteger, nullable=False),
     Column("substitutions", Text, nullable=False),
+    Column("made_seconds", Integer),
+    Column("made_size", Text),
+    Column("made_model", Text),
     Column("error_code", Text, nullable=False),
     Column("error_message", Text, nullable=False),
     Column("started_at_us", MicrosecondTimestamp),
@@ -208,15 +215,58 @@ videos_table = Table(
 Index("videos_of_key", videos_table.c.key, videos_table.c.created_at_us, videos_table.c.id)
 Index("videos_fingerprint", videos_table.c.fingerprint, videos_table.c.created_at_us)
 _partial_index(
-    "videos_idempotency_key",
-    videos_table.c.idempotency_key != "",
-    videos_table.c.key,
-    videos_table.c.idempotency_key,
-    unique=True,
+    "videos_under_way",
+    videos_table.c.ended_at_us.is_(None),
+    videos_table.c.owner,
+    videos_table.c.id,
 )
 _partial_index(
-    "videos_unfinished", videos_table.c.ended_at_us.is_(None), videos_table.c.leased_until_us
+    "videos_assets", videos_table.c.expires_at_us.is_not(None), videos_table.c.expires_at_us
 )
+
+#: Which request made which video. A row outlives the deletion of its video, so that a late
+#: repetition is not paid again.
+idempotency_table = Table(
+    "idempotency",
+    metadata,
+    Column("key", Text, nullable=False),
+    Column("idempotency_key", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("video", Text, nullable=False),
+    Column("until_us", MicrosecondTimestamp),  # None while the video has not ended
+    PrimaryKeyConstraint("key", "idempotency_key"),
+)
+_partial_index(
+    "idempotency_until", idempotency_table.c.until_us.is_not(None), idempotency_table.c.until_us
+)
+Index("idempotency_video", idempotency_table.c.video)
+
+#: The processes that follow videos; who is dead is said once, for good.
+processes_table = Table(
+    "processes",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("beat", BigInteger, nullable=False),
+    Column("services", Text, nullable=False),  # a JSON list of those it can ask
+    Column("started_at_us", MicrosecondTimestamp, nullable=False),
+    Column("dead_at_us", MicrosecondTimestamp),
+)
+_partial_index("processes_alive", processes_table.c.dead_at_us.is_(None), processes_table.c.name)
+
+#: Running sums of the ledger: what each scope spent or reserved in each bucket of time.
+spent_table = Table(
+    "spent",
+    metadata,
+    Column("scope", Text, nullable=False),
+    Column("grain", Integer, nullable=False),  # the width of the bucket in seconds
+    Column("bucket", BigInteger, nullable=False),  # number of the bucket since 1970
+    Column("micro_usd", BigInteger, nullable=False),
+    PrimaryKeyConstraint("scope", "grain", "bucket"),
+)
+
+#: One row for each scope that has a limit: a reservation locks it, so that two processes cannot
+#: both take the remainder.
+scopes_table = Table("scopes", metadata, Column("scope", Text, primary_key=True))
 
 characters_table = Table(
     "characters",
