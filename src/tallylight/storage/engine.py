@@ -25,6 +25,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import (
     ArgumentError,
     DataError,
+    DBAPIError,
     IntegrityError,
     ProgrammingError,
     SQLAlchemyError,
@@ -32,7 +33,13 @@ from sqlalchemy.exc import (
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from tallylight.errors import ConfigurationError, Problem, StorageError, UnwritableError
+from tallylight.errors import (
+    ConfigurationError,
+    Problem,
+    StorageError,
+    UncertainCommitError,
+    UnwritableError,
+)
 
 _ALLOWED = "sqlite:///relative/path, sqlite:////absolute/path or postgresql://user@host/name"
 _LOCK_SPACE = 0x7A11  # keeps our advisory locks apart from those of other programs
@@ -132,21 +139,35 @@ class Connections:
 
         Many rows at once cost a fraction of what they cost through asyncio. On PostgreSQL the
         transaction takes no lock, unless the work calls `acquire_lock`.
+
+        Raises:
+            UncertainCommitError: if the commit failed, and may have succeeded nevertheless.
+            StorageError: if the database is unavailable; nothing was written.
         """
         option = {_SYNCHRONOUS_OPTION: "FULL" if is_durable else "NORMAL"}
         engine = self._thread_engine.execution_options(**option)
 
         def transact() -> _T:
-            with engine.begin() as connection:
-                if not (is_durable or self._is_sqlite):
-                    connection.execute(_RELAXED_COMMIT)
-                return work(connection)
+            with engine.connect() as connection:
+                with connection.begin() as transaction:
+                    if not (is_durable or self._is_sqlite):
+                        connection.execute(_RELAXED_COMMIT)
+                    result = work(connection)
+                    try:
+                        transaction.commit()
+                    except DBAPIError as error:
+                        raise self._uncertain(error) from error
+                return result
 
         with _storage_errors(self._label):
             async with self._writer_lock:
                 # A thread cannot be cancelled: the lock is held until it has finished.
                 loop = asyncio.get_running_loop()
                 return await run_to_completion(loop.run_in_executor(self._thread, transact))
+
+    def _uncertain(self, error: DBAPIError) -> UncertainCommitError:
+        reason = " ".join(str(error.orig or error).split())
+        return UncertainCommitError(f"database {self._label}: during a commit: {reason}")
 
     @asynccontextmanager
     async def try_lock(self, lock_id: LockId) -> AsyncIterator["HeldLock | None"]:

@@ -200,7 +200,6 @@ videos_table = Table(
     Column("service", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("cost_micro_usd", BigInteger, nullable=False),
-    Column("substitutions", Text, nullable=False),
     Column("made_seconds", Integer),
     Column("made_size", Text),
     Column("made_model", Text),
