@@ -7,7 +7,7 @@ from tallylight.catalogue.services import BillingBasis, Service
 from tallylight.clock import Clock
 from tallylight.gateway.routing.ranking import Choice
 from tallylight.gateway.routing.routes import Route, WhenInDoubt
-from tallylight.jobs.engine import Patience
+from tallylight.jobs.engine import SEARCH_TIME
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt
 from tallylight.model.attempt_state import AttemptState, may_send
@@ -28,7 +28,7 @@ class DoubtPolicy:
             case WhenInDoubt.WAIT:
                 return max(tracked.video.deadline - self._clock.now(), timedelta())
             case WhenInDoubt.RECONCILE:
-                return Patience.search_for
+                return SEARCH_TIME
 
     async def sends_on(self, tracked: TrackedVideo, route: Route) -> bool:
         """Tell whether a video may go to the next service, though an attempt may be paid."""

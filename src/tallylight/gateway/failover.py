@@ -24,6 +24,7 @@ from tallylight.gateway.errors import (
 )
 from tallylight.gateway.finish import VideoFinisher
 from tallylight.gateway.further import FurtherAttempts
+from tallylight.gateway.recent_videos import RecentVideos
 from tallylight.gateway.requests import ApiError
 from tallylight.gateway.routing.ranking import ExclusionReason, Ranking
 from tallylight.gateway.routing.routes import Route
@@ -54,6 +55,7 @@ class Failover:
         further: FurtherAttempts,
         stalls: StalledJobs,
         doubt: DoubtPolicy,
+        recent: RecentVideos,
         route_of: Callable[[Video], Route],
         clock: Clock,
     ) -> None:
@@ -62,6 +64,7 @@ class Failover:
         self._further = further
         self._stalls = stalls
         self._doubt = doubt
+        self._recent = recent
         self._route_of = route_of
         self._clock = clock
 
@@ -86,6 +89,8 @@ class Failover:
                 job = None
             elif not await self._end_if_over(tracked, route):
                 job = await self._next_attempt(tracked, route)
+        if tracked.video.is_terminal:
+            self._recent.cache(tracked.video)
 
     async def _continue(
         self, tracked: TrackedVideo, route: Route, attempt: Attempt, job: Job | None
@@ -145,11 +150,7 @@ class Failover:
         newest = tracked.refusals[-1] if tracked.refusals else None
         travels = route.content_travels
         is_alone = not tracked.record.open_attempts  # an open one is paid for and may still deliver
-        if (
-            is_alone
-            and newest is not None
-            and is_callers_fault(newest[1], content_travels=travels)
-        ):
+        if is_alone and newest is not None and is_callers_fault(newest[1], content_travels=travels):
             await self._finisher.fail_video(tracked, video_error(newest[1], newest[0]))
         elif self._clock.now() >= tracked.video.deadline:
             await self._finisher.fail_video(tracked, DEADLINE_EXCEEDED)

@@ -3,36 +3,27 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from decimal import Decimal
 from http import HTTPStatus
-from uuid import uuid4
 
 from tallylight.clock import Clock
 from tallylight.documents.nearest import did_you_mean
-from tallylight.errors import BudgetError
 from tallylight.gateway.api import ByteRange, Character, Content, SortOrder, VideoPage
 from tallylight.gateway.assets.contents import ContentReader
-from tallylight.gateway.errors import create_error, no_service_error, spending_limit_error
 from tallylight.gateway.creation import VideoCreator
+from tallylight.gateway.errors import create_error
 from tallylight.gateway.idempotency import RequestDeduplicator
 from tallylight.gateway.inputs import InputResolver
 from tallylight.gateway.keys import Caller
 from tallylight.gateway.recent_videos import RecentVideos
 from tallylight.gateway.requests import ApiError, CreateRequest, not_found, video_not_found
-from tallylight.gateway.routing.ranking import Choice
 from tallylight.gateway.routing.routes import DEFAULT_MODEL, Route
-from tallylight.gateway.routing.selector import ServiceSelector
 from tallylight.gateway.settings import GatewaySettings
-from tallylight.jobs.followers import VideoFollowers
-from tallylight.jobs.journal import Journal
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.ids import VideoId
 from tallylight.model.order import Reference
-from tallylight.model.ledger import SpendingLimit
-from tallylight.model.video import Video, VideoRecord, VideoStatus
+from tallylight.model.video import Video, VideoStatus
 from tallylight.storage.database import Storage
 from tallylight.storage.engine import run_to_completion
-from tallylight.storage.transaction import NewAttempt
 
 
 class Gateway:
@@ -171,9 +162,7 @@ class Gateway:
         if created is not None:
             return created
         # Another process recorded the same idempotency key first.
-        return await self._deduplicator.find_by_key(
-            request, caller, self._settings().answer_within
-        )
+        return await self._deduplicator.find_by_key(request, caller, self._settings().answer_within)
 
     async def _create_result(self, tracked: TrackedVideo) -> Video:
         """Return the response to a create; delete the video and raise if every service refused."""

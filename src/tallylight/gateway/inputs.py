@@ -107,7 +107,9 @@ class InputResolver:
             pinned_service=pinned,
             defaulted_fields=tuple(defaulted),
             policy=request.policy,
-            base_seconds=source.told_seconds if source and request.operation is Operation.EXTEND else 0,
+            base_seconds=source.told_seconds
+            if source and request.operation is Operation.EXTEND
+            else 0,
         )
         return params, order
 

@@ -47,6 +47,9 @@ LISTED_AFTER = timedelta(seconds=60)
 """Longest delay until a complete list shows a job (`lists_all_jobs`), once no answer to its create
 can arrive any more."""
 
+SEARCH_TIME = timedelta(seconds=67)
+"""How long a job in doubt is searched by default: a list may show it late."""
+
 MISSING_PATIENCE = timedelta(minutes=5)
 """How long a job that its upstream no longer knows is asked for: relays forget for a while, for
 example when they restart."""
@@ -74,7 +77,7 @@ class Patience:
     """
 
     stall_after: timedelta | None = None
-    search_for: timedelta = timedelta(seconds=67)
+    search_for: timedelta = SEARCH_TIME
     first_poll_after: timedelta = MIN_POLL_INTERVAL
 
 
@@ -264,8 +267,10 @@ class JobEngine:
             is_listed = adapter_for(service.upstream).listing() is not None
             can_tell = is_listed and service.upstream.lists_all_jobs
             is_late = now - began >= patience.search_for.total_seconds()
-            if self._time_left(tracked) <= timedelta() or not is_listed or (
-                is_late and not can_tell
+            if (
+                self._time_left(tracked) <= timedelta()
+                or not is_listed
+                or (is_late and not can_tell)
             ):
                 break
             await between(tracked)

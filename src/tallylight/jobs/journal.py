@@ -139,7 +139,12 @@ class Journal:
         """
         now = self._clock.now()
         bar = replace(
-            video, status=VideoStatus.FAILED, ended_at=now, deleted_at=now, prompt="", cost=Decimal(0)
+            video,
+            status=VideoStatus.FAILED,
+            ended_at=now,
+            deleted_at=now,
+            prompt="",
+            cost=Decimal(0),
         )
         written = await self._write(
             Write(video.id, new=NewVideo(token_hex(8), bar), is_repeated=True)

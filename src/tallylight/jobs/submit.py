@@ -100,10 +100,10 @@ class AttemptSubmitter:
             failure = replace(_UNSUPPORTED, rule="order:released", text="another process has it")
             await self._refused(tracked, attempt, AttemptEvent.NOT_SENT, failure)
             return None
-        began = tracked.intended_at[attempt.id]
         budget = SendBudget(
-            first_byte_by=began + attempt.send_within.total_seconds(),
-            answer_by=began + (attempt.send_within + attempt.answer_within).total_seconds(),
+            begun=tracked.intended_at[attempt.id],
+            first_byte_within=attempt.send_within,
+            answer_within=attempt.send_within + attempt.answer_within,
         )
         if adapter.streams:
             return await self._stream(tracked, attempt, service, request, budget)
@@ -156,9 +156,7 @@ class AttemptSubmitter:
         await self._observer.report_refused(attempt.service, failure)
 
     async def _in_doubt(self, tracked: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
-        change = AttemptChange(
-            attempt.id, AttemptEvent.UNCLEAR, self._clock.now(), failure=failure
-        )
+        change = AttemptChange(attempt.id, AttemptEvent.UNCLEAR, self._clock.now(), failure=failure)
         await self._journal.record(tracked, change)
         log.warning(
             "attempt.in_doubt", service=attempt.service, attempt=attempt.id, rule=failure.rule

@@ -65,7 +65,9 @@ class TrackedVideo:
     def current(self) -> Attempt | None:
         """Return the newest attempt, if it is open and not given up."""
         newest = self.attempts[-1] if self.attempts else None
-        return newest if newest is not None and newest.is_open and newest.state not in _LEFT else None
+        return (
+            newest if newest is not None and newest.is_open and newest.state not in _LEFT else None
+        )
 
     @property
     def given_up_attempts(self) -> tuple[Attempt, ...]:

@@ -43,8 +43,8 @@ from tallylight.upstreams.messages import Job
 
 log = structlog.get_logger()
 
-_REMOTE_POLL_INTERVAL = timedelta(seconds=2)
-"""Interval for rereading a probe that another process follows."""
+_REMOTE_POLL_INTERVAL = timedelta(seconds=1)
+"""Interval for asking whether a probe has ended, which another process may follow."""
 
 _TIME_TO_SETTLE = timedelta(minutes=10)
 """Time after the limit of a job in which a probe in doubt is looked for and its video fetched."""
@@ -144,9 +144,7 @@ class PaidProbeRunner:
 
     async def resume(self, attempt: Attempt) -> Evidence:
         """Return the evidence of an unfinished attempt once a process has finished it."""
-        log.info(
-            "probe.resumed", service=attempt.service, attempt=attempt.id, state=attempt.state
-        )
+        log.info("probe.resumed", service=attempt.service, attempt=attempt.id, state=attempt.state)
         return await self._await_result(attempt, None)
 
     async def follow(self, tracked: TrackedVideo) -> None:
@@ -211,9 +209,7 @@ class PaidProbeRunner:
             video=video.id,
             number=1,
             send_within=SEND_WITHIN,
-            answer_within=answer_within(
-                service.upstream, video.deadline - now, self._patience
-            ),
+            answer_within=answer_within(service.upstream, video.deadline - now, self._patience),
         )
         limits = (
             SpendingLimit(service.budget, probe_scope(service.id), f"of {service.id}"),
@@ -269,25 +265,18 @@ class PaidProbeRunner:
             result.set_result(evidence)
 
     async def _await_result(
-        self, attempt: Attempt, result: "asyncio.Future[Evidence] | None"
+        self, attempt: Attempt, result: asyncio.Future[Evidence] | None
     ) -> Evidence:
         """Return the evidence of a probe, whichever process finishes it."""
-        pause = _REMOTE_POLL_INTERVAL
         while True:
             if result is not None and result.done():
                 return result.result()
             if self._jobs.followers.tracked(attempt.video) is None:
-                stored = await self._storage.attempts.get(attempt.id)
-                video = await self._storage.videos.record(attempt.video)
-                if stored is not None and video is not None and video.video.is_terminal:
+                record = await self._storage.videos.record(attempt.video)
+                if record is not None and record.video.is_terminal:
                     self._results.pop(attempt.video, None)
-                    return evidence_of(stored)
-            waits = {asyncio.ensure_future(self._clock.sleep(pause))}
-            if result is not None:
-                waits.add(result)
-            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            for each in waits - done - {result}:
-                each.cancel()
+                    return evidence_of(record.attempts[0])
+            await self._clock.sleep(_REMOTE_POLL_INTERVAL)
 
 
 def evidence_of(attempt: Attempt) -> Evidence:

@@ -7,7 +7,8 @@ as much.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import structlog
@@ -62,7 +63,17 @@ class GroupCommitter:
         self._has_pending.set()
         return await done
 
-    async def run(self) -> None:
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Commit as long as a block lasts."""
+        task = asyncio.create_task(self._run(), name="group commit")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _run(self) -> None:
         """Commit pending writes, forever."""
         while True:
             await self._has_pending.wait()

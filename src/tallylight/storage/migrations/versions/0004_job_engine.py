@@ -129,7 +129,7 @@ def _running_sums() -> None:
         ):
             op.execute(
                 "INSERT INTO spent (scope, grain, bucket, micro_usd)"
-                f" SELECT {scope}, {grain}, at_us / {grain * 1_000_000},"  # noqa: S608  # our own constants
+                f" SELECT {scope}, {grain}, at_us / {grain * 1_000_000},"  # our own constants
                 f" sum(amount_micro_usd) FROM ledger WHERE {where} AND amount_micro_usd != 0"
                 f" GROUP BY {scope}, at_us / {grain * 1_000_000}"
             )
