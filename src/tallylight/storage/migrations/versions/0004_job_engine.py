@@ -127,10 +127,10 @@ def _running_sums() -> None:
             ("'probe:' || service", "purpose != 'traffic'"),
         ):
             op.execute(
-                "INSERT INTO spent (scope, grain, bucket, micro_usd)"
-                f" SELECT {scope}, {grain}, at_us / {grain * 1_000_000},"  # noqa: S608  # our own constants
+                "INSERT INTO spent (scope, grain, bucket, micro_usd)"  # noqa: S608  # our own constants
+                f" SELECT {scope}, {grain}, at_us / {grain * 1_000_000},"
                 f" sum(amount_micro_usd) FROM ledger WHERE {where} AND amount_micro_usd != 0"
-                f" GROUP BY {scope}, at_us / {grain * 1_000_000}"
+                " GROUP BY 1, 2, 3"
             )
 
 
