@@ -74,7 +74,7 @@ class VideoCreator:
         video = self._new_video(id_, request, caller, route, params, order)
         tracked: TrackedVideo | None = None
         try:
-            tracked = await self._record(video, choice, limits, request.idempotency_key)
+            tracked = await self._record(video, choice, limits)
         finally:
             if tracked is None:  # no attempt of this video will need its image
                 await self._inputs.delete_reference(params)
@@ -100,6 +100,7 @@ class VideoCreator:
             created_at=now,
             deadline=now + route.deadline,
             params=params,
+            idempotency_key=request.idempotency_key,
             fingerprint=request.fingerprint,
             owner=self._followers.owner,
         )
@@ -109,7 +110,6 @@ class VideoCreator:
         video: Video,
         choice: Choice | None,
         limits: tuple[SpendingLimit, ...],
-        idempotency_key: str,
     ) -> TrackedVideo | None:
         """Record a video and follow it; without a choice it waits for a service."""
         began = self._clock.boottime()
@@ -118,7 +118,7 @@ class VideoCreator:
             new = new_attempt(video, 1, choice, limits, video.created_at)
             video = replace(video, made=measures_of(video, new.attempt))
         try:
-            record = await self._journal.create(video, new, idempotency_key)
+            record = await self._journal.create(video, new)
         except BudgetError as error:
             raise spending_limit_error(str(error)) from None
         if record is None:

@@ -43,7 +43,7 @@ class Journal:
         self._clock = clock
 
     async def create(
-        self, video: Video, new_attempt: NewAttempt | None, idempotency_key: str = ""
+        self, video: Video, new_attempt: NewAttempt | None
     ) -> VideoRecord | None:
         """Record a new video, usually with its first attempt.
 
@@ -54,7 +54,7 @@ class Journal:
             BudgetError: if the cost would exceed a limit; nothing is recorded.
             StorageError: if the database is unavailable; nothing is recorded.
         """
-        new = NewVideo(token_hex(8), video, new_attempt, idempotency_key)
+        new = NewVideo(token_hex(8), video, new_attempt)
         write = Write(video.id, new=new)
         try:
             written = await self._group_commit.write(write)

@@ -80,6 +80,7 @@ class Video:
         epoch: How often it changed hands.
         revision: How often its rows were written.
         deadline: The time after which the video fails if it is not delivered.
+        idempotency_key: The idempotency key of the request, "" for none.
         fingerprint: A digest of the request's content, by which a repetition is recognized.
         progress: Its progress from 0 to 100; never falls.
         service: The service that makes or delivered it; "" before the first acceptance.
@@ -101,6 +102,7 @@ class Video:
     created_at: datetime
     deadline: datetime
     params: CreateParams = field(default_factory=CreateParams)
+    idempotency_key: str = ""
     fingerprint: str = ""
     kind: VideoKind = VideoKind.VIDEO
     owner: str = ""

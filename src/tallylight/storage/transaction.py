@@ -82,7 +82,6 @@ class NewVideo:
     token: str
     video: Video
     new_attempt: NewAttempt | None = None
-    idempotency_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +207,7 @@ class _Group:
         refusal = self._refusal(new.new_attempt)
         if refusal is not None:
             return Written(WriteOutcome.REFUSED, None, refusal)
-        if new.idempotency_key and not self._claim_key(new):
+        if new.video.idempotency_key and not self._claim_key(new):
             return Written(WriteOutcome.TAKEN, None)
         record = VideoRecord(new.video)
         if new.new_attempt is not None:
@@ -259,7 +258,7 @@ class _Group:
         """Insert the idempotency key; return False if another video has it."""
         row = {
             "key": new.video.key,
-            "idempotency_key": new.idempotency_key,
+            "idempotency_key": new.video.idempotency_key,
             "fingerprint": new.video.fingerprint,
             "video": new.video.id,
         }
