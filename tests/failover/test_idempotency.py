@@ -9,7 +9,7 @@ import pytest
 
 from tallylight.gateway.keys import ANONYMOUS
 from tallylight.gateway.requests import ApiError
-from tallylight.model.attempt import AttemptState
+from tallylight.model.attempt_state import AttemptState
 from tallylight.model.video import VideoStatus
 from tallylight.simulator.world import JobRequest
 from tallylight.storage.transaction import WriteBatch

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tallylight.model.attempt import AttemptState
+from tallylight.model.attempt_state import AttemptState
 from tallylight.model.video import Video, VideoStatus
 from tallylight.simulator.scenario import Scenario, parse_scenario
 from tallylight.simulator.world import JobRequest

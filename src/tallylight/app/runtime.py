@@ -31,6 +31,7 @@ from tallylight.probes.plan import ProbeTiming
 from tallylight.probes.prober import Prober
 from tallylight.scheduler import every
 from tallylight.storage.database import Storage, open_storage
+from tallylight.storage.identity import IdentityGuard
 from tallylight.storage.processes import open_liveness
 from tallylight.upstreams.transport import Transport
 
@@ -42,6 +43,9 @@ _ROLLUP_INTERVAL = timedelta(minutes=5)
 _RETENTION_INTERVAL = timedelta(hours=1)
 _CALENDAR_INTERVAL = timedelta(hours=6)
 _FORWARDED_EVIDENCE_INTERVAL = timedelta(seconds=2)
+
+_LONGEST_WRITE_SECONDS = 5.0
+"""A process whose writes wait for longer does not beat: another one takes its videos over."""
 
 _LOCK_ATTEMPTS = 10
 _LOCK_RETRY_DELAY = timedelta(milliseconds=50)
@@ -220,9 +224,10 @@ async def open_runtime(
     """
     async with (
         open_storage(configuration.database_url, clock) as history,
-        Transport(clock) as transport,
+        Transport(history.clock) as transport,
         AsyncExitStack() as stack,
     ):
+        clock = history.clock
         leader_lock = LeaderLock(history, _sqlite_file(configuration.database_url))
         stack.push_async_callback(leader_lock.release)
         is_leader = not is_embedded and await _acquire_leader_lock(leader_lock, clock)
@@ -230,7 +235,12 @@ async def open_runtime(
         board = Board(storage, clock, is_leader=is_leader)
         current = CurrentConfiguration(configuration)
         store = open_store(configuration.assets, configuration.database_url)
-        liveness = open_liveness(history.connections, clock, lambda: True, _nothing)
+        liveness = open_liveness(
+            history.connections,
+            history.clock,
+            lambda: history.group_commit.oldest_wait < _LONGEST_WRITE_SECONDS,
+            IdentityGuard(history.connections).check,
+        )
         stack.push_async_callback(liveness.close)
         jobs = wire_jobs(board, history, transport, liveness, clock)
         runtime = Runtime(

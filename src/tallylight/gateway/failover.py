@@ -158,6 +158,9 @@ class Failover:
 
     async def _next_attempt(self, tracked: TrackedVideo, route: Route) -> Job | None:
         """Send to the next service, wait, or end the video; return the new job, if any."""
+        if tracked.video.is_barred:
+            await self._further.wait_for_adoption(tracked)
+            return None
         ranking = await self._further.rank(tracked, route)
         choice = next(iter(ranking.choices), None)
         if (

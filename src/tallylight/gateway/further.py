@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tallylight.clock import Clock
 from tallylight.gateway.errors import REFERENCE_LOST
@@ -21,6 +21,9 @@ from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose, S
 from tallylight.model.video import Video
 from tallylight.storage.transaction import NewAttempt
 from tallylight.upstreams.messages import Job
+
+
+_ADOPTION_POLL_INTERVAL = timedelta(seconds=15)
 
 
 class FurtherAttempts:
@@ -73,6 +76,12 @@ class FurtherAttempts:
         finally:
             tracked.is_sending = False
             tracked.notify()
+
+    async def wait_for_adoption(self, tracked: TrackedVideo) -> None:
+        """Wait a while for the operator to adopt the database, and read the video anew."""
+        left = max(tracked.video.deadline - self._clock.now(), timedelta())
+        await self._clock.sleep(min(_ADOPTION_POLL_INTERVAL, left))
+        await self._journal.refresh(tracked)
 
     async def close(self, tracked: TrackedVideo, change: AttemptChange) -> None:
         """Record that an attempt is closed though its outcome is unknown."""

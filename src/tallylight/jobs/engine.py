@@ -265,13 +265,10 @@ class JobEngine:
                 await self._journal.record(tracked, change)
                 return None
             is_listed = adapter_for(service.upstream).listing() is not None
-            can_tell = is_listed and service.upstream.lists_all_jobs
-            is_late = now - began >= patience.search_for.total_seconds()
-            if (
-                self._time_left(tracked) <= timedelta()
-                or not is_listed
-                or (is_late and not can_tell)
-            ):
+            until = began + patience.search_for.total_seconds()
+            if service.upstream.lists_all_jobs:
+                until = max(until, absent_after)
+            if not is_listed or now >= until or self._time_left(tracked) <= timedelta():
                 break
             await between(tracked)
         return JobOutcome(Ending.UNRESOLVED, failure=UNRESOLVED_DOUBT)

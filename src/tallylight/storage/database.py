@@ -22,6 +22,7 @@ from tallylight.storage import (
 )
 from tallylight.storage.attempts import Attempts
 from tallylight.storage.characters import Characters
+from tallylight.storage.database_clock import DatabaseClock, open_database_clock
 from tallylight.storage.engine import Connections, HeldLock, LockId, connect, upsert
 from tallylight.storage.evidence_buffer import EvidenceBuffer, running_buffer
 from tallylight.storage.forwarded_evidence import ForwardedEvidence
@@ -44,7 +45,7 @@ class Storage(StorageQueries):
     def __init__(  # noqa: PLR0913, PLR0917  # only `open_storage` calls it
         self,
         connections: Connections,
-        clock: Clock,
+        clock: DatabaseClock,
         leader_epoch: LeaderEpoch,
         buffer: EvidenceBuffer,
         forwarded_evidence: ForwardedEvidence,
@@ -52,7 +53,7 @@ class Storage(StorageQueries):
         buffer_task: asyncio.Task[Never],
     ) -> None:
         super().__init__(connections)
-        self._clock = clock
+        self.clock = clock
         self._buffer = buffer
         self.leader_epoch = leader_epoch
         self._buffer_task = buffer_task
@@ -167,10 +168,10 @@ class Storage(StorageQueries):
 
     async def _close_day(self) -> bool:
         async with self.connections.relaxed_transaction(LockId.EVIDENCE) as connection:
-            return await day_status.close_oldest_day(connection, self._clock.now())
+            return await day_status.close_oldest_day(connection, self.clock.now())
 
     async def _delete_batch(self, policy: RetentionOptions) -> bool:
-        now = self._clock.now()
+        now = self.clock.now()
         async with self.connections.relaxed_transaction(LockId.ROLLUP) as connection:
             evidence_deleted = await retention.delete_old_evidence(connection, policy, now)
             rollups_deleted = await retention.delete_old_rollups(connection, policy, now)
@@ -183,7 +184,7 @@ async def open_storage(address: str, clock: Clock) -> AsyncIterator[Storage]:
 
     Args:
         address: "sqlite:///relative/path", "sqlite:////absolute/path" or "postgresql://…".
-        clock: The clock that dates evidence.
+        clock: The process's clock; the storage's own one is anchored to the database's time.
 
     Raises:
         ConfigurationError: if the address has another form.
@@ -192,6 +193,7 @@ async def open_storage(address: str, clock: Clock) -> AsyncIterator[Storage]:
     connections = connect(address)
     try:
         await upgrade_schema(connections)
+        clock = await open_database_clock(connections, clock)
         leader_epoch = LeaderEpoch(connections)
         buffer = EvidenceBuffer(connections, clock, guard=leader_epoch.check)
         forwarded = ForwardedEvidence(connections, clock, buffer.flush)
