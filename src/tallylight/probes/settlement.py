@@ -8,7 +8,7 @@ not stored is lost.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import structlog
@@ -19,7 +19,6 @@ from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Evidence, Failure, Source
-from tallylight.model.ids import ServiceId
 from tallylight.storage.attempts import Attempts
 from tallylight.storage.database import Storage
 from tallylight.upstreams.messages import Job
@@ -75,7 +74,7 @@ class ProbeSettlement:
 
     async def record_refused(self, attempt: Attempt, failure: Failure) -> Evidence:
         """Record that the upstream refused the attempt, so nothing was billed."""
-        evidence = await self._report(attempt.service, failure, None)
+        evidence = await self._report(attempt, failure, None)
         await self._write_state(
             attempt,
             AttemptState.REFUSED,
@@ -89,7 +88,7 @@ class ProbeSettlement:
     ) -> Evidence:
         """Record how an attempt that was accepted, or may have been, ended."""
         failure = outcome.failure
-        evidence = await self._report(attempt.service, failure, outcome.latency)
+        evidence = await self._report(attempt, failure, outcome.latency)
         if failure is None:
             await self._write_state(
                 attempt,
@@ -113,29 +112,31 @@ class ProbeSettlement:
         return self._history.attempts
 
     async def _report(
-        self, service: ServiceId, failure: Failure | None, latency: timedelta | None
+        self, attempt: Attempt, failure: Failure | None, latency: timedelta | None
     ) -> Evidence:
         evidence = Evidence(
-            service=service,
+            service=attempt.service,
             at=self._clock.now(),
             source=Source.GENERATION,
             failure=failure,
             latency=latency,
         )
-        await self._report_if_on_board(evidence)
+        await self._report_if_on_board(evidence, attempt.intended_at)
         await self._retry(self._history.flush)
         log.info(
             "probe.ended",
-            service=service,
+            service=attempt.service,
             failure=None if failure is None else failure.kind,
             rule=None if failure is None else failure.rule,
             seconds=None if latency is None else round(latency.total_seconds(), 1),
         )
         return evidence
 
-    async def _report_if_on_board(self, evidence: Evidence) -> None:
+    async def _report_if_on_board(
+        self, evidence: Evidence, began_at: datetime | None = None
+    ) -> None:
         if evidence.service in self._board:  # otherwise it was removed from the configuration
-            await self._board.report(evidence)
+            await self._board.report(evidence, began_at)
 
     async def _write_state(
         self, attempt: Attempt, state: AttemptState, write: Callable[[], Awaitable[Attempt]]
