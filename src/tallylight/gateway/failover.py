@@ -180,7 +180,7 @@ class Failover:
         """End an attempt whose acceptance cannot be known; it counts as paid."""
         tracked.refusals.append((attempt.service, UNRESOLVED_DOUBT))
         self._store.mark_failed(tracked, attempt, UNRESOLVED_DOUBT)
-        self._reporter.report_failed(attempt.service, UNRESOLVED_DOUBT)
+        self._reporter.report_failed(attempt, UNRESOLVED_DOUBT)
         if tracked.route.when_in_doubt is not WhenInDoubt.PAY_TWICE:
             error = VideoError("outcome_unknown", f"{attempt.service}: {UNRESOLVED_DOUBT.text}")
             await self._finisher.fail_video(tracked, error)

@@ -63,7 +63,7 @@ class VideoFinisher:
                 "video.fetch_failed", service=service.id, video=tracked.video.id, rule=asset.rule
             )
             if asset.fault is not Fault.OURS:  # a full local disk says nothing about the service
-                self._reporter.report_failed(service.id, asset)
+                self._reporter.report_failed(attempt, asset)
             await self._complete(tracked, rendered, job, "")
         else:
             await self._complete(tracked, rendered, job, asset)
@@ -96,7 +96,7 @@ class VideoFinisher:
             self._store.mark_failed_unbilled(tracked, attempt, failure)
         else:
             self._store.mark_failed(tracked, attempt, failure)
-        self._reporter.report_failed(service.id, failure)
+        self._reporter.report_failed(attempt, failure)
         is_last = (
             not tracked.open_attempts
         )  # another open attempt is paid for and may still deliver

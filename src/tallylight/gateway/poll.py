@@ -154,7 +154,7 @@ class AttemptPoller:
 
     def _record_lost(self, tracked: TrackedVideo, attempt: Attempt, lost: Failure) -> None:
         tracked.refusals.append((attempt.service, lost))
-        self._reporter.report_failed(attempt.service, lost)
+        self._reporter.report_failed(attempt, lost)
         self._store.mark_failed(tracked, attempt, lost)
 
     async def _record_progress(
@@ -196,7 +196,7 @@ class AttemptPoller:
                 if polling.poll_state.last_failure
                 else stalled_failure(waited)
             )
-            self._reporter.report_failed(attempt.service, failure)
+            self._reporter.report_failed(attempt, failure)
             self._store.mark_failed(tracked, attempt, failure)
             return True
         if polling.is_kept or waited < self._stall_timeout(tracked, service):
@@ -224,7 +224,7 @@ class AttemptPoller:
     ) -> bool:
         """Give a stalled job up if another service is available and it cannot cost twice."""
         failure = stalled_failure(waited)
-        self._reporter.report_failed(attempt.service, failure)
+        self._reporter.report_failed(attempt, failure)
         if not await self._selector.has_alternative(tracked):
             return False
         if await self._is_cancelled(service, attempt):

@@ -149,7 +149,7 @@ class AttemptSubmitter:
             "attempt.in_doubt", service=attempt.service, attempt=attempt.id, rule=failure.rule
         )
         tracked.resolve()
-        self._reporter.report_in_doubt(attempt.service, failure)
+        self._reporter.report_in_doubt(attempt, failure)
 
     async def _answered(
         self,
@@ -182,7 +182,7 @@ class AttemptSubmitter:
         tracked.refusals.append((attempt.service, failure))
         self._store.mark_refused(tracked, attempt, failure)
         log.info("attempt.refused", service=attempt.service, video=attempt.video, rule=failure.rule)
-        self._reporter.report_refused(attempt.service, failure)
+        self._reporter.report_refused(attempt, failure)
 
     async def _stream(
         self, tracked: TrackedVideo, attempt: Attempt, service: Service, request: Request
