@@ -98,13 +98,13 @@ class RunningGateway:
         followers = self.jobs.followers
         liveness = followers._liveness
         assert isinstance(liveness, FileLiveness)
-        self.storage.group_commit.write = _never  # type: ignore[method-assign]
+        self.storage.group_commit.write = _never  # type: ignore[method-assign, assignment]
         following = tuple(followers._tasks.values())
         for tracked in followers._tracked.values():
             tracked.is_sending = False
         for task in (self.running, *following):
             task.cancel()
-        liveness.close = _nothing  # type: ignore[method-assign]
+        liveness.close = _nothing  # type: ignore[method-assign, assignment]
         await asyncio.gather(self.running, *following, return_exceptions=True)
         liveness._release()
 
@@ -133,7 +133,7 @@ class RunningGateway:
                 is_done.set()
             return written
 
-        group_commit.write = counted  # type: ignore[method-assign]  # the real one, counted
+        group_commit.write = counted  # type: ignore[method-assign, assignment]  # the real one, counted
         await is_done.wait()
         await self.kill()
 

@@ -64,11 +64,11 @@ async def test_the_reservation_of_a_refused_attempt_is_free_for_the_next(start: 
     assert (video.status, video.service) == (VideoStatus.COMPLETED, "b")
 
 
-async def take_over(gateway: RunningGateway, video: Video, owner: str = "another") -> None:
-    """Take a video over, as another process does that believes its owner to be dead."""
+async def take_over(gateway: RunningGateway) -> None:
+    """Take its video over, as another process does that believes its owner to be dead."""
     change = text("UPDATE videos SET owner = :owner, epoch = epoch + 1, revision = revision + 1")
     async with gateway.storage.connections.durable_transaction(LockId.VIDEO) as connection:
-        await connection.execute(change, {"owner": owner})
+        await connection.execute(change, {"owner": "another"})
 
 
 async def test_a_process_that_lost_a_video_decides_nothing_about_it(start: Start) -> None:
@@ -76,7 +76,7 @@ async def test_a_process_that_lost_a_video_decides_nothing_about_it(start: Start
     gateway.set_faults("a", {"kind": "slow", "factor": 5})
     video = await gateway.create()
 
-    await take_over(gateway, video)
+    await take_over(gateway)
     await gateway.until_released(video)
 
     (attempt,) = await gateway.attempts(video)
@@ -93,10 +93,10 @@ async def test_a_process_that_lost_a_video_sends_no_further_attempt(start: Start
 
     async def write_late(wanted: Write) -> Written:
         if wanted.decision is not None and wanted.new_attempt is not None:
-            await take_over(gateway, wanted.decision.video)
+            await take_over(gateway)
         return await write(wanted)
 
-    group_commit.write = write_late  # type: ignore[method-assign]  # the real one, after a take-over
+    group_commit.write = write_late  # type: ignore[method-assign, assignment]  # the real one, after a take-over
     video = await gateway.create()
     await gateway.until_released(video)
 
@@ -116,11 +116,11 @@ async def test_an_answer_is_recorded_though_another_process_has_the_video(start:
 
     async def write_late(wanted: Write) -> Written:
         if wanted.facts and gateway.create_count("a"):
-            await take_over(gateway, await only_video(gateway))
-            group_commit.write = write  # type: ignore[method-assign]
+            await take_over(gateway)
+            group_commit.write = write  # type: ignore[method-assign, assignment]
         return await write(wanted)
 
-    group_commit.write = write_late  # type: ignore[method-assign]  # the real one, after a take-over
+    group_commit.write = write_late  # type: ignore[method-assign, assignment]  # the real one, after a take-over
     video = await gateway.create()
     await gateway.until_released(video)
 
@@ -137,13 +137,13 @@ async def test_a_decision_made_from_an_older_version_is_made_again(start: Start)
 
     async def write_late(wanted: Write) -> Written:
         if wanted.decision is not None and wanted.new_attempt is not None:
-            group_commit.write = write  # type: ignore[method-assign]
+            group_commit.write = write  # type: ignore[method-assign, assignment]
             connections = gateway.storage.connections
             async with connections.durable_transaction(LockId.VIDEO) as connection:
                 await connection.execute(raise_revision)
         return await write(wanted)
 
-    group_commit.write = write_late  # type: ignore[method-assign]  # the real one, after a write
+    group_commit.write = write_late  # type: ignore[method-assign, assignment]  # the real one, after a write
     video = await gateway.until_ended(await gateway.create())
 
     assert (video.status, video.service) == (VideoStatus.COMPLETED, "b")

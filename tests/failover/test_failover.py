@@ -8,10 +8,14 @@ import pytest
 
 from tallylight.gateway.keys import ANONYMOUS
 from tallylight.gateway.requests import ApiError
+from tallylight.gateway.routing.circuit_breaker import CLOSED_BREAKER
 from tallylight.model.attempt_state import AttemptState
+from tallylight.model.evidence import Source
+from tallylight.model.ids import ServiceId
 from tallylight.model.ledger import EntryState
 from tallylight.model.order import Reference
 from tallylight.model.video import VideoStatus
+from tallylight.verdicts.blocking import EARLIER_KEY_RULE
 
 from .conftest import Start
 
@@ -262,6 +266,24 @@ async def test_polling_uses_the_key_of_a_reload(start: Start) -> None:
     seen = await gateway.until_ended(video)
 
     assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "a")
+
+
+async def test_a_job_of_the_earlier_key_says_nothing_about_a_replaced_key(start: Start) -> None:
+    gateway = await start(route={"services": ["a"], "deadline": "2m"})
+    gateway.set_faults("a", {"kind": "refuse", "sign": "auth", "doors": ["poll"]})
+    service = ServiceId("a")
+
+    video = await gateway.create()
+    await gateway.replace_key("first", "sk-renewed")
+    seen = await gateway.until_ended(video)
+    while (reported := gateway.board.latest_evidence(service, Source.TRAFFIC)) is None:
+        await gateway.clock.sleep(timedelta(seconds=1))
+
+    assert seen.status is VideoStatus.FAILED
+    assert reported.failure is not None
+    assert reported.failure.rule == EARLIER_KEY_RULE
+    assert gateway.board.verdict(service).blocked is None
+    assert gateway.wiring.candidates._breaker.state(service) is CLOSED_BREAKER
 
 
 async def test_a_late_delivery_replaces_the_other_attempt(start: Start) -> None:

@@ -12,7 +12,7 @@ from tallylight.gateway.requests import ApiError
 from tallylight.model.attempt_state import AttemptState
 from tallylight.model.video import VideoStatus
 from tallylight.simulator.world import JobRequest
-from tallylight.storage.transaction import WriteBatch
+from tallylight.storage.transaction import NewVideo, Write
 from tests.builders import new_video
 
 from .conftest import Start
@@ -113,12 +113,12 @@ async def test_a_retry_at_another_process_gets_no_refused_video(start: Start) ->
         fingerprint="a paper boat",
         owner="elsewhere",
     )
-    until = now + timedelta(minutes=10)
-    await gateway.storage.group_commit.write(WriteBatch(new_video=elsewhere, leased_until=until))
+    new = Write(elsewhere.id, new=NewVideo("token", elsewhere))
+    await gateway.storage.group_commit.write(new)
     asking = asyncio.create_task(gateway.create(idempotency_key="mine"))
     await gateway.clock.sleep(timedelta(seconds=5))
 
-    await gateway.storage.videos.delete(elsewhere.id, gateway.clock.now())
+    await gateway.storage.videos.delete(elsewhere.id, gateway.clock.now(), frees_key=True)
     video = await gateway.until_ended(await asking)
 
     assert video.id != elsewhere.id

@@ -136,7 +136,7 @@ class Failover:
     ) -> None:
         """Close an attempt of which nothing can be known, and send on only if that is allowed."""
         failure = outcome.failure or UNRESOLVED_DOUBT
-        self._stalls.report_failed(attempt.service, failure)
+        self._stalls.report_failed(attempt, failure)
         now = self._clock.now()
         change = AttemptChange(attempt.id, AttemptEvent.CLOSE, now, failure=failure)
         if await self._doubt.sends_on(tracked, route) and now < tracked.video.deadline:

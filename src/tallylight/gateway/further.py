@@ -22,7 +22,6 @@ from tallylight.model.video import Video
 from tallylight.storage.transaction import NewAttempt
 from tallylight.upstreams.messages import Job
 
-
 _ADOPTION_POLL_INTERVAL = timedelta(seconds=15)
 
 

@@ -26,7 +26,6 @@ from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, AttemptChange
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.evidence import Failure
-from tallylight.model.ids import ServiceId
 from tallylight.upstreams.messages import Job
 from tallylight.upstreams.poll_state import MAX_POLL_INTERVAL, MIN_POLL_INTERVAL
 from tallylight.upstreams.protocols.registry import adapter_for
@@ -80,7 +79,7 @@ class StalledJobs:
     ) -> None:
         """Give a stalled job up if another service is available and it cannot cost twice."""
         failure = stalled_failure(self._engine.waited(attempt))
-        self._reporter.report_failed(attempt.service, failure)
+        self._reporter.report_failed(attempt, failure)
         if not await self._gives_up(tracked, route, attempt, service, failure):
             log.info("attempt.stalled", service=service.id, attempt=attempt.id)
             tracked.kept.add(attempt.id)
@@ -122,14 +121,14 @@ class StalledJobs:
         await self._clock.sleep(min(_GIVEN_UP_POLL_INTERVAL, left))
         await self.poll_given_up(tracked)
 
-    def report_failed(self, service: ServiceId, failure: Failure) -> None:
+    def report_failed(self, attempt: Attempt, failure: Failure) -> None:
         """Report that an accepted job delivered no video."""
-        self._reporter.report_failed(service, failure)
+        self._reporter.report_failed(attempt, failure)
 
     def report_expired(self, attempt: Attempt, outcome: JobOutcome) -> None:
         """Report that a job had not ended at its video's deadline."""
         failure = outcome.failure or stalled_failure(self._engine.waited(attempt))
-        self._reporter.report_failed(attempt.service, failure)
+        self._reporter.report_failed(attempt, failure)
 
     async def _poll_once(self, tracked: TrackedVideo, attempt: Attempt) -> None:
         service = self.service_of(attempt)

@@ -153,7 +153,7 @@ class AttemptSubmitter:
         change = AttemptChange(attempt.id, event, self._clock.now(), failure=failure)
         await self._journal.record(tracked, change)
         log.info("attempt.refused", service=attempt.service, video=attempt.video, rule=failure.rule)
-        await self._observer.report_refused(attempt.service, failure)
+        await self._observer.report_refused(attempt, failure)
 
     async def _in_doubt(self, tracked: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
         change = AttemptChange(attempt.id, AttemptEvent.UNCLEAR, self._clock.now(), failure=failure)
@@ -162,7 +162,7 @@ class AttemptSubmitter:
             "attempt.in_doubt", service=attempt.service, attempt=attempt.id, rule=failure.rule
         )
         tracked.resolve()
-        await self._observer.report_in_doubt(attempt.service, failure)
+        await self._observer.report_in_doubt(attempt, failure)
 
     async def _stream(
         self,

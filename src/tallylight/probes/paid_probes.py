@@ -85,7 +85,7 @@ class PaidProbeRunner:
         patience: The minimum time limit of a create.
     """
 
-    def __init__(  # noqa: PLR0913  # the parts that a probe needs
+    def __init__(  # noqa: PLR0913, PLR0917  # the parts that a probe needs
         self,
         board: Board,
         storage: Storage,
