@@ -4,11 +4,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from tallylight.app.current_configuration import CurrentConfiguration
 from tallylight.app.gateway_wiring import GatewayResources, GatewayWiring, wire_gateway
@@ -23,6 +24,7 @@ from tallylight.gateway.assets.options import open_store
 from tallylight.gateway.assets.store import AssetStore
 from tallylight.gateway.keys import ANONYMOUS
 from tallylight.gateway.requests import CreateRequest
+from tallylight.jobs.submit import CreateTiming
 from tallylight.model.attempt import Attempt
 from tallylight.model.attempt_state import AttemptState
 from tallylight.model.ids import VideoId
@@ -33,7 +35,8 @@ from tallylight.simulator.scenario import Scenario, ScenarioKey, parse_scenario
 from tallylight.simulator.server import serve_simulation
 from tallylight.simulator.world import Simulation
 from tallylight.storage.database import Storage, open_storage
-from tallylight.storage.processes import FileLiveness, open_liveness
+from tallylight.storage.engine import LockId
+from tallylight.storage.processes import FileLiveness, Liveness, open_liveness
 from tallylight.storage.transaction import Write, Written
 from tallylight.upstreams.transport import Transport
 
@@ -48,6 +51,7 @@ async def _nothing() -> None:
 
 
 SPEED = 20.0  # gateway and simulation seconds per real second
+_TIMING = CreateTiming(send_within=timedelta(minutes=1))  # 3 s of the machine
 AFTER_ALL_JOBS = 100_000.0  # seconds after which every simulated job has ended
 
 SCENARIO = """
@@ -86,6 +90,7 @@ class RunningGateway:
     configuration: Configuration
     running: asyncio.Task[None]
     store: AssetStore
+    others: list[Liveness] = field(default_factory=list)
 
     @property
     def assets(self) -> Path:
@@ -104,7 +109,7 @@ class RunningGateway:
             tracked.is_sending = False
         for task in (self.running, *following):
             task.cancel()
-        liveness.close = _nothing  # type: ignore[method-assign, assignment]
+        liveness.close = _nothing  # type: ignore[method-assign]
         await asyncio.gather(self.running, *following, return_exceptions=True)
         liveness._release()
 
@@ -136,6 +141,25 @@ class RunningGateway:
         group_commit.write = counted  # type: ignore[method-assign, assignment]  # the real one, counted
         await is_done.wait()
         await self.kill()
+
+    async def other_process(self) -> str:
+        """Return the name of another process that lives as long as this gateway."""
+        liveness = open_liveness(
+            self.storage.connections, self.storage.clock, lambda: True, _nothing
+        )
+        await liveness.register(())
+        self.others.append(liveness)
+        return liveness.name
+
+    async def take_over(self) -> str:
+        """Take all videos over, as another process does that believes this one to be dead."""
+        owner = await self.other_process()
+        change = text(
+            "UPDATE videos SET owner = :owner, epoch = epoch + 1, revision = revision + 1"
+        )
+        async with self.storage.connections.durable_transaction(LockId.VIDEO) as connection:
+            await connection.execute(change, {"owner": owner})
+        return owner
 
     async def replace_key(self, upstream: str, key: str) -> None:
         """Replace the key of an upstream, and reload a configuration with the new key."""
@@ -247,7 +271,7 @@ async def start(
             )
             store = open_store(configuration.assets, f"sqlite:///{tmp_path / 'history.db'}")
             liveness = open_liveness(storage.connections, storage.clock, lambda: True, _nothing)
-            jobs = wire_jobs(board, storage, transport, liveness, clock)
+            jobs = wire_jobs(board, storage, transport, liveness, clock, _TIMING)
             wiring = wire_gateway(
                 CurrentConfiguration(configuration),
                 GatewayResources(board, storage, transport, store, clock),

@@ -64,36 +64,30 @@ async def test_the_reservation_of_a_refused_attempt_is_free_for_the_next(start: 
     assert (video.status, video.service) == (VideoStatus.COMPLETED, "b")
 
 
-async def take_over(gateway: RunningGateway) -> None:
-    """Take its video over, as another process does that believes its owner to be dead."""
-    change = text("UPDATE videos SET owner = :owner, epoch = epoch + 1, revision = revision + 1")
-    async with gateway.storage.connections.durable_transaction(LockId.VIDEO) as connection:
-        await connection.execute(change, {"owner": "another"})
-
-
 async def test_a_process_that_lost_a_video_decides_nothing_about_it(start: Start) -> None:
     gateway = await start()
     gateway.set_faults("a", {"kind": "slow", "factor": 5})
     video = await gateway.create()
 
-    await take_over(gateway)
+    owner = await gateway.take_over()
     await gateway.until_released(video)
 
     (attempt,) = await gateway.attempts(video)
     assert attempt.state is AttemptState.ACCEPTED
     stands = await gateway.storage.videos.get(video.id)
     assert stands is not None
-    assert (stands.owner, stands.is_terminal) == ("another", False)
+    assert (stands.owner, stands.is_terminal) == (owner, False)
 
 
 async def test_a_process_that_lost_a_video_sends_no_further_attempt(start: Start) -> None:
     gateway = await start()
     gateway.set_faults("a", {"kind": "refuse", "sign": "overloaded"})
     group_commit, write = gateway.storage.group_commit, gateway.storage.group_commit.write
+    owners: list[str] = []
 
     async def write_late(wanted: Write) -> Written:
         if wanted.decision is not None and wanted.new_attempt is not None:
-            await take_over(gateway)
+            owners.append(await gateway.take_over())
         return await write(wanted)
 
     group_commit.write = write_late  # type: ignore[method-assign, assignment]  # the real one, after a take-over
@@ -107,7 +101,7 @@ async def test_a_process_that_lost_a_video_sends_no_further_attempt(start: Start
     ]
     stands = await gateway.storage.videos.get(video.id)
     assert stands is not None
-    assert (stands.owner, stands.is_terminal) == ("another", False)
+    assert (stands.owner, stands.is_terminal) == (owners[0], False)
 
 
 async def test_an_answer_is_recorded_though_another_process_has_the_video(start: Start) -> None:
@@ -116,8 +110,8 @@ async def test_an_answer_is_recorded_though_another_process_has_the_video(start:
 
     async def write_late(wanted: Write) -> Written:
         if wanted.facts and gateway.create_count("a"):
-            await take_over(gateway)
-            group_commit.write = write  # type: ignore[method-assign, assignment]
+            await gateway.take_over()
+            group_commit.write = write  # type: ignore[method-assign]
         return await write(wanted)
 
     group_commit.write = write_late  # type: ignore[method-assign, assignment]  # the real one, after a take-over
@@ -137,7 +131,7 @@ async def test_a_decision_made_from_an_older_version_is_made_again(start: Start)
 
     async def write_late(wanted: Write) -> Written:
         if wanted.decision is not None and wanted.new_attempt is not None:
-            group_commit.write = write  # type: ignore[method-assign, assignment]
+            group_commit.write = write  # type: ignore[method-assign]
             connections = gateway.storage.connections
             async with connections.durable_transaction(LockId.VIDEO) as connection:
                 await connection.execute(raise_revision)

@@ -33,7 +33,7 @@ async def create_unresolved(gateway: RunningGateway, prompt: str = "a paper boat
 
 async def assert_unresolved(gateway: RunningGateway, video: Video) -> None:
     (attempt,) = await gateway.attempts(video)
-    assert (attempt.state, attempt.job) == (AttemptState.FAILED, "")
+    assert (attempt.state, attempt.job) == (AttemptState.UNRESOLVED, "")
     assert video.error is not None
     assert video.error.code == "outcome_unknown"
 

@@ -10,7 +10,6 @@ from tallylight.model.attempt import Attempt, AttemptChange, JobProgress, Made
 from tallylight.model.attempt_state import AttemptEvent
 from tallylight.upstreams.messages import Job, JobState
 
-
 _MAX_SECONDS = 24 * 3600  # longer ones are no lengths
 
 
