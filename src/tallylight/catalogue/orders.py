@@ -5,6 +5,7 @@ from decimal import Decimal
 from tallylight.catalogue.services import FactSheet, Medium, Service
 from tallylight.model.money import ANY_RESOLUTION, PriceUnit, cost_of
 from tallylight.model.order import Order
+from tallylight.model.status import Access
 
 PROBE_PROMPT = "A paper boat drifts across a calm pond in soft morning light, steady camera."
 """A prompt that no moderation refuses, with motion, so that a frozen video is noticed."""
@@ -50,6 +51,15 @@ def upload_cost(sheet: FactSheet, seconds: int) -> Decimal | None:
     if any(resolution != ANY_RESOLUTION for table in tables for resolution in table):
         return None
     return order_cost(sheet, Order("", seconds, ""))
+
+
+def costs_nothing(service: Service) -> bool:
+    """Tell whether a service bills nothing: self-hosted without a price, or priced at zero."""
+    price = service.sheet.price
+    if price is None:
+        return service.access is Access.SELF_HOSTED
+    tables = (price.rates, *price.blocks.values())
+    return not price.per_input_image and not any(any(rates.values()) for rates in tables)
 
 
 def probe_cost(service: Service) -> Decimal | None:

@@ -15,6 +15,7 @@ from decimal import Decimal
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
+from tallylight.catalogue.orders import costs_nothing
 from tallylight.catalogue.services import BillingBasis
 from tallylight.gateway.routing.capability import Match, Mismatch, Requirements, requirements_of
 from tallylight.gateway.routing.measures import Measure, first_measure, measure_advice
@@ -30,12 +31,11 @@ from tallylight.gateway.routing.ranking import (
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.ids import NO_SERVICE, ServiceId
 from tallylight.model.order import Order
-from tallylight.model.status import Access, Status
+from tallylight.model.status import Status
 
 _HOUR = 3600.0
 _MIN_DELIVERY = 0.001  # avoids a division by zero
 _ZERO_USD = Decimal(0)
-_UNBILLED_ACCESS = Access.SELF_HOSTED  # without a price in the configuration it costs nothing
 
 _LAST_RESORT, _NOT_PREFERRED, _UNTRUSTED, _UNRELIABLE = 8, 4, 2, 1
 """Weights of the tier, which is compared before the score. Powers of two: reasons add up."""
@@ -162,7 +162,7 @@ def _match(
     # Without a price there is none to change, and a limit excludes a service that may cost.
     if measure is not None and candidate.service.sheet.price is not None:
         return _unpriced(id_, measure)
-    if is_limited and match.cost is None and candidate.service.access is not _UNBILLED_ACCESS:
+    if is_limited and match.cost is None and not costs_nothing(candidate.service):
         return Exclusion(id_, ExclusionReason.BUDGET)
     return match
 
