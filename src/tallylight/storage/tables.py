@@ -6,6 +6,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ColumnElement,
     Float,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    false,
 )
 
 from tallylight.storage.types import (
@@ -195,6 +197,8 @@ videos_table = Table(
     Column("revision", BigInteger, nullable=False, server_default="1"),  # rises with each write
     Column("written_by", Text, nullable=False, server_default=""),  # the last decision's token
     Column("open_service", Text, nullable=False, server_default=""),  # of its open attempt
+    # Nothing is sent for it: the database may have forgotten what was (`storage.identity`).
+    Column("is_barred", Boolean, nullable=False, server_default=false()),
     Column("status", Text, nullable=False),
     Column("progress", Integer, nullable=False),
     Column("service", Text, nullable=False),
