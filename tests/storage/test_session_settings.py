@@ -48,6 +48,11 @@ async def test_a_write_of_the_thread_waits_and_works_for_seconds(connections: Co
         assert found == WRITE | {"statement_timeout": "10s"}
 
 
+async def test_rollups_may_take_minutes(connections: Connections) -> None:
+    async with connections.relaxed_transaction(LockId.ROLLUP) as connection:
+        assert await connection.run_sync(settings) == WRITE | {"statement_timeout": "5min"}
+
+
 async def test_a_read_may_take_minutes(connections: Connections) -> None:
     async with connections.durable_transaction(LockId.LEDGER):
         pass
