@@ -33,7 +33,7 @@ log = structlog.get_logger()
 BEAT_INTERVAL = timedelta(seconds=4)
 
 _BEATS_UNTIL_DEAD = 4
-_BEAT_TIMEOUT_SECONDS = 5
+_BEAT_TIMEOUT_SECONDS = 3  # and up to 5 more until the driver gives its connection up
 _LOCK_ATTEMPTS = 5
 
 _NOW_US = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
