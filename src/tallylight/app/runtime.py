@@ -31,7 +31,7 @@ from tallylight.probes.plan import ProbeTiming
 from tallylight.probes.prober import Prober
 from tallylight.scheduler import every
 from tallylight.storage.database import Storage, open_storage
-from tallylight.storage.identity import IdentityGuard
+from tallylight.storage.identity import IDENTITY_INTERVAL, IdentityGuard
 from tallylight.storage.processes import open_liveness
 from tallylight.upstreams.transport import Transport
 
@@ -92,6 +92,7 @@ class Runtime:
     probing: Probing
     gateway_wiring: GatewayWiring
     role: ClusterRole
+    guard: IdentityGuard
 
     @property
     def configuration(self) -> Configuration:
@@ -133,6 +134,10 @@ class Runtime:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.history.wait_for_buffer(), name="history")
             tasks.create_task(self.gateway_wiring.run(), name="gateway")
+            tasks.create_task(
+                every(IDENTITY_INTERVAL, self.guard.check, self.clock, name="identity"),
+                name="identity",
+            )
             tasks.create_task(role, name="role")
 
     async def _lead(self) -> None:
@@ -223,7 +228,7 @@ async def open_runtime(
         StorageError: if the database cannot be reached.
     """
     async with (
-        open_storage(configuration.database_url, clock) as history,
+        open_storage(configuration.database_url, clock, configuration.database_pool) as history,
         Transport(history.clock) as transport,
         AsyncExitStack() as stack,
     ):
@@ -235,11 +240,14 @@ async def open_runtime(
         board = Board(storage, clock, is_leader=is_leader)
         current = CurrentConfiguration(configuration)
         store = open_store(configuration.assets, configuration.database_url)
+        guard = IdentityGuard(history.connections)
+        stack.push_async_callback(guard.close)
+        await guard.check()
         liveness = open_liveness(
             history.connections,
             history.clock,
             lambda: history.group_commit.oldest_wait < _LONGEST_WRITE_SECONDS,
-            IdentityGuard(history.connections).check,
+            guard.check,
         )
         stack.push_async_callback(liveness.close)
         jobs = wire_jobs(board, history, transport, liveness, clock)
@@ -253,8 +261,11 @@ async def open_runtime(
                 current, GatewayResources(board, history, transport, store, clock), jobs
             ),
             role=ClusterRole(leader_lock, board, history, clock),
+            guard=guard,
         )
         await runtime.apply_config(configuration)
+        # Whoever may record a video is known as alive before that.
+        await liveness.register([service.id for service in board.services()])
         await runtime.judge_forwarded_evidence()
         try:
             yield runtime

@@ -23,7 +23,14 @@ from tallylight.storage import (
 from tallylight.storage.attempts import Attempts
 from tallylight.storage.characters import Characters
 from tallylight.storage.database_clock import DatabaseClock, open_database_clock
-from tallylight.storage.engine import Connections, HeldLock, LockId, connect, upsert
+from tallylight.storage.engine import (
+    DEFAULT_POOL_SIZE,
+    Connections,
+    HeldLock,
+    LockId,
+    connect,
+    upsert,
+)
 from tallylight.storage.evidence_buffer import EvidenceBuffer, running_buffer
 from tallylight.storage.forwarded_evidence import ForwardedEvidence
 from tallylight.storage.gateway_keys import GatewayKeys
@@ -179,18 +186,21 @@ class Storage(StorageQueries):
 
 
 @asynccontextmanager
-async def open_storage(address: str, clock: Clock) -> AsyncIterator[Storage]:
+async def open_storage(
+    address: str, clock: Clock, pool_size: int = DEFAULT_POOL_SIZE
+) -> AsyncIterator[Storage]:
     """Open the database at an address; create its tables or bring them up to date.
 
     Args:
         address: "sqlite:///relative/path", "sqlite:////absolute/path" or "postgresql://…".
         clock: The process's clock; the storage's own one is anchored to the database's time.
+        pool_size: Connections to PostgreSQL that transactions use at most.
 
     Raises:
         ConfigurationError: if the address has another form.
         StorageError: if the database cannot be reached, or a newer version has written it.
     """
-    connections = connect(address)
+    connections = connect(address, pool_size)
     try:
         await upgrade_schema(connections)
         clock = await open_database_clock(connections, clock)
