@@ -67,7 +67,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--troubles", nargs="+", default=[], metavar="NAME", help="default: all")
     parser.add_argument("--rounds", type=int, default=1, help="of each trouble")
-    parser.add_argument("--creates", type=int, help="in each round (default: 500 or 60)")
+    parser.add_argument(
+        "--creates", type=int, help="in each round (default: 500 in 'kills', 100 in others)"
+    )
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--list", action="store_true", help="name the troubles")
     parser.add_argument("--parallel", type=int, default=3, help="rounds of one trouble at a time")

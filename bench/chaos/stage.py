@@ -39,7 +39,8 @@ class Setup:
         database: Kind of the database.
         replicas: Number of gateways on it.
         creates: Number of videos.
-        spread: Seconds over which the creates are spread.
+        spread: Seconds over which half of the creates are spread.
+        burst: Seconds over which the other half is spread.
         deadline: Of a video, in seconds.
         job_seconds: Median duration of a job in seconds.
         job_limit: Seconds after which a job counts as stalled.
@@ -50,10 +51,11 @@ class Setup:
 
     database: DatabaseKind = DatabaseKind.SQLITE
     replicas: int = 1
-    creates: int = 60
+    creates: int = 100
     spread: float = 40.0
+    burst: float = 3.0
     deadline: float = 300.0
-    job_seconds: float = 12.0
+    job_seconds: float = 16.0
     job_limit: float = 600.0
     shares: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(BRIEF_FAULTS, 0.01))
     has_clocks: bool = False
@@ -195,7 +197,9 @@ class Audience:
         addresses = [gateway.address for gateway in stage.gateways]
         self.caller = Caller(addresses, setup.deadline + _TAKE_OVER_S)
         names = models()
-        send_times = sorted(stage.rng.uniform(0, setup.spread) for _ in range(setup.creates))
+        # Half of the creates come at once, so that many videos are in the same state.
+        spreads = [setup.burst if number % 2 else setup.spread for number in range(setup.creates)]
+        send_times = sorted(stage.rng.uniform(0, spread) for spread in spreads)
         self._requests = [
             tasks.create_task(self.caller.generate(f"boat {number}", next(names), send_at))
             for number, send_at in enumerate(send_times)

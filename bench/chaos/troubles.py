@@ -48,9 +48,11 @@ class Trouble:
 
 def kill_setup(kills: int, share: float, deadline: float, creates: int) -> Setup:
     """Return the setup of `kills`: creates are spread over as long as the gateway is killed."""
+    spread = max(5.0, kills * (sum(_BETWEEN_KILLS) / 2 + 1))
     return Setup(
         creates=creates,
-        spread=max(5.0, kills * (sum(_BETWEEN_KILLS) / 2 + 1)),
+        spread=spread,
+        burst=spread,
         deadline=deadline,
         job_seconds=0.5,
         job_limit=6.0,
