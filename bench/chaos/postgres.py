@@ -6,6 +6,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,7 +25,7 @@ class PostgresCluster:
     """One PostgreSQL server with its own data directory.
 
     Args:
-        folder: Where the data directory is made.
+        folder: Folder of its log. Its data is elsewhere, where its own user may read it.
 
     Raises:
         ImpossibleHereError: if PostgreSQL's programs are missing.
@@ -33,9 +34,9 @@ class PostgresCluster:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self._bin = _programs()
-        self._data = folder / "pgdata"
         self._log = folder / "postgres.log"
-        self._sockets = folder / "pgsockets"
+        self._home = Path(tempfile.mkdtemp(prefix="tallylight-postgres-"))
+        self._data = self._home / "data"
         self._prefix = _unprivileged_prefix()
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -45,26 +46,21 @@ class PostgresCluster:
 
     async def create(self) -> None:
         """Make the data directory and start the server."""
-        for folder in (self._data, self._sockets):
-            folder.mkdir(mode=0o700)
-            if self._prefix:
-                shutil.chown(folder, _unprivileged_user())
-        for parent in (self._data.parent, *self._data.parent.parents):
-            if self._prefix and parent.stat().st_uid == 0 and parent != Path("/"):
-                parent.chmod(parent.stat().st_mode | 0o011)  # the server's user may pass through
+        if self._prefix:
+            shutil.chown(self._home, _unprivileged_user())
         options = ["-D", str(self._data), "-A", "trust", "-U", "tallylight", "--no-sync"]
         await asyncio.to_thread(
             subprocess.run,
             [*self._prefix, str(self._bin / "initdb"), *options],
             check=True,
-            cwd=self._data.parent,
+            cwd=self._home,
             stdout=subprocess.DEVNULL,
         )
         await self.start()
 
     async def start(self) -> None:
         """Start the server; return once it accepts connections."""
-        settings = ("listen_addresses=127.0.0.1", f"unix_socket_directories={self._sockets}")
+        settings = ("listen_addresses=127.0.0.1", f"unix_socket_directories={self._home}")
         command = [*self._prefix, str(self._bin / "postgres"), "-D", str(self._data)]
         command += ["-p", str(self.port)]
         for setting in settings:
@@ -81,7 +77,7 @@ class PostgresCluster:
 
     def _launch(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
-            return subprocess.Popen(command, cwd=self._data.parent, stdout=log, stderr=log)
+            return subprocess.Popen(command, cwd=self._home, stdout=log, stderr=log)
 
     async def _accepts(self) -> bool:
         try:
@@ -112,9 +108,10 @@ class PostgresCluster:
         await asyncio.to_thread(self._server.wait)
 
     async def aclose(self) -> None:
-        """Stop the server, if it runs."""
+        """Stop the server, if it runs, and delete its data."""
         if self._server is not None and self._server.poll() is None:
             await self._end(signal.SIGQUIT)
+        await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
 
 
 @asynccontextmanager
