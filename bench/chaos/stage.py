@@ -145,12 +145,15 @@ class Stage:
             self.gateways.append(gateway)
             await gateway.start()
 
-    def new_gateway(self, name: str, database: str, missing: Collection[str] = ()) -> Gateway:
+    def new_gateway(
+        self, name: str, database: str, missing: Collection[str] = (), *, assets: str = "assets"
+    ) -> Gateway:
         """Return a gateway with a configuration of its own; it is not started."""
         port = free_port()
         limits = Limits(deadline=self.setup.deadline, job=self.setup.job_limit)
         listen = f"127.0.0.1:{port}"
         document = configuration(self._catalogue, listen, database, limits, missing)
+        document["assets"] = {"location": assets}
         (self.folder / f"{name}.yaml").write_text(json.dumps(document), encoding="utf-8")
         environment: Mapping[str, str] = {}
         if self.setup.has_clocks:

@@ -210,7 +210,7 @@ async def _copied_file(stage: Stage) -> None:
     await stage.wait(_FIRST_JOBS_END)
     copy = stage.folder / "copy.db"
     backup(stage.file, copy)
-    second = stage.new_gateway("copy", f"sqlite:///{copy}")
+    second = stage.new_gateway("copy", f"sqlite:///{copy}", assets="copied-assets")
     async with aclosing(second):
         await second.start()
         await stage.wait(_LONG_STOP)

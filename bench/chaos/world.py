@@ -136,7 +136,6 @@ def configuration(
         "probes": {"reach": "off", "credentials": "off", "generation": "off"},
         "database": {"url": database},
         "status": {"listen": listen},
-        "assets": {"location": "assets"},
         "gateway": {
             "open": True,
             "answer_within": "3s",

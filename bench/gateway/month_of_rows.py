@@ -91,7 +91,11 @@ def main() -> None:
 def _rows(table: Table, key: str, count: int, step: timedelta) -> Iterator[dict[str, object]]:
     """Yield the rows of a table, oldest first, the last one now."""
     known = {**_VALUES, **_OWN_VALUES[table.name]}
-    values = {column: known.get(column.name, _neutral(column)) for column in table.columns}
+    values = {
+        column: known.get(column.name) or _neutral(column)
+        for column in table.columns
+        if column.name in known or column.server_default is None
+    }
     now = datetime.now(UTC)  # noqa: TID251  # the rows are of the last 30 days
     for number in range(count):
         at = now - step * (count - number)
