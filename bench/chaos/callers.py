@@ -9,6 +9,7 @@ from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI
 from openai.types import Video
 
 _FINAL = frozenset({"completed", "failed"})
+_CREATE_PATIENCE_S = 300.0
 _POLL_INTERVAL_S = 1.5
 _MAX_CONCURRENT_POLLS = 40
 _POLL_TIMEOUT_S = 20.0
@@ -23,6 +24,7 @@ class CallerRecord:
         prompt: The prompt, different for each caller.
         id: Id of the video, "" if the create was refused.
         refusal: Why the create was refused, "" if it was not.
+        is_unanswered: The create got no answer, however often it was repeated.
         seen: Each status and progress, in order.
         error: Error code of the failure, "" for none.
         lost: Number of 404 responses.
@@ -31,6 +33,7 @@ class CallerRecord:
     prompt: str
     id: str = ""
     refusal: str = ""
+    is_unanswered: bool = False
     seen: list[tuple[str, int]] = field(default_factory=list)
     error: str = ""
     lost: int = 0
@@ -83,7 +86,7 @@ class Caller:
         number = _number_of(prompt)
         headers = {"Idempotency-Key": f"key {number}"} if number % 2 else {}
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(_CREATE_PATIENCE_S):
                 video = await self._sdk_for(number).videos.create(
                     model=model,
                     prompt=prompt,
@@ -94,8 +97,8 @@ class Caller:
         except APIStatusError as refusal:
             record.refusal = f"{refusal.status_code} {refusal.code}"
             return record
-        except (APIError, TimeoutError) as error:
-            record.refusal = type(error).__name__
+        except (APIError, TimeoutError):
+            record.is_unanswered = True
             return record
         record.id = video.id
         record.add(video)
