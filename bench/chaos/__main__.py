@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import json
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -85,6 +86,10 @@ def _options() -> argparse.Namespace:
 async def _run_all(
     troubles: Sequence[Trouble], options: argparse.Namespace, folder: Path
 ) -> list[TroubleResult]:
+    task = asyncio.current_task()
+    assert task is not None
+    for ends in (signal.SIGTERM, signal.SIGINT):  # what a round has started ends with it
+        asyncio.get_running_loop().add_signal_handler(ends, task.cancel)
     return [await _run_rounds(trouble, options, folder) for trouble in troubles]
 
 
