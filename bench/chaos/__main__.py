@@ -156,7 +156,7 @@ async def _observations(
         await gateway.start()
     later = await audience.caller.retrieve_again([one for one in records if one.id])
     ledger = await fetch_json(f"{stage.simulator}/_sim/ledger")
-    deaths = [death for gateway in stage.gateways for death in gateway.deaths]
+    deaf = [stretch for gateway in stage.gateways for stretch in gateway.deaf]
     for gateway in stage.gateways:
         await gateway.stop()
     return Observations(
@@ -164,7 +164,7 @@ async def _observations(
         later,
         ledger["entries"],
         await asyncio.to_thread(gateway_records, stage.database_url),
-        deaths,
+        deaf,
         is_alone=len(stage.gateways) == 1,
         memory_gap=stage.memory_gap,
     )

@@ -12,9 +12,6 @@ from bench.chaos.world import LISTING
 _ORDER = ("queued", "in_progress", "completed", "failed")
 _UNRESOLVED = frozenset({"outcome_unknown", "deadline_exceeded"})
 _CENT = 0.01
-_BEFORE_DEATH_S = 1.5
-_AFTER_DEATH_S = 3.0
-"""An answer that came this long before a kill may not have been heard, or not been written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +23,7 @@ class Observations:
         later: What was retrieved after the round, by video id.
         ledger: Entries of the simulator's ledger.
         rows: The gateway's tables.
-        deaths: Unix times at which gateways were killed.
+        deaf: Stretches of Unix time whose answers no gateway may have heard and stored.
         is_alone: One gateway served all callers.
         memory_gap: First and last Unix time of what the database has lost, if it has.
     """
@@ -35,7 +32,7 @@ class Observations:
     later: Mapping[str, CallerRecord]
     ledger: Sequence[Row]
     rows: GatewayRecords
-    deaths: Sequence[float] = ()
+    deaf: Sequence[tuple[float, float]] = ()
     is_alone: bool = True
     memory_gap: tuple[float, float] | None = None
 
@@ -197,16 +194,15 @@ def _lost(ends: Sequence[CallerRecord], seen: Observations) -> list[str]:
         entry
         for entry in seen.ledger
         if seen.is_remembered(entry)
-        and (entry["upstream"] in LISTING or _was_heard(entry, seen.deaths))
+        and (entry["upstream"] in LISTING or _was_heard(entry, seen.deaf))
     ]
     return [prompt for prompt in _deliveries(findable) if prompt in known - delivered]
 
 
-def _was_heard(entry: Row, deaths: Collection[float]) -> bool:
-    """Tell whether the answer to a create reached a gateway that lived on to write it."""
-    at = _number(entry["at"])
-    near = any(at - _BEFORE_DEATH_S <= death <= at + _AFTER_DEATH_S for death in deaths)
-    return bool(entry["answered"]) and not near
+def _was_heard(entry: Row, deaf: Collection[tuple[float, float]]) -> bool:
+    """Tell whether the answer to a create reached a gateway that lived on to store it."""
+    at = _number(entry["at"])  # in whole seconds
+    return bool(entry["answered"]) and not any(first - 1 <= at <= last for first, last in deaf)
 
 
 def _differences(ends: Sequence[CallerRecord], seen: Observations) -> dict[str, float]:

@@ -17,6 +17,12 @@ import requests
 _START_TIMEOUT_S = 60.0
 _POLL_INTERVAL_S = 0.02
 
+_UNSTORED_S = 3.0
+"""An answer that came this long before a kill may not have been stored."""
+
+_PATIENCE_S = 100.0
+"""Less than the time that another replica waits for the answer to a create, 125 s."""
+
 
 class ImpossibleHereError(Exception):
     """A trouble cannot be made on this machine; the message says what it needs."""
@@ -100,7 +106,8 @@ class Gateway:
         environment: Variables in addition to the bench's own.
 
     Attributes:
-        deaths: Unix times at which it was killed.
+        deaf: Stretches of Unix time whose answers it may not have heard, or not stored: before
+            each kill, and over each stop that is longer than others wait for an answer.
     """
 
     def __init__(
@@ -108,12 +115,13 @@ class Gateway:
     ) -> None:
         self.name = name
         self.address = f"http://127.0.0.1:{port}"
-        self.deaths: list[float] = []
+        self.deaf: list[tuple[float, float]] = []
         self._folder = folder
         self._port = port
         self._environment = environment
         self._program: Program | None = None
         self._is_expected = False
+        self._suspended_at = 0.0
 
     @property
     def log(self) -> str:
@@ -155,7 +163,7 @@ class Gateway:
         """Kill the process by SIGKILL."""
         self._is_expected = False
         if self._program is not None:
-            self.deaths.append(time.time())  # noqa: TID251  # compared with the simulator's times
+            self.deaf.append((_now() - _UNSTORED_S, _now()))
             await self._program.end(signal.SIGKILL)
 
     async def stop(self) -> None:
@@ -166,6 +174,7 @@ class Gateway:
 
     def suspend(self) -> None:
         """Stop the process by SIGSTOP."""
+        self._suspended_at = _now()
         if self._program is not None:
             self._program.process.send_signal(signal.SIGSTOP)
 
@@ -173,3 +182,9 @@ class Gateway:
         """Let a stopped process go on."""
         if self._program is not None:
             self._program.process.send_signal(signal.SIGCONT)
+        if _now() - self._suspended_at > _PATIENCE_S:
+            self.deaf.append((self._suspended_at - _UNSTORED_S, _now()))
+
+
+def _now() -> float:
+    return time.time()  # noqa: TID251  # compared with the simulator's times

@@ -22,7 +22,9 @@ def record(prompt: str, status: str, error: str = "") -> CallerRecord:
 
 
 def judged(
-    *ledger: Mapping[str, object], records: tuple[CallerRecord, ...], deaths: tuple[float, ...] = ()
+    *ledger: Mapping[str, object],
+    records: tuple[CallerRecord, ...],
+    deaf: tuple[tuple[float, float], ...] = (),
 ) -> ChaosReport:
     """Judge callers' records with a gateway's tables that say what its callers were told."""
     videos = [
@@ -43,7 +45,7 @@ def judged(
     entries = [{"id": one.id, "state": "settled", "amount_micro_usd": PRICE} for one in records]
     rows = GatewayRecords(videos, attempts, entries, [{"video": one.id} for one in records])
     later = {one.id: one for one in records}
-    return check_promises(Observations(records, later, ledger, rows, deaths))
+    return check_promises(Observations(records, later, ledger, rows, deaf))
 
 
 def test_a_delivered_video_breaks_no_promise() -> None:
@@ -74,9 +76,9 @@ def test_a_made_video_is_lost_only_if_its_acceptance_was_heard_or_is_listed() ->
     unanswered = judged(entry("a", answered=False), records=(unknown,))
     assert unanswered.lost == []
     assert unanswered.unknown_made == 1
-    assert judged(entry("a"), records=(unknown,), deaths=(AT + 1,)).lost == []
+    assert judged(entry("a"), records=(unknown,), deaf=((AT - 2, AT + 1),)).lost == []
     listed = entry("a", upstream="hosted", answered=False)
-    assert judged(listed, records=(unknown,), deaths=(AT + 1,)).lost == ["a"]
+    assert judged(listed, records=(unknown,), deaf=((AT - 2, AT + 1),)).lost == ["a"]
 
 
 def test_a_video_without_an_end_is_endless() -> None:
