@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from bench.chaos.callers import CallerRecord
@@ -141,6 +141,8 @@ async def _run_round(
             for watch in watching:
                 watch.cancel()
             seen = await _observations(stage, audience, records)
+    kept = json.dumps(asdict(seen), default=str, indent=1)
+    await asyncio.to_thread((folder / "observations.json").write_text, kept)
     report = check_promises(seen)
     seconds = round(time.monotonic() - started_at, 1)
     return replace(report, seconds=seconds, notes=stage.notes)
