@@ -173,8 +173,8 @@ class Stage:
         self._catalogue = (await fetch_json(f"{self.simulator}/_sim/scenario"))["catalogue"]
 
     async def all_ended(self) -> None:
-        """Return once no video is under way, or after the time that the last of them may take."""
-        deadline = time.monotonic() + self.setup.deadline + 2 * _TAKE_OVER_S
+        """Return once no video is under way, or after a while: callers waited for the deadline."""
+        deadline = time.monotonic() + 3 * _TAKE_OVER_S
         while time.monotonic() < deadline:
             if not await asyncio.to_thread(unfinished, self.database_url):
                 return
