@@ -141,6 +141,8 @@ async def _run_round(
             for watch in watching:
                 watch.cancel()
             seen = await _observations(stage, audience, records)
+    taken_over = sum(gateway.log.count('"video.taken_over"') for gateway in stage.gateways)
+    stage.notes.append(f"{taken_over} taken over")
     kept = json.dumps(asdict(seen), default=str, indent=1)
     await asyncio.to_thread((folder / "observations.json").write_text, kept)
     report = check_promises(seen)
