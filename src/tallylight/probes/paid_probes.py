@@ -165,10 +165,7 @@ class PaidProbeRunner:
             seconds=order.seconds,
             size=order.size,
             created_at=now,
-            deadline=now
-            + self._jobs.timing.shortest_timeout
-            + service.upstream.job_timeout
-            + _TIME_TO_SETTLE,
+            deadline=now + longest,
             kind=VideoKind.PROBE,
             owner=self._jobs.followers.owner,
         )
