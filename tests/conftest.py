@@ -79,6 +79,9 @@ class HurriedClock:
     def monotonic(self) -> float:
         return (asyncio.get_running_loop().time() - self._begun) * self._speed
 
+    def boottime(self) -> float:
+        return self.monotonic()
+
     async def sleep(self, duration: timedelta) -> None:
         await asyncio.sleep(duration.total_seconds() / self._speed)  # noqa: TID251  # it is a clock
 

@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import itertools
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -19,6 +20,13 @@ class Clock(Protocol):
         """Return seconds since an arbitrary start; the value never decreases."""
         ...
 
+    def boottime(self) -> float:
+        """Return seconds since an arbitrary start, those of a suspended machine among them.
+
+        The value never decreases. Durations that decide about money are measured with it.
+        """
+        ...
+
     async def sleep(self, duration: timedelta) -> None:
         """Return after the duration has passed on this clock."""
         ...
@@ -33,6 +41,12 @@ class SystemClock:
 
     def monotonic(self) -> float:
         """Return the system's monotonic seconds."""
+        return time.monotonic()
+
+    def boottime(self) -> float:
+        """Return the seconds since the machine started; without suspensions outside Linux."""
+        if sys.platform == "linux":
+            return time.clock_gettime(time.CLOCK_BOOTTIME)
         return time.monotonic()
 
     async def sleep(self, duration: timedelta) -> None:
@@ -60,6 +74,10 @@ class VirtualClock:
     def monotonic(self) -> float:
         """Return the seconds advanced since the start."""
         return (self._now - self._start).total_seconds()
+
+    def boottime(self) -> float:
+        """Return the seconds advanced since the start: this clock's machine is never suspended."""
+        return self.monotonic()
 
     async def sleep(self, duration: timedelta) -> None:
         """Return once the clock has been advanced by the duration."""

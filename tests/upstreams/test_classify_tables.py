@@ -210,6 +210,8 @@ def test_a_missing_job_is_no_missing_service(phase: Phase, status: int) -> None:
     [
         ("httpx.PoolTimeout", "own-process"),
         ("OSError: [Errno 24] Too many open files", "own-process"),
+        ("TooLate: not sent within 5 s", "own-process"),
+        ("TooLate: no connection within 5 s", "connection"),
         ("httpx.UnsupportedProtocol: missing 'http://'", "own-request"),
         ("aiohttp.client_exceptions.InvalidUrlClientError: x", "own-request"),
         ("aiohttp.client_exceptions.TooManyRedirects: 0", "redirects"),

@@ -9,30 +9,33 @@ from random import Random
 from prometheus_client import CollectorRegistry
 
 from tallylight.app.current_configuration import CurrentConfiguration
+from tallylight.app.job_wiring import JobWiring
 from tallylight.board import Board
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration
 from tallylight.gateway.assets.contents import ContentReader
 from tallylight.gateway.assets.fetch import AssetFetcher
 from tallylight.gateway.assets.store import AssetStore
-from tallylight.gateway.failover import AttemptStages, Failover
+from tallylight.gateway.creation import VideoCreator
+from tallylight.gateway.doubt import DoubtPolicy
+from tallylight.gateway.failover import Failover
 from tallylight.gateway.finish import VideoFinisher
+from tallylight.gateway.further import FurtherAttempts
 from tallylight.gateway.gateway import Gateway
 from tallylight.gateway.inputs import InputResolver
 from tallylight.gateway.keys import KeyRegistry
-from tallylight.gateway.leases import LeaseManager
 from tallylight.gateway.metrics import GatewayMetrics
 from tallylight.gateway.outcomes import OutcomeReporter
-from tallylight.gateway.poll import AttemptPoller
-from tallylight.gateway.reconcile import AttemptReconciler
+from tallylight.gateway.recent_videos import RecentVideos
 from tallylight.gateway.routing.candidates import Candidates
 from tallylight.gateway.routing.circuit_breaker import CircuitBreaker
+from tallylight.gateway.routing.routes import Route
 from tallylight.gateway.routing.selector import ServiceSelector
 from tallylight.gateway.settings import GatewaySettings, KeyLimits
-from tallylight.gateway.store import VideoStore
-from tallylight.gateway.submit import AttemptSubmitter
+from tallylight.gateway.stalls import StalledJobs
 from tallylight.gateway.webhooks.messages import webhook_messages
 from tallylight.gateway.webhooks.sender import WebhookSender
+from tallylight.model.video import Video, VideoKind
 from tallylight.scheduler import every
 from tallylight.storage.database import Storage
 from tallylight.upstreams.transport import Transport
@@ -98,7 +101,9 @@ class GatewayWiring:
                     task.cancel()
 
 
-def wire_gateway(current: CurrentConfiguration, resources: GatewayResources) -> GatewayWiring:
+def wire_gateway(
+    current: CurrentConfiguration, resources: GatewayResources, jobs: JobWiring
+) -> GatewayWiring:
     """Create the gateway of the configuration in force; no task runs yet."""
     board, history, clock = resources.board, resources.history, resources.clock
     settings = current.reader(gateway_settings)
@@ -112,10 +117,9 @@ def wire_gateway(current: CurrentConfiguration, resources: GatewayResources) -> 
     webhooks = WebhookSender(history.outbox, endpoints, clock, random.random)
     metrics = GatewayMetrics()
     outcomes = OutcomeReporter(board, circuit_breaker, metrics, clock)
-    store = VideoStore(history, clock)
     inputs = InputResolver(board, history, resources.transport, resources.assets, clock)
     finisher = VideoFinisher(
-        store,
+        jobs.journal,
         AssetFetcher(resources.transport, resources.assets, clock),
         inputs,
         outcomes,
@@ -123,48 +127,60 @@ def wire_gateway(current: CurrentConfiguration, resources: GatewayResources) -> 
         lambda: settings().content_retention,
         clock,
     )
-    failover = _make_failover(resources, store, selector, finisher, outcomes, inputs)
-    leases = LeaseManager(history, store, failover, settings, limits, clock)
-    metrics.track_active(lambda: leases.active_count)
+    recent = RecentVideos(jobs.followers, clock)
+    failover = _make_failover(
+        jobs,
+        finisher,
+        selector,
+        outcomes,
+        inputs,
+        recent,
+        lambda video: settings().routes.get(video.model) or Route(video.model, ()),
+    )
+    creator = VideoCreator(
+        settings, selector, inputs, jobs.journal, jobs.followers, failover, clock
+    )
+    metrics.track_active(lambda: jobs.followers.active_count)
     contents = ContentReader(board, history, resources.transport, resources.assets)
     return GatewayWiring(
-        gateway=Gateway(settings, history, selector, leases, inputs, contents, clock),
+        gateway=Gateway(settings, history, creator, recent, inputs, contents, clock),
         keys=keys,
         candidates=candidates,
         settings=settings,
         metrics=metrics.registry,
         workers={
             "keys": keys.run,
-            "videos": leases.run,
+            "videos": jobs.followers.run,
             "webhooks": webhooks.run,
             "assets": resources.run_cleanup,
         },
-        sinks={"group_commit": history.group_commit.run, "outcomes": outcomes.run},
+        sinks={"outcomes": outcomes.run},
     )
 
 
 def _make_failover(  # noqa: PLR0913, PLR0917  # the parts of the gateway that it combines
-    resources: GatewayResources,
-    store: VideoStore,
-    selector: ServiceSelector,
+    jobs: JobWiring,
     finisher: VideoFinisher,
+    selector: ServiceSelector,
     outcomes: OutcomeReporter,
     inputs: InputResolver,
+    recent: RecentVideos,
+    route_of: Callable[[Video], Route],
 ) -> Failover:
-    board, history, transport = resources.board, resources.history, resources.transport
-    clock = resources.clock
-    submitter = AttemptSubmitter(transport, store, outcomes, clock)
-    reconciler = AttemptReconciler(board, history, transport, submitter, clock)
-    poller = AttemptPoller(board, transport, store, finisher, selector, outcomes, clock)
-    return Failover(
-        board,
-        store,
-        selector,
-        AttemptStages(submitter, reconciler, poller, finisher),
-        outcomes,
-        inputs,
+    engine, clock = jobs.engine(outcomes), jobs.clock
+    doubt = DoubtPolicy(jobs.board, clock)
+    failover = Failover(
+        engine,
+        finisher,
+        FurtherAttempts(jobs.journal, engine, selector, inputs, clock),
+        StalledJobs(jobs.board, jobs.journal, engine, finisher, selector, outcomes, doubt, clock),
+        doubt,
+        recent,
+        route_of,
         clock,
     )
+    jobs.policies[VideoKind.VIDEO] = failover
+    return failover
 
 
 def gateway_settings(configuration: Configuration) -> GatewaySettings:

@@ -16,6 +16,7 @@ from tallylight.app.cluster.read_only_storage import ReadOnlyStorage
 from tallylight.app.cluster.roles import ClusterRole
 from tallylight.app.current_configuration import CurrentConfiguration
 from tallylight.app.gateway_wiring import GatewayResources, GatewayWiring, wire_gateway
+from tallylight.app.job_wiring import JobWiring, wire_jobs, wire_probes
 from tallylight.board import Board, BoardStorage
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration
@@ -26,11 +27,11 @@ from tallylight.model.ids import ServiceId
 from tallylight.probes.calendar import calendar_evidence
 from tallylight.probes.check_round import CheckResult, check_service
 from tallylight.probes.feeds import FeedPoller
-from tallylight.probes.paid_probes import PaidProbeRunner
 from tallylight.probes.plan import ProbeTiming
 from tallylight.probes.prober import Prober
 from tallylight.scheduler import every
 from tallylight.storage.database import Storage, open_storage
+from tallylight.storage.processes import open_liveness
 from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()
@@ -229,14 +230,17 @@ async def open_runtime(
         board = Board(storage, clock, is_leader=is_leader)
         current = CurrentConfiguration(configuration)
         store = open_store(configuration.assets, configuration.database_url)
+        liveness = open_liveness(history.connections, clock, lambda: True, _nothing)
+        stack.push_async_callback(liveness.close)
+        jobs = wire_jobs(board, history, transport, liveness, clock)
         runtime = Runtime(
             current=current,
             clock=clock,
             history=history,
             board=board,
-            probing=_make_probing(current, board, history, transport, clock),
+            probing=_make_probing(current, jobs),
             gateway_wiring=wire_gateway(
-                current, GatewayResources(board, history, transport, store, clock)
+                current, GatewayResources(board, history, transport, store, clock), jobs
             ),
             role=ClusterRole(leader_lock, board, history, clock),
         )
@@ -248,17 +252,18 @@ async def open_runtime(
             await board.save_snapshots()
 
 
-def _make_probing(
-    current: CurrentConfiguration,
-    board: Board,
-    history: Storage,
-    transport: Transport,
-    clock: Clock,
-) -> Probing:
+def _make_probing(current: CurrentConfiguration, jobs: JobWiring) -> Probing:
     total_budget = current.reader(lambda configuration: configuration.catalogue.total_budget)
-    paid_probes = PaidProbeRunner(board, history, transport, clock, total_budget)
-    prober = Prober(board, transport, paid_probes, clock, current.reader(probe_timing))
-    return Probing(board, prober, FeedPoller(board, transport, clock), clock)
+    prober = Prober(
+        jobs.board,
+        jobs.transport,
+        wire_probes(jobs, total_budget),
+        jobs.clock,
+        current.reader(probe_timing),
+    )
+    return Probing(
+        jobs.board, prober, FeedPoller(jobs.board, jobs.transport, jobs.clock), jobs.clock
+    )
 
 
 async def _acquire_leader_lock(leader_lock: LeaderLock, clock: Clock) -> bool:

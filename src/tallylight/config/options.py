@@ -20,6 +20,7 @@ from tallylight.documents.secret import SecretText
 from tallylight.documents.section import Name, Section
 from tallylight.model.status import Access
 from tallylight.status.options import StatusOptions
+from tallylight.storage.engine import DEFAULT_POOL_SIZE
 from tallylight.storage.retention import RetentionOptions
 
 _MIN_FEED_INTERVAL = timedelta(seconds=60)
@@ -223,6 +224,13 @@ class DatabaseOptions(Section):
         DEFAULT_DATABASE,
         description="sqlite:///file relative to the working directory, sqlite:////absolute/file, "
         "or postgresql://user@host/name.",
+    )
+    pool: int = Field(
+        DEFAULT_POOL_SIZE,
+        ge=3,
+        le=1000,
+        description="Connections to PostgreSQL that a server opens at most for its transactions; "
+        "it opens 2 more for its group commit and its heartbeat.",
     )
     retention: RetentionOptions = Field(
         default_factory=RetentionOptions, description="How long evidence is kept."

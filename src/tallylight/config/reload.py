@@ -26,6 +26,7 @@ def reload_configuration(
     name = "configuration" if found.path is None else found.path.name
     fixed = {
         "database.url": found.database_url == previous.database_url,
+        "database.pool": found.database_pool == previous.database_pool,
         "status.listen": found.status.listen == previous.status.listen,
     }
     problems = tuple(

@@ -36,6 +36,7 @@ from tallylight.gateway.routing.options import RouteOptions, Routes
 from tallylight.gateway.routing.routes import Route, default_routes
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget
+from tallylight.storage.engine import DEFAULT_POOL_SIZE
 from tallylight.storage.retention import RetentionOptions
 from tallylight.verdicts.options import PolicyOptions
 
@@ -89,6 +90,7 @@ class Configuration:
     Args:
         path: The file; None if keys of the environment take its place.
         database_url: Address of the database; hidden in `repr`, because it may hold a password.
+        database_pool: Connections to PostgreSQL that transactions use at most.
         warnings: Questionable settings, to be logged.
         files: The file and the secret files it names; a change of one reloads the configuration.
     """
@@ -103,6 +105,7 @@ class Configuration:
     gateway: GatewayOptions = field(default_factory=GatewayOptions)
     assets: AssetOptions = field(default_factory=AssetOptions)
     database_url: str = field(default=DEFAULT_DATABASE, repr=False)
+    database_pool: int = DEFAULT_POOL_SIZE
     retention: RetentionOptions = field(default_factory=RetentionOptions)
     warnings: tuple[Problem, ...] = ()
     files: frozenset[Path] = frozenset()
@@ -163,6 +166,7 @@ def configuration_of(document: Document, source: Path) -> Configuration:
         gateway=settings.gateway,
         assets=settings.assets,
         database_url=settings.database.url,
+        database_pool=settings.database.pool,
         retention=settings.database.retention,
         warnings=tuple(report.warnings),
         files=document.files,

@@ -52,6 +52,11 @@ def video_error(failure: Failure, service: ServiceId) -> VideoError:
     return VideoError(code, f"{service}: {failure.text or failure.rule}")
 
 
+def outcome_unknown(service: ServiceId, failure: Failure) -> VideoError:
+    """Return the error of a video of which it is unknown whether a service makes and bills it."""
+    return VideoError("outcome_unknown", f"{service}: {failure.text or failure.rule}")
+
+
 def services_exhausted(refusals: Sequence[tuple[ServiceId, Failure]]) -> VideoError:
     """Return the error of a video that no service accepted."""
     if not refusals:
@@ -82,14 +87,6 @@ def create_error(
     )
 
 
-UNRESOLVED_DOUBT = Failure(
-    kind=FailureKind.UNKNOWN,
-    fault=Fault.UPSTREAM,
-    rule="doubt:unresolved",
-    text="it is unknown whether the service accepted the job and will bill it; the gateway sent it "
-    "to no other service, which could cost twice (`when_in_doubt: pay_twice` would)",
-)
-
 DEADLINE_EXCEEDED = VideoError(
     "deadline_exceeded", "The video was not completed before its deadline."
 )
@@ -104,7 +101,8 @@ SERVICE_REMOVED = Failure(
     kind=FailureKind.UNKNOWN,
     fault=Fault.OURS,
     rule="service:removed",
-    text="the service was removed from the configuration while it made this video",
+    text="no process was configured with the service until the video's deadline; it may have made "
+    "the video",
 )
 
 SUPERSEDED = Failure(
@@ -113,16 +111,6 @@ SUPERSEDED = Failure(
     rule="job:superseded",
     text="another attempt delivered the video first",
 )
-
-
-def stalled_failure(waited: timedelta) -> Failure:
-    """Return the failure of a job that has not ended after `waited`."""
-    return Failure(
-        kind=FailureKind.DEGRADED,
-        fault=Fault.UPSTREAM,
-        rule="job:stalled",
-        text=f"accepted, and no video after {round(waited.total_seconds())} s",
-    )
 
 
 def spending_limit_error(message: str) -> ApiError:

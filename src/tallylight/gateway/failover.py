@@ -1,288 +1,218 @@
-"""Drives a video from its recorded state to its end, through as many services as it needs.
+"""Drives a caller's video to its end, through as many services as it needs.
 
 `follow` can resume: a process that takes a video over calls it as the process before did, and no
 attempt that may have been paid for is sent again.
 """
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
 
-from tallylight.board import Board
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.errors import BudgetError
+from tallylight.gateway.doubt import DoubtPolicy
 from tallylight.gateway.errors import (
     DEADLINE_EXCEEDED,
-    REFERENCE_LOST,
     SERVICE_REMOVED,
-    UNRESOLVED_DOUBT,
+    TRANSIENT_KINDS,
     is_callers_fault,
+    outcome_unknown,
     services_exhausted,
     video_error,
 )
 from tallylight.gateway.finish import VideoFinisher
-from tallylight.gateway.inputs import InputResolver
-from tallylight.gateway.outcomes import OutcomeReporter
-from tallylight.gateway.poll import AttemptPoller
-from tallylight.gateway.reconcile import AttemptReconciler
+from tallylight.gateway.further import FurtherAttempts
+from tallylight.gateway.recent_videos import RecentVideos
 from tallylight.gateway.requests import ApiError
-from tallylight.gateway.routing.ranking import Choice, ExclusionReason, Ranking
-from tallylight.gateway.routing.routes import WhenInDoubt
-from tallylight.gateway.routing.selector import ServiceSelector
-from tallylight.gateway.store import VideoStore
-from tallylight.gateway.submit import SUBMIT_TIMEOUT, AttemptSubmitter
-from tallylight.gateway.tracked_video import TrackedVideo
-from tallylight.model.attempt import Attempt, AttemptState
-from tallylight.model.ids import AttemptId
-from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
-from tallylight.model.video import VideoError
-from tallylight.storage.transaction import SpendingLimit
+from tallylight.gateway.routing.ranking import ExclusionReason, Ranking
+from tallylight.gateway.routing.routes import Route
+from tallylight.gateway.stalls import StalledJobs
+from tallylight.jobs.engine import JobEngine
+from tallylight.jobs.outcome import UNRESOLVED_DOUBT, Ending, JobOutcome
+from tallylight.jobs.tracked_video import TrackedVideo
+from tallylight.model.attempt import Attempt, AttemptChange
+from tallylight.model.attempt_state import AttemptEvent, AttemptState
+from tallylight.model.ids import ServiceId
+from tallylight.model.order import Order
+from tallylight.model.video import Video, VideoError
 from tallylight.upstreams.messages import Job
-from tallylight.upstreams.protocols.registry import adapter_for
 
 log = structlog.get_logger()
 
-_INTERRUPTED = "the gateway was restarted before the response arrived"
-_GIVEN_UP_POLL_INTERVAL = timedelta(seconds=15)
-_STORAGE_POLL_INTERVAL = timedelta(seconds=2)
 _FIRST_ROUND_PAUSE, _MAX_DOUBLINGS = timedelta(seconds=5), 4
 """Pause before the next round after all services refused; it doubles up to four times."""
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptStages:
-    """The stages of an attempt: it is sent, looked for while in doubt, polled, finished."""
-
-    submitter: AttemptSubmitter
-    reconciler: AttemptReconciler
-    poller: AttemptPoller
-    finisher: VideoFinisher
-
-
 class Failover:
-    """Drives each video to its end, through as many services as it needs."""
+    """Decides about callers' videos: which service is next, what to do in doubt, when to end."""
 
     def __init__(  # noqa: PLR0913, PLR0917  # its collaborators
         self,
-        board: Board,
-        store: VideoStore,
-        selector: ServiceSelector,
-        stages: AttemptStages,
-        reporter: OutcomeReporter,
-        inputs: InputResolver,
+        engine: JobEngine,
+        finisher: VideoFinisher,
+        further: FurtherAttempts,
+        stalls: StalledJobs,
+        doubt: DoubtPolicy,
+        recent: RecentVideos,
+        route_of: Callable[[Video], Route],
         clock: Clock,
     ) -> None:
-        self._board = board
-        self._store = store
-        self._selector = selector
-        self._submitter = stages.submitter
-        self._reconciler = stages.reconciler
-        self._poller = stages.poller
-        self._finisher = stages.finisher
-        self._reporter = reporter
-        self._inputs = inputs
+        self._engine = engine
+        self._finisher = finisher
+        self._further = further
+        self._stalls = stalls
+        self._doubt = doubt
+        self._recent = recent
+        self._route_of = route_of
         self._clock = clock
 
-    async def begin(
-        self, tracked: TrackedVideo, choice: Choice, limits: tuple[SpendingLimit, ...]
-    ) -> None:
+    async def begin(self, tracked: TrackedVideo, service: Service, order: Order) -> None:
         """Send the first attempt, which was recorded with the video, and follow the video."""
-        job = await self._submitter.submit(
-            tracked, tracked.attempts[-1], choice.service, choice.order
-        )
+        job = await self._engine.submit(tracked, tracked.attempts[-1], service, order)
         tracked.is_sending = False
-        del choice  # frees the bytes of its reference while the job runs
-        await self.follow(tracked, limits, job)
+        del order  # frees the bytes of its reference while the job runs
+        await self.follow(tracked, job)
 
-    async def follow(
-        self, tracked: TrackedVideo, limits: tuple[SpendingLimit, ...], job: Job | None = None
-    ) -> None:
+    async def follow(self, tracked: TrackedVideo, job: Job | None = None) -> None:
         """Follow a video to its end; return early if this process has to release it.
 
         Args:
-            tracked: The video's recorded state.
-            limits: Spending limits for further attempts.
+            tracked: The video.
             job: Last known state of the current attempt's job, if any.
         """
-        while not (tracked.video.is_terminal or tracked.is_released):
-            attempt = tracked.current
+        while not tracked.is_over:
+            route, attempt = self._route_of(tracked.video), tracked.current
             if attempt is not None:
-                await self._continue(tracked, attempt, job)
+                await self._continue(tracked, route, attempt, job)
                 job = None
-            elif not await self._end_if_over(tracked):
-                job = await self._next_attempt(tracked, limits)
+            elif not await self._end_if_over(tracked, route):
+                job = await self._next_attempt(tracked, route)
+        if tracked.video.is_terminal:
+            self._recent.cache(tracked.video)
 
-    async def _continue(self, tracked: TrackedVideo, attempt: Attempt, job: Job | None) -> None:
-        if attempt.service not in self._board:
-            await self._end_removed(tracked, attempt)
-            return
-        service = self._board.service(attempt.service)
-        match attempt.state:
-            case AttemptState.ACCEPTED if adapter_for(service.upstream).streams and job is None:
-                # A lost stream cannot be resumed; the job may continue and be billed.
-                await self._end_unresolved(tracked, attempt)
-            case AttemptState.ACCEPTED:
-                await self._poller.poll_until_ended(tracked, attempt, service, job)
-            case AttemptState.INTENDED:
-                await self._resume_intended(tracked, attempt, service)
-            case _:
-                await self._reconcile(tracked, attempt)
-
-    async def _reconcile(self, tracked: TrackedVideo, attempt: Attempt) -> None:
-        service = self._board.service(attempt.service)
-        found = await self._reconciler.reconcile(tracked, attempt, service)
-        if isinstance(found, Job):
-            accepted = tracked.current
-            if accepted is not None:
-                await self._poller.poll_until_ended(tracked, accepted, service, found)
-        elif await self._is_answered_elsewhere(tracked, attempt):
-            return  # the next iteration of `follow` acts on the result
-        elif found:
-            await self._end_unresolved(tracked, attempt)
-        else:
-            tracked.refusals.append((attempt.service, UNRESOLVED_DOUBT))
-            self._store.mark_refused(tracked, attempt, UNRESOLVED_DOUBT)
-
-    async def _resume_intended(
-        self, tracked: TrackedVideo, attempt: Attempt, service: Service
+    async def _continue(
+        self, tracked: TrackedVideo, route: Route, attempt: Attempt, job: Job | None
     ) -> None:
-        """Mark an attempt in doubt that another process was sending, once that may have died.
+        service = self._stalls.service_of(attempt)
+        if service is None:
+            await self._leave(tracked, attempt)
+            return
+        patience = self._stalls.patience(tracked, route, service)
+        outcome = await self._engine.run(
+            tracked, attempt, service, patience, job, self._stalls.poll_given_up
+        )
+        attempt = tracked.attempt(attempt.id)
+        match outcome.ending:
+            case Ending.DONE | Ending.FAILED if outcome.job is not None:
+                await self._finisher.finish(tracked, attempt, service, outcome.job)
+            case Ending.STALLED:
+                await self._stalls.handle(tracked, route, attempt, service)
+            case Ending.UNRESOLVED:
+                await self._unresolved(tracked, route, attempt, outcome)
+            case Ending.EXPIRED:
+                self._stalls.report_expired(attempt, outcome)
+                change = AttemptChange(
+                    attempt.id, AttemptEvent.CLOSE, self._clock.now(), failure=outcome.failure
+                )
+                await self._finisher.fail_video(tracked, DEADLINE_EXCEEDED, change)
+            case _:
+                pass  # the next iteration of `follow` acts on the state of the attempt
 
-        That process may be cut off from the database or suspended, and still receive the response.
-        If the upstream lists its jobs, there is no need to wait for it.
-        """
-        is_listed = adapter_for(service.upstream).listing() is not None
-        until = min(attempt.intended_at + SUBMIT_TIMEOUT, tracked.video.deadline)
-        while not is_listed and self._clock.now() < until:
-            if await self._is_answered_elsewhere(tracked, attempt):
-                return
-            await self._clock.sleep(_STORAGE_POLL_INTERVAL)
-        await self._store.mark_in_doubt(tracked, attempt, _INTERRUPTED)
+    async def _leave(self, tracked: TrackedVideo, attempt: Attempt) -> None:
+        """Leave a video whose service is not configured here; end it at its deadline."""
+        now = self._clock.now()
+        if now < tracked.video.deadline:
+            log.warning("video.handed_over", video=tracked.video.id, service=attempt.service)
+            await self._further.hand_over(tracked)
+            return
+        change = AttemptChange(attempt.id, AttemptEvent.CLOSE, now, failure=SERVICE_REMOVED)
+        error = outcome_unknown(attempt.service, SERVICE_REMOVED)
+        await self._finisher.fail_video(tracked, error, change)
 
-    async def _is_answered_elsewhere(self, tracked: TrackedVideo, attempt: Attempt) -> bool:
-        """Tell whether another process recorded the outcome of an attempt; apply it."""
-        written = await self._store.stored_attempt(attempt.id)
-        if written is None or written.state in {AttemptState.INTENDED, AttemptState.IN_DOUBT}:
-            return False
-        if (
-            written.state is AttemptState.DELIVERED
-        ):  # by a process that could not end the video with it
-            written = replace(written, state=AttemptState.ACCEPTED, ended_at=None)
-        entries = await self._store.stored_entries(written)
-        if written.failure is not None:
-            tracked.refusals.append((written.service, written.failure))
-        tracked.apply(attempts=(written,), entries=entries)
-        return True
+    async def _unresolved(
+        self, tracked: TrackedVideo, route: Route, attempt: Attempt, outcome: JobOutcome
+    ) -> None:
+        """Close an attempt of which nothing can be known, and send on only if that is allowed."""
+        failure = outcome.failure or UNRESOLVED_DOUBT
+        self._stalls.report_failed(attempt.service, failure)
+        now = self._clock.now()
+        change = AttemptChange(attempt.id, AttemptEvent.CLOSE, now, failure=failure)
+        if await self._doubt.sends_on(tracked, route) and now < tracked.video.deadline:
+            await self._further.close(tracked, change)
+        else:
+            error = outcome_unknown(attempt.service, failure)
+            await self._finisher.fail_video(tracked, error, change)
 
-    async def _end_unresolved(self, tracked: TrackedVideo, attempt: Attempt) -> None:
-        """End an attempt whose acceptance cannot be known; it counts as paid."""
-        tracked.refusals.append((attempt.service, UNRESOLVED_DOUBT))
-        self._store.mark_failed(tracked, attempt, UNRESOLVED_DOUBT)
-        self._reporter.report_failed(attempt.service, UNRESOLVED_DOUBT)
-        if tracked.route.when_in_doubt is not WhenInDoubt.PAY_TWICE:
-            error = VideoError("outcome_unknown", f"{attempt.service}: {UNRESOLVED_DOUBT.text}")
-            await self._finisher.fail_video(tracked, error)
-
-    async def _end_removed(self, tracked: TrackedVideo, attempt: Attempt) -> None:
-        self._store.mark_failed(tracked, attempt, SERVICE_REMOVED)
-        await self._finisher.fail_video(tracked, video_error(SERVICE_REMOVED, attempt.service))
-
-    async def _end_if_over(self, tracked: TrackedVideo) -> bool:
+    async def _end_if_over(self, tracked: TrackedVideo, route: Route) -> bool:
         """Fail a video at its deadline or for a caller's fault; tell whether it has ended."""
         newest = tracked.refusals[-1] if tracked.refusals else None
-        travels = tracked.route.content_travels
-        if newest is not None and is_callers_fault(newest[1], content_travels=travels):
+        travels = route.content_travels
+        is_alone = not tracked.record.open_attempts  # an open one is paid for and may still deliver
+        if is_alone and newest is not None and is_callers_fault(newest[1], content_travels=travels):
             await self._finisher.fail_video(tracked, video_error(newest[1], newest[0]))
         elif self._clock.now() >= tracked.video.deadline:
             await self._finisher.fail_video(tracked, DEADLINE_EXCEEDED)
-        return tracked.video.is_terminal
+        return tracked.is_over
 
-    async def _next_attempt(
-        self, tracked: TrackedVideo, limits: tuple[SpendingLimit, ...]
-    ) -> Job | None:
+    async def _next_attempt(self, tracked: TrackedVideo, route: Route) -> Job | None:
         """Send to the next service, wait, or end the video; return the new job, if any."""
-        ranking = self._selector.rank(tracked, limits)
-        is_spent = tracked.paid_attempts >= tracked.route.attempts
-        if is_spent or not ranking.choices:
-            await self._wait_or_end(tracked, ranking, is_spent=is_spent)
+        ranking = await self._further.rank(tracked, route)
+        choice = next(iter(ranking.choices), None)
+        if (
+            choice is None
+            or tracked.paid_attempts >= route.attempts
+            or not await self._doubt.may_send(tracked, route, choice)
+        ):
+            await self._wait_or_end(tracked, route, ranking, may_go_on=choice is None)
             return None
         try:
-            return await self._send(tracked, ranking.choices[0], limits)
+            return await self._further.send(tracked, choice)
         except ApiError as error:  # an input was deleted meanwhile
             await self._give_up(tracked, VideoError(error.code, error.message))
         except BudgetError as error:
             await self._give_up(tracked, VideoError("insufficient_quota", str(error)))
         return None
 
-    async def _send(
-        self, tracked: TrackedVideo, choice: Choice, limits: tuple[SpendingLimit, ...]
-    ) -> Job | None:
-        """Record a further attempt and send it; return its job, if any."""
-        fitted = choice.order
-        try:
-            complete = await self._inputs.order_for(tracked.video)
-        except LookupError:
-            raise REFERENCE_LOST from None
-        order = replace(complete, seconds=fitted.seconds, size=fitted.size)
-        if tracked.is_released:
-            return None
-        attempt, entry = new_attempt(tracked, choice, self._clock.now())
-        tracked.is_sending = True
-        try:
-            if not await self._store.add_attempt(tracked, attempt, entry, limits):
-                log.info("video.lost", video=tracked.video.id)
-                tracked.is_released = True
-                return None
-            tracked.video = replace(tracked.video, substitutions=choice.substituted)
-            return await self._submitter.submit(tracked, attempt, choice.service, order)
-        finally:
-            tracked.is_sending = False
-
     async def _give_up(self, tracked: TrackedVideo, error: VideoError) -> None:
         """Fail a video, unless a given-up job may still deliver it."""
         if tracked.given_up_attempts:
-            await self._poll_given_up_later(tracked)
+            await self._stalls.poll_given_up_later(tracked)
         else:
             await self._finisher.fail_video(tracked, error)
 
-    async def _poll_given_up_later(self, tracked: TrackedVideo) -> None:
-        """Wait, then poll the given-up jobs once."""
-        await self._store.flush(tracked)
-        left = tracked.video.deadline - self._clock.now()
-        await self._clock.sleep(min(_GIVEN_UP_POLL_INTERVAL, left))
-        await self._poller.poll_given_up(tracked)
-
     async def _wait_or_end(
-        self, tracked: TrackedVideo, ranking: Ranking, *, is_spent: bool
+        self, tracked: TrackedVideo, route: Route, ranking: Ranking, *, may_go_on: bool
     ) -> None:
         """Wait for given-up jobs or for services that refused for now, or fail the video."""
         if tracked.given_up_attempts:
-            await self._poll_given_up_later(tracked)
+            await self._stalls.poll_given_up_later(tracked)
             return
-        pause = self._next_round_pause(tracked, ranking)
+        is_spent = tracked.paid_attempts >= route.attempts
+        pause = self._next_round_pause(tracked, route, ranking) if may_go_on else None
         if is_spent or pause is None or self._clock.now() + pause >= tracked.video.deadline:
             await self._finisher.fail_video(tracked, services_exhausted(tracked.refusals))
             return
-        await self._store.flush(tracked)
         if not tracked.is_resolved:
             tracked.resolve()  # its create returns the video as queued
         await self._clock.sleep(pause)
         tracked.rounds, tracked.round_start = tracked.rounds + 1, len(tracked.attempts)
 
-    def _next_round_pause(self, tracked: TrackedVideo, ranking: Ranking) -> timedelta | None:
+    def _next_round_pause(
+        self, tracked: TrackedVideo, route: Route, ranking: Ranking
+    ) -> timedelta | None:
         """Return the pause before the next round of attempts, None if the video fails now.
 
         A service that accepted the video never gets it again. A held video, and one that was
         accepted before, waits for services that refused for now or sent `Retry-After`. Only a held
         video waits for a service that is down or blocked.
         """
-        held_for = tracked.video.created_at + tracked.route.hold - self._clock.now()
+        held_for = tracked.video.created_at + route.hold - self._clock.now()
         is_held = held_for > timedelta()
-        refused_for_now = tracked.refused_for_now
+        refused = _refused_for_now(tracked)
         is_any_refused_for_now = any(
-            each.reason is ExclusionReason.TRIED and each.service in refused_for_now
+            each.reason is ExclusionReason.TRIED and each.service in refused
             for each in ranking.excluded
         )
         may_return = is_any_refused_for_now or ranking.retry_after is not None
@@ -295,33 +225,12 @@ class Failover:
         return min(pause, held_for) if is_held else pause
 
 
-def new_attempt(
-    tracked: TrackedVideo, choice: Choice, now: datetime
-) -> tuple[Attempt, LedgerEntry]:
-    """Return a further attempt and the ledger entry that reserves its cost; stores nothing."""
-    video, service = tracked.video, choice.service
-    number = len(tracked.attempts) + 1
-    name = f"{video.id}.{number}"  # unique in the database, so two processes cannot both record it
-    entry = LedgerEntry(
-        id=EntryId(name),
-        service=service.id,
-        purpose=Purpose.TRAFFIC,
-        note=video.id,
-        state=EntryState.RESERVED,
-        estimate=choice.cost,
-        amount=choice.cost,
-        at=now,
-        payer=video.key,
-    )
-    attempt = Attempt(
-        id=AttemptId(name),
-        service=service.id,
-        purpose=Purpose.TRAFFIC,
-        order=replace(choice.order, reference=None),  # the asset store has its bytes
-        model=service.model,
-        entry=entry.id,
-        intended_at=now,
-        video=video.id,
-        number=number,
-    )
-    return attempt, entry
+def _refused_for_now(tracked: TrackedVideo) -> frozenset[ServiceId]:
+    """Return the services that refused in this round, and may accept in the next one."""
+    accepted = {each.service for each in tracked.attempts if each.state is not AttemptState.REFUSED}
+    refused = {
+        attempt.service
+        for attempt in tracked.attempts[tracked.round_start :]
+        if attempt.failure is not None and attempt.failure.kind in TRANSIENT_KINDS
+    }
+    return frozenset(refused - accepted)

@@ -1,6 +1,6 @@
-"""Records the end of a job: the video is delivered, or its service failed."""
+"""Ends callers' videos: a job has delivered, or no service is left."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -9,14 +9,17 @@ import structlog
 from tallylight.catalogue.services import BillingBasis, Service
 from tallylight.clock import Clock
 from tallylight.gateway.assets.fetch import AssetFetcher
-from tallylight.gateway.errors import SUPERSEDED, is_callers_fault, video_error
+from tallylight.gateway.errors import SUPERSEDED
 from tallylight.gateway.inputs import InputResolver
 from tallylight.gateway.outcomes import OutcomeReporter
-from tallylight.gateway.store import VideoStore, ended_attempt, settled_entry
-from tallylight.gateway.tracked_video import TrackedVideo
-from tallylight.model.attempt import Attempt, AttemptState
+from tallylight.jobs.journal import Journal
+from tallylight.jobs.made import change_of_job
+from tallylight.jobs.tracked_video import TrackedVideo
+from tallylight.model.attempt import Attempt, AttemptChange, Made
+from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.evidence import Failure, Fault
-from tallylight.model.ledger import LedgerEntry
+from tallylight.model.ids import AttemptId
+from tallylight.model.order import Operation
 from tallylight.model.video import Video, VideoError, VideoStatus
 from tallylight.storage.transaction import OutboxMessage
 from tallylight.upstreams.messages import Job
@@ -32,7 +35,7 @@ class VideoFinisher:
 
     def __init__(  # noqa: PLR0913, PLR0917  # its collaborators
         self,
-        store: VideoStore,
+        journal: Journal,
         fetcher: AssetFetcher,
         inputs: InputResolver,
         reporter: OutcomeReporter,
@@ -40,7 +43,7 @@ class VideoFinisher:
         keep: Callable[[], timedelta],
         clock: Clock,
     ) -> None:
-        self._store = store
+        self._journal = journal
         self._fetcher = fetcher
         self._inputs = inputs
         self._reporter = reporter
@@ -51,12 +54,12 @@ class VideoFinisher:
     async def finish(
         self, tracked: TrackedVideo, attempt: Attempt, service: Service, job: Job
     ) -> None:
-        """Record that a job completed or failed."""
+        """Record that a job completed or failed; a failure leaves the video under way."""
         if job.failure is not None:
-            await self._fail(tracked, attempt, service, job.failure)
+            await self._fail(tracked, attempt, service, job, job.failure)
             return
-        rendered = replace(attempt, rendered_at=self._clock.now())
-        asset = await self._fetcher.fetch(tracked.video, service, job)
+        done = change_of_job(AttemptEvent.DONE, attempt, service, job, self._clock.now())
+        asset = await self._fetcher.fetch(attempt, service, job)
         if isinstance(asset, Failure):
             # The job is done and paid for: its content is proxied while the upstream has it.
             log.warning(
@@ -64,79 +67,124 @@ class VideoFinisher:
             )
             if asset.fault is not Fault.OURS:  # a full local disk says nothing about the service
                 self._reporter.report_failed(service.id, asset)
-            await self._complete(tracked, rendered, job, "")
-        else:
-            await self._complete(tracked, rendered, job, asset)
-            self._reporter.report_delivered(rendered, self._clock.now() - rendered.intended_at)
+            await self._complete(tracked, attempt, job, done, "")
+        elif await self._complete(tracked, attempt, job, done, asset):
+            self._reporter.report_delivered(tracked.attempt(attempt.id), self._clock.now())
 
-    async def fail_video(self, tracked: TrackedVideo, error: VideoError) -> None:
-        """Fail a video."""
-        now = self._clock.now()
-        video = replace(tracked.video, status=VideoStatus.FAILED, error=error, ended_at=now)
-        attempts, entries = _superseded(tracked, tracked.open_attempts, now)
-        # A create that still waits for its response reports the failure itself …
-        is_in_response = not tracked.is_resolved
-        messages = () if is_in_response else self._build_messages(video, now)
-        await self._store.record(
-            tracked, video=video, attempts=attempts, entries=entries, messages=messages
-        )
-        if is_in_response and tracked.is_answered:
-            # … unless it returned "queued" during this write.
-            await self._store.record(tracked, messages=self._build_messages(video, now))
-        tracked.resolve()
-        await self._inputs.delete_reference(video.params)
-        self._reporter.report_ended(video)
-        log.info("video.failed", video=video.id, code=error.code, attempts=video.attempts)
+    async def fail_video(
+        self, tracked: TrackedVideo, error: VideoError, *changes: AttemptChange
+    ) -> None:
+        """Fail a video; its open attempts may still be billed and are closed.
+
+        Args:
+            tracked: The video.
+            error: Why, for its caller.
+            changes: What is decided about attempts at the same time.
+        """
+        while not tracked.is_over:
+            now = self._clock.now()
+            video = replace(tracked.video, status=VideoStatus.FAILED, error=error, ended_at=now)
+            # A create that still waits for its response reports the failure itself.
+            is_in_response = not (tracked.is_resolved or tracked.is_answered)
+            if await self._journal.decide(
+                tracked,
+                video,
+                *changes,
+                *self._superseded(tracked, now, {each.attempt for each in changes}),
+                messages=() if is_in_response else self._build_messages(video, now),
+            ):
+                await self._after_end(tracked)
+                log.info("video.failed", video=video.id, code=error.code, attempts=video.attempts)
 
     async def _fail(
-        self, tracked: TrackedVideo, attempt: Attempt, service: Service, failure: Failure
+        self,
+        tracked: TrackedVideo,
+        attempt: Attempt,
+        service: Service,
+        job: Job,
+        failure: Failure,
     ) -> None:
-        tracked.refusals.append((service.id, failure))
-        if service.upstream.bills is BillingBasis.DELIVERIES:
-            self._store.mark_failed_unbilled(tracked, attempt, failure)
-        else:
-            self._store.mark_failed(tracked, attempt, failure)
+        is_free = service.upstream.bills is BillingBasis.DELIVERIES and job.cost is None
+        event = AttemptEvent.FAILED_FREE if is_free else AttemptEvent.FAILED_BILLED
+        change = change_of_job(event, attempt, service, job, self._clock.now())
+        await self._journal.record(tracked, change)
         self._reporter.report_failed(service.id, failure)
-        is_last = (
-            not tracked.open_attempts
-        )  # another open attempt is paid for and may still deliver
-        if is_last and is_callers_fault(failure, content_travels=tracked.route.content_travels):
-            await self.fail_video(tracked, video_error(failure, service.id))
-        elif not is_last:
-            await self._store.flush(tracked)
+        log.info("attempt.failed", service=service.id, video=attempt.video, rule=failure.rule)
 
     async def _complete(
-        self, tracked: TrackedVideo, attempt: Attempt, job: Job, asset: str
-    ) -> None:
-        now = self._clock.now()
-        keep = now + self._keep() if asset else job.expires_at
-        video = replace(
-            tracked.video,
-            status=VideoStatus.COMPLETED,
-            progress=100,
-            service=attempt.service,
-            ended_at=now,
-            expires_at=keep,
-            asset=asset,
-        )
-        others = [each for each in tracked.open_attempts if each.id != attempt.id]
-        attempts, entries = _superseded(tracked, others, now)
-        await self._store.record(
-            tracked,
-            video=video,
-            attempts=(ended_attempt(attempt, AttemptState.DELIVERED, now), *attempts),
-            entries=(settled_entry(tracked.entries[attempt.entry], job.cost), *entries),
-            messages=self._build_messages(video, now),
-        )
+        self, tracked: TrackedVideo, attempt: Attempt, job: Job, done: AttemptChange, asset: str
+    ) -> bool:
+        """End a video with an attempt that has delivered; tell whether this process did."""
+        while not tracked.is_over and tracked.attempt(attempt.id).is_open:
+            now = self._clock.now()
+            video = replace(
+                tracked.video,
+                status=VideoStatus.COMPLETED,
+                progress=100,
+                service=attempt.service,
+                made=_told(tracked.video, tracked.attempt(attempt.id), done.made),
+                ended_at=now,
+                expires_at=now + self._keep() if asset else job.expires_at,
+                asset=asset,
+            )
+            event = AttemptEvent.FETCHED if asset else AttemptEvent.CLOSE
+            if await self._journal.decide(
+                tracked,
+                video,
+                done,
+                AttemptChange(attempt.id, event, now),
+                *self._superseded(tracked, now, {attempt.id}),
+                messages=self._build_messages(video, now),
+            ):
+                await self._after_end(tracked)
+                log.info(
+                    "video.completed",
+                    video=video.id,
+                    service=video.service,
+                    attempts=video.attempts,
+                )
+                return True
+        if not tracked.video.is_terminal and tracked.attempt(attempt.id).is_open:
+            # Another process decides now; that the job is done is a fact nevertheless.
+            await self._journal.record(tracked, done)
+        return False
+
+    async def _after_end(self, tracked: TrackedVideo) -> None:
         tracked.resolve()
-        await self._inputs.delete_reference(video.params)
-        self._reporter.report_ended(video)
-        log.info("video.completed", video=video.id, service=video.service, attempts=video.attempts)
+        await self._inputs.delete_reference(tracked.video.params)
+        self._reporter.report_ended(tracked.video)
+
+    @staticmethod
+    def _superseded(
+        tracked: TrackedVideo, now: datetime, known: Collection[AttemptId]
+    ) -> Sequence[AttemptChange]:
+        """Close the other open attempts: services may still bill them."""
+        return [
+            AttemptChange(
+                each.id,
+                AttemptEvent.CLOSE,
+                now,
+                failure=None if each.state is AttemptState.RENDERED else SUPERSEDED,
+            )
+            for each in tracked.record.open_attempts
+            if each.id not in known
+        ]
 
 
-def _superseded(
-    tracked: TrackedVideo, attempts: Sequence[Attempt], now: datetime
-) -> tuple[list[Attempt], list[LedgerEntry]]:
-    """Return superseded attempts and their entries, ended; services may still bill them."""
-    closed = [ended_attempt(each, AttemptState.FAILED, now, SUPERSEDED) for each in attempts]
-    return closed, [settled_entry(tracked.entries[each.entry]) for each in attempts]
+def measures_of(video: Video, attempt: Attempt) -> Made:
+    """Return the measures of a video as an attempt orders them."""
+    seconds = attempt.order.seconds + video.params.base_seconds
+    return Made(seconds, attempt.order.size, attempt.model)
+
+
+def _told(video: Video, attempt: Attempt, made: Made | None) -> Made:
+    """Return the measures of a delivered video: as made, where the service tells them."""
+    ordered = measures_of(video, attempt)
+    if made is None:
+        return ordered
+    is_create = video.params.operation is Operation.CREATE
+    return Made(
+        made.seconds if is_create and made.seconds else ordered.seconds,
+        made.size or ordered.size,
+        made.model or ordered.model,
+    )

@@ -3,33 +3,27 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from decimal import Decimal
 from http import HTTPStatus
-from uuid import uuid4
 
 from tallylight.clock import Clock
 from tallylight.documents.nearest import did_you_mean
-from tallylight.errors import BudgetError
 from tallylight.gateway.api import ByteRange, Character, Content, SortOrder, VideoPage
 from tallylight.gateway.assets.contents import ContentReader
-from tallylight.gateway.errors import create_error, no_service_error, spending_limit_error
-from tallylight.gateway.failover import new_attempt
+from tallylight.gateway.creation import VideoCreator
+from tallylight.gateway.errors import create_error
 from tallylight.gateway.idempotency import RequestDeduplicator
 from tallylight.gateway.inputs import InputResolver
 from tallylight.gateway.keys import Caller
-from tallylight.gateway.leases import LeaseManager
+from tallylight.gateway.recent_videos import RecentVideos
 from tallylight.gateway.requests import ApiError, CreateRequest, not_found, video_not_found
-from tallylight.gateway.routing.ranking import Choice
 from tallylight.gateway.routing.routes import DEFAULT_MODEL, Route
-from tallylight.gateway.routing.selector import ServiceSelector
 from tallylight.gateway.settings import GatewaySettings
-from tallylight.gateway.tracked_video import TrackedVideo
+from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.ids import VideoId
 from tallylight.model.order import Reference
 from tallylight.model.video import Video, VideoStatus
 from tallylight.storage.database import Storage
 from tallylight.storage.engine import run_to_completion
-from tallylight.storage.transaction import SpendingLimit
 
 
 class Gateway:
@@ -43,19 +37,19 @@ class Gateway:
         self,
         settings: Callable[[], GatewaySettings],
         storage: Storage,
-        selector: ServiceSelector,
-        leases: LeaseManager,
+        creator: VideoCreator,
+        recent: RecentVideos,
         inputs: InputResolver,
         contents: ContentReader,
         clock: Clock,
     ) -> None:
         self._settings = settings
         self._storage = storage
-        self._selector = selector
-        self._leases = leases
+        self._creator = creator
+        self._recent = recent
         self._inputs = inputs
         self._contents = contents
-        self._deduplicator = RequestDeduplicator(storage, leases, clock)
+        self._deduplicator = RequestDeduplicator(storage, recent, clock)
         self._clock = clock
 
     async def create(self, request: CreateRequest, caller: Caller) -> Video:
@@ -75,7 +69,7 @@ class Gateway:
                 created = await run_to_completion(self._begin(request, caller, route))
         if isinstance(created, Video):
             return created
-        await self._leases.wait_until_resolved(created, self._settings().answer_within)
+        await self._recent.wait_until_resolved(created, self._settings().answer_within)
         try:
             return await self._create_result(created)
         except ApiError as error:
@@ -85,18 +79,18 @@ class Gateway:
 
     async def video(self, id_: VideoId, caller: Caller) -> Video:
         """Return the current state of a video."""
-        video = self._leases.cached(id_)
+        video = self._recent.cached(id_)
         if video is None:
             video = await self._storage.videos.get(id_)
             if video is not None and video.is_terminal:
-                self._leases.cache(video)
+                self._recent.cache(video)
         if video is None or video.key != caller.key:
             raise video_not_found(id_)
         return video
 
     async def wait_for_change(self, id_: VideoId, caller: Caller, within: timedelta) -> Video:
         """Return a video after its next change, or unchanged after `within`."""
-        await self._leases.wait_for_change(id_, within)
+        await self._recent.wait_for_change(id_, within)
         return await self.video(id_, caller)
 
     async def list_videos(
@@ -109,7 +103,7 @@ class Gateway:
         stored = await self._storage.videos.list_page(
             caller.key, after=last, limit=limit, order=order
         )
-        videos = [self._leases.cached(video.id) or video for video in stored[:limit]]
+        videos = [self._recent.cached(video.id) or video for video in stored[:limit]]
         return VideoPage(videos, has_more=len(stored) > limit)
 
     async def delete(self, id_: VideoId, caller: Caller) -> None:
@@ -124,7 +118,7 @@ class Gateway:
             )
         await self._contents.delete(video)
         await self._storage.videos.delete(id_, self._clock.now())
-        self._leases.evict(id_)
+        self._recent.evict(id_)
 
     @asynccontextmanager
     async def content(
@@ -163,73 +157,12 @@ class Gateway:
     async def _begin(
         self, request: CreateRequest, caller: Caller, route: Route
     ) -> TrackedVideo | Video:
-        """Record a new video and start its first attempt."""
-        if self._leases.is_closing:
-            raise _SHUTTING_DOWN
-        now = self._clock.now()
-        params, order = await self._inputs.resolve(request, caller.key, route)
-        limits = caller.spending_limits(self._settings().budget)
-        ranking = self._selector.rank_order(order, params, route, limits)
-        choice = next(iter(ranking.choices), None)
-        if choice is None and not (route.hold and ranking.may_change):
-            raise no_service_error(route, ranking)
-        fitted, id_ = order if choice is None else choice.order, VideoId(f"video_{uuid4().hex}")
-        video = Video(
-            id=id_,
-            key=caller.key,
-            model=route.name,
-            prompt=request.prompt,
-            seconds=fitted.seconds + params.base_seconds,
-            size=fitted.size,
-            created_at=now,
-            deadline=now + route.deadline,
-            params=await self._inputs.store_reference(id_, params, order),
-            idempotency_key=request.idempotency_key,
-            fingerprint=request.fingerprint,
-            owner=self._leases.owner,
-            attempts=0 if choice is None else 1,
-            cost=Decimal(0) if choice is None else choice.cost,
-            substitutions={} if choice is None else choice.substituted,
-        )
-        tracked = TrackedVideo(video, route)
-        created: TrackedVideo | Video | None = None
-        try:
-            created = await (
-                self._create_held(tracked, limits)
-                if choice is None
-                else self._create_with_attempt(tracked, choice, limits)
-            )
-        finally:
-            if created is not tracked:  # no attempt of this video will need its image
-                await self._inputs.delete_reference(video.params)
-        return created
-
-    async def _create_held(
-        self, tracked: TrackedVideo, limits: tuple[SpendingLimit, ...]
-    ) -> TrackedVideo | Video:
-        """Record a video that waits, since no service is available now."""
-        if not await self._leases.store.create_held(tracked):
-            return await self._deduplicator.find_by_key(
-                tracked.video, self._settings().answer_within
-            )
-        tracked.resolve()
-        self._leases.start_held(tracked, limits)
-        return tracked
-
-    async def _create_with_attempt(
-        self, tracked: TrackedVideo, choice: Choice, limits: tuple[SpendingLimit, ...]
-    ) -> TrackedVideo | Video:
-        attempt, entry = new_attempt(tracked, choice, tracked.video.created_at)
-        try:
-            is_ours = await self._leases.store.create(tracked, attempt, entry, limits)
-        except BudgetError as error:
-            raise spending_limit_error(str(error)) from None
-        if not is_ours:  # another process recorded the same idempotency key first
-            return await self._deduplicator.find_by_key(
-                tracked.video, self._settings().answer_within
-            )
-        self._leases.start(tracked, choice, limits)
-        return tracked
+        """Record a new video and start its first attempt, or find the one of the same request."""
+        created = await self._creator.create(request, caller, route)
+        if created is not None:
+            return created
+        # Another process recorded the same idempotency key first.
+        return await self._deduplicator.find_by_key(request, caller, self._settings().answer_within)
 
     async def _create_result(self, tracked: TrackedVideo) -> Video:
         """Return the response to a create; delete the video and raise if every service refused."""
@@ -237,9 +170,11 @@ class Gateway:
         if not tracked.video.is_terminal or tracked.paid_attempts or tracked.is_answered:
             tracked.is_answered = True
             return tracked.video
-        await self._storage.videos.delete(tracked.video.id, self._clock.now())
-        self._leases.evict(tracked.video.id)
-        raise create_error(tracked.refusals, content_travels=tracked.route.content_travels)
+        await self._storage.videos.delete(tracked.video.id, self._clock.now(), frees_key=True)
+        self._recent.evict(tracked.video.id)
+        route = self._settings().routes.get(tracked.video.model)
+        travels = route is not None and route.content_travels
+        raise create_error(tracked.refusals, content_travels=travels)
 
     async def _route_for(self, request: CreateRequest, caller: Caller) -> Route:
         """Return the route of a request; a derived video defaults to the route of its source."""
@@ -262,11 +197,3 @@ class Gateway:
                 param="model",
             )
         return route
-
-
-_SHUTTING_DOWN = ApiError(
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    "This server is shutting down; please retry.",
-    code="no_service_available",
-    retry_after=timedelta(seconds=2),
-)

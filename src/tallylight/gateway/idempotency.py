@@ -15,9 +15,9 @@ from http import HTTPStatus
 
 from tallylight.clock import Clock
 from tallylight.gateway.keys import Caller
-from tallylight.gateway.leases import LeaseManager
+from tallylight.gateway.recent_videos import RecentVideos
 from tallylight.gateway.requests import ApiError, CreateRequest
-from tallylight.gateway.tracked_video import TrackedVideo
+from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.ids import KeyId
 from tallylight.model.video import Video
 from tallylight.storage.database import Storage
@@ -39,9 +39,9 @@ _ContentKey = tuple[KeyId, str]
 class RequestDeduplicator:
     """Finds the video that the same request has already created."""
 
-    def __init__(self, storage: Storage, leases: LeaseManager, clock: Clock) -> None:
+    def __init__(self, storage: Storage, recent: RecentVideos, clock: Clock) -> None:
         self._storage = storage
-        self._leases = leases
+        self._recent = recent
         self._clock = clock
         self._pending_creates: defaultdict[_ContentKey, set[asyncio.Event]] = defaultdict(set)
         self._expected_retries: OrderedDict[_ContentKey, deque[datetime]] = OrderedDict()
@@ -89,31 +89,23 @@ class RequestDeduplicator:
             ApiError: if the idempotency key was used for another request.
         """
         if request.idempotency_key:
-            video = await self._storage.videos.by_idempotency_key(
-                caller.key, request.idempotency_key
-            )
-            return (
-                None
-                if video is None
-                else await self._same_request(video, request.fingerprint, within)
-            )
+            return await self._find_by_key(request, caller, within)
         # Without the mark, an equal request asks for a second video.
         if not request.is_retry or self._consume_expected_retry(request, caller):
             return None
         since = self._clock.now() - _SDK_RETRY_WINDOW
         found = await self._storage.videos.by_fingerprint(caller.key, request.fingerprint, since)
-        known = [self._leases.tracked(video.id) or video for video in found]
+        known = [self._recent.tracked(video.id) or video for video in found]
         # Its caller certainly lacks the response, so the retry means this one.
         unanswered = [one for one in known if isinstance(one, TrackedVideo) and not one.is_answered]
         first = next(iter((*unanswered, *known)), None)
         return await self._await_outcome(first, within) if isinstance(first, Video) else first
 
-    async def find_by_key(self, video: Video, within: timedelta) -> TrackedVideo | Video:
+    async def find_by_key(
+        self, request: CreateRequest, caller: Caller, within: timedelta
+    ) -> TrackedVideo | Video:
         """Return the video that another process recorded under the same idempotency key."""
-        written = await self._storage.videos.by_idempotency_key(video.key, video.idempotency_key)
-        found = None
-        if written is not None:
-            found = await self._same_request(written, video.fingerprint, within)
+        found = await self._find_by_key(request, caller, within)
         if found is None:
             raise ApiError(
                 HTTPStatus.CONFLICT,
@@ -122,6 +114,33 @@ class RequestDeduplicator:
                 retry_after=timedelta(seconds=1),
             )
         return found
+
+    async def _find_by_key(
+        self, request: CreateRequest, caller: Caller, within: timedelta
+    ) -> TrackedVideo | Video | None:
+        """Return the video of a request with the same idempotency key, None if there is none.
+
+        Raises:
+            ApiError: if that request had other content, or its video was deleted.
+        """
+        known = await self._storage.videos.by_idempotency_key(caller.key, request.idempotency_key)
+        if known is None:
+            return None
+        if known.fingerprint != request.fingerprint:
+            raise ApiError(
+                HTTPStatus.CONFLICT,
+                "This Idempotency-Key was already used for a request with other content.",
+                code="idempotency_key_reused",
+            )
+        if known.video is None:
+            raise ApiError(
+                HTTPStatus.GONE,
+                f"The video {known.id} of this Idempotency-Key was deleted; use another key to "
+                "make a new one.",
+                code="video_deleted",
+            )
+        recent = self._recent.tracked(known.id) or self._recent.cached(known.id)
+        return recent or await self._await_outcome(known.video, within)
 
     def _consume_expected_retry(self, request: CreateRequest, caller: Caller) -> bool:
         """Tell whether a request is an expected retry, and expect it no more."""
@@ -134,18 +153,6 @@ class RequestDeduplicator:
     def _is_fresh(self, times: deque[datetime]) -> bool:
         return bool(times) and self._clock.now() - times[-1] <= _SDK_RETRY_DELAY
 
-    async def _same_request(
-        self, video: Video, fingerprint: str, within: timedelta
-    ) -> TrackedVideo | Video | None:
-        if video.fingerprint != fingerprint:
-            raise ApiError(
-                HTTPStatus.CONFLICT,
-                "This Idempotency-Key was already used for a request with other content.",
-                code="idempotency_key_reused",
-            )
-        known = self._leases.tracked(video.id) or self._leases.cached(video.id)
-        return known or await self._await_outcome(video, within)
-
     async def _await_outcome(self, video: Video, within: timedelta) -> Video | None:
         """Return a video once another process has resolved it; None if it was refused there.
 
@@ -154,7 +161,7 @@ class RequestDeduplicator:
         until = self._clock.now() + within
         found: Video | None = video
         while found is not None and not (found.service or found.is_terminal):
-            if self._clock.now() >= until or self._leases.tracked(video.id) is not None:
+            if self._clock.now() >= until or self._recent.tracked(video.id) is not None:
                 break
             await self._clock.sleep(_POLL_INTERVAL)
             found = await self._storage.videos.get(video.id)

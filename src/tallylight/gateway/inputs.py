@@ -25,7 +25,7 @@ from tallylight.gateway.requests import (
     video_not_found,
 )
 from tallylight.gateway.routing.routes import Route
-from tallylight.model.attempt import AttemptState
+from tallylight.model.attempt_state import AttemptState
 from tallylight.model.evidence import Failure, Fault
 from tallylight.model.ids import NO_SERVICE, KeyId, ServiceId, VideoId
 from tallylight.model.order import Operation, Order, Reference
@@ -90,8 +90,8 @@ class InputResolver:
             defaulted += ["size"] if not request.size else []
         order = Order(
             prompt=request.prompt,
-            seconds=request.seconds or (source.seconds if source else _DEFAULT_SECONDS),
-            size=request.size or (source.size if source else _DEFAULT_SIZE),
+            seconds=request.seconds or (source.told_seconds if source else _DEFAULT_SECONDS),
+            size=request.size or (source.told_size if source else _DEFAULT_SIZE),
             operation=request.operation,
             source=job,
             reference=request.reference,
@@ -107,7 +107,9 @@ class InputResolver:
             pinned_service=pinned,
             defaulted_fields=tuple(defaulted),
             policy=request.policy,
-            base_seconds=source.seconds if source and request.operation is Operation.EXTEND else 0,
+            base_seconds=source.told_seconds
+            if source and request.operation is Operation.EXTEND
+            else 0,
         )
         return params, order
 
@@ -242,7 +244,7 @@ def _check_measures(request: CreateRequest, source: Video | None) -> None:
     Otherwise the price would be computed from it, and "seconds": "1" would evade a spending limit.
     """
     requested = {"seconds": request.seconds, "size": request.size or None}
-    known = {} if source is None else {"seconds": source.seconds, "size": source.size}
+    known = {} if source is None else {"seconds": source.told_seconds, "size": source.told_size}
     for param, value in requested.items():
         is_sent = param in _SENT_MEASURES.get(request.operation, ())
         if is_sent or value in {None, known.get(param)}:

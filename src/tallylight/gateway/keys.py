@@ -19,9 +19,9 @@ from tallylight.errors import StorageError
 from tallylight.gateway.rate_limit import TokenBucket, full_bucket, take_token
 from tallylight.model.gateway_key import GatewayKey
 from tallylight.model.ids import NO_KEY, KeyId
+from tallylight.model.ledger import ALL_TRAFFIC, SpendingLimit, payer_scope
 from tallylight.model.money import Budget
 from tallylight.storage.gateway_keys import ActiveKeys, GatewayKeys
-from tallylight.storage.transaction import SpendingLimit
 
 log = structlog.get_logger()
 
@@ -58,8 +58,8 @@ class Caller:
     def spending_limits(self, gateway_budget: Budget) -> tuple[SpendingLimit, ...]:
         """Return the limits on the cost of this caller's videos: its own and the gateway's."""
         both = (
-            SpendingLimit(self.budget, self.key, "of this key"),
-            SpendingLimit(gateway_budget, None, "of the gateway"),
+            SpendingLimit(self.budget, payer_scope(self.key), "of this key"),
+            SpendingLimit(gateway_budget, ALL_TRAFFIC, "of the gateway"),
         )
         return tuple(limit for limit in both if limit.budget.limits)
 

@@ -38,9 +38,9 @@ class OutcomeReporter:
         self._acceptance_reported_at: dict[ServiceId, datetime] = {}
         self._unpublished: asyncio.Queue[Evidence] = asyncio.Queue()
 
-    def report_accepted(self, service: ServiceId) -> None:
+    async def report_accepted(self, attempt: Attempt) -> None:
         """Report that a service accepted a job."""
-        now = self._clock.now()
+        service, now = attempt.service, self._clock.now()
         self._breaker.record_acceptance(service, now)
         self._metrics.count_attempt(service, AttemptOutcome.ACCEPTED)
         reported_at = self._acceptance_reported_at.get(service)
@@ -48,12 +48,12 @@ class OutcomeReporter:
             self._acceptance_reported_at[service] = now
             self._unpublished.put_nowait(Evidence(service, now, Source.ACCEPTANCE))
 
-    def report_refused(self, service: ServiceId, failure: Failure) -> None:
+    async def report_refused(self, service: ServiceId, failure: Failure) -> None:
         """Report that a service refused a job."""
         self._metrics.count_attempt(service, AttemptOutcome.REFUSED)
         self._report_not_accepted(service, failure)
 
-    def report_in_doubt(self, service: ServiceId, failure: Failure) -> None:
+    async def report_in_doubt(self, service: ServiceId, failure: Failure) -> None:
         """Report that it is unknown whether a service accepted a job."""
         self._metrics.count_attempt(service, AttemptOutcome.IN_DOUBT)
         self._report_not_accepted(service, failure)
@@ -65,9 +65,9 @@ class OutcomeReporter:
         self._metrics.count_attempt(service, AttemptOutcome.FAILED)
         self._unpublished.put_nowait(Evidence(service, now, Source.TRAFFIC, failure=failure))
 
-    def report_delivered(self, attempt: Attempt, latency: timedelta | None) -> None:
+    def report_delivered(self, attempt: Attempt, now: datetime) -> None:
         """Report that an attempt delivered its video, with its latency since the create."""
-        now = self._clock.now()
+        latency = now - attempt.intended_at
         self._breaker.record_delivery(attempt.service, now)
         self._unpublished.put_nowait(
             Evidence(attempt.service, now, Source.TRAFFIC, latency=latency)

@@ -7,8 +7,8 @@ from datetime import timedelta
 from tallylight.gateway.keys import Caller, KeyRegistry
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.ids import KeyId
+from tallylight.model.ledger import SpendingLimit
 from tallylight.model.money import Budget
-from tallylight.storage.transaction import SpendingLimit
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from tallylight.model.ids import NO_KEY, KeyId, ServiceId
+from tallylight.model.money import Budget
 
 EntryId = NewType("EntryId", str)
 
@@ -68,3 +69,40 @@ class SpendingTotal:
     service: ServiceId
     entry_count: int
     amount: Decimal
+
+
+ALL_TRAFFIC = "all"
+"""The scope of all callers' videos."""
+
+ALL_PROBES = "probes"
+"""The scope of all probes."""
+
+
+def payer_scope(key: KeyId) -> str:
+    """Return the scope of one caller's videos."""
+    return f"payer:{key}"
+
+
+def probe_scope(service: ServiceId) -> str:
+    """Return the scope of the probes of one service."""
+    return f"probe:{service}"
+
+
+def scopes_of(entry: LedgerEntry) -> tuple[str, str]:
+    """Return the scopes whose budgets an entry counts against."""
+    if entry.purpose in PROBE_PURPOSES:
+        return ALL_PROBES, probe_scope(entry.service)
+    return ALL_TRAFFIC, payer_scope(entry.payer)
+
+
+class SpendingLimit(NamedTuple):
+    """A budget that a reservation must not exceed.
+
+    Args:
+        scope: What counts against it.
+        name: Its name in the error that refuses a reservation.
+    """
+
+    budget: Budget
+    scope: str
+    name: str

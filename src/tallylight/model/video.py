@@ -6,8 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from tallylight.model.attempt import Made
+from tallylight.model.attempt import Attempt, Made
 from tallylight.model.ids import NO_SERVICE, NO_VIDEO, KeyId, ServiceId, VideoId
+from tallylight.model.ledger import EntryId, LedgerEntry
 from tallylight.model.order import Operation, Order, Reference
 
 
@@ -79,14 +80,14 @@ class Video:
         epoch: How often it changed hands.
         revision: How often its rows were written.
         deadline: The time after which the video fails if it is not delivered.
+        idempotency_key: The idempotency key of the request, "" for none.
         fingerprint: A digest of the request's content, by which a repetition is recognized.
         progress: Its progress from 0 to 100; never falls.
         service: The service that makes or delivered it; "" before the first acceptance.
         attempts: The number of attempts.
         cost: Their cost in USD, as far as it is known.
-        substitutions: By field, the requested value and the one that the attempt that counts
-            ordered instead.
-        made: What the service that delivered it says it made; None before.
+        made: The measures of the attempt that counts: as ordered, then as its service says it made
+            them; None before the first attempt.
         started_at: The time a service was first seen working on it.
         expires_at: The time its content is deleted, None if it is kept.
         asset: The key of its content in the asset store, "" if it is not there.
@@ -101,6 +102,7 @@ class Video:
     created_at: datetime
     deadline: datetime
     params: CreateParams = field(default_factory=CreateParams)
+    idempotency_key: str = ""
     fingerprint: str = ""
     kind: VideoKind = VideoKind.VIDEO
     owner: str = ""
@@ -111,7 +113,6 @@ class Video:
     service: ServiceId = NO_SERVICE
     attempts: int = 0
     cost: Decimal = Decimal(0)
-    substitutions: Mapping[str, str] = field(default_factory=dict)
     made: Made | None = None
     error: VideoError | None = None
     started_at: datetime | None = None
@@ -125,6 +126,29 @@ class Video:
         """Return whether it has ended; an end never changes."""
         return self.ended_at is not None
 
+    @property
+    def told_seconds(self) -> int:
+        """Return the length that callers are told: as made or ordered, else as asked."""
+        return self.seconds if self.made is None else self.made.seconds or self.seconds
+
+    @property
+    def told_size(self) -> str:
+        """Return the size that callers are told: as made or ordered, else as asked."""
+        return self.size if self.made is None else self.made.size or self.size
+
+    @property
+    def substitutions(self) -> Mapping[str, str]:
+        """Return by field what was asked and what is made instead: {"seconds": "12→8"}."""
+        told = {
+            "seconds": (str(self.seconds), str(self.told_seconds)),
+            "size": (self.size, self.told_size),
+        }
+        return {
+            name: f"{asked}→{given}"
+            for name, (asked, given) in told.items()
+            if asked != given and name not in self.params.defaulted_fields
+        }
+
     def order(self) -> Order:
         """Return the order as the caller requested it, before it is adapted to a service."""
         return Order(
@@ -136,6 +160,25 @@ class Video:
             characters=self.params.characters,
             extras=self.params.extras,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class VideoRecord:
+    """A video with all its attempts, oldest first, and their ledger entries: one version of it."""
+
+    video: Video
+    attempts: tuple[Attempt, ...] = ()
+    entries: Mapping[EntryId, LedgerEntry] = field(default_factory=dict)
+
+    @property
+    def open_attempts(self) -> tuple[Attempt, ...]:
+        """Return the attempts that have not ended."""
+        return tuple(attempt for attempt in self.attempts if attempt.is_open)
+
+    @property
+    def cost(self) -> Decimal:
+        """Return what all attempts cost or may cost, in USD, as far as it is known."""
+        return sum((entry.amount for entry in self.entries.values()), Decimal(0))
 
 
 _PROGRESS_ORDER = (VideoStatus.QUEUED, VideoStatus.IN_PROGRESS)

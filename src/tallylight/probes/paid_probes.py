@@ -1,14 +1,13 @@
-"""The paid probe: sends one order and follows it to its end, across restarts.
+"""The paid probe: a video that tallylight orders for itself, from one service.
 
-The estimated cost is reserved in the ledger, then the attempt is stored, and only then the order is
-sent, once. `resume` continues an attempt from any stored state, so a process that was killed
-finishes its jobs and pays for none twice.
+The job engine takes it to its end, across restarts, like a caller's video. What is decided here is
+what a probe costs at most, when it has failed, and what evidence its end is.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from uuid import uuid4
 
 import structlog
@@ -17,38 +16,38 @@ from tallylight.board import Board
 from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
-from tallylight.model.attempt import Attempt, AttemptState
-from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fault
-from tallylight.model.ids import AttemptId, ServiceId
-from tallylight.model.ledger import Purpose
+from tallylight.jobs.engine import JobEngine, Patience
+from tallylight.jobs.followers import VideoFollowers
+from tallylight.jobs.journal import Journal
+from tallylight.jobs.outcome import Ending, JobOutcome
+from tallylight.jobs.submit import CREATE_TIMEOUT, SEND_WITHIN, answer_within
+from tallylight.jobs.tracked_video import TrackedVideo
+from tallylight.model.attempt import Attempt
+from tallylight.model.evidence import Depth, Evidence, Source
+from tallylight.model.ids import NO_KEY, AttemptId, ServiceId, VideoId
+from tallylight.model.ledger import (
+    ALL_PROBES,
+    EntryId,
+    EntryState,
+    LedgerEntry,
+    Purpose,
+    SpendingLimit,
+    probe_scope,
+)
 from tallylight.model.money import Budget
-from tallylight.probes.poll import ProbePoller
-from tallylight.probes.settlement import ProbeOutcome, ProbeSettlement
+from tallylight.model.video import Video, VideoKind
+from tallylight.probes.settlement import ProbeSettlement
 from tallylight.storage.database import Storage
-from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
-from tallylight.upstreams.messages import Job, Reply, Request
-from tallylight.upstreams.protocols.registry import adapter_for
-from tallylight.upstreams.transport import Transport
+from tallylight.storage.transaction import NewAttempt
+from tallylight.upstreams.messages import Job
 
 log = structlog.get_logger()
 
-PROBE_CREATE_TIMEOUT = timedelta(minutes=2)
-"""Minimum time limit of a create. Some relays respond only once their own upstream has, and each
-create that times out leaves an attempt in doubt, which counts as paid."""
+_REMOTE_POLL_INTERVAL = timedelta(seconds=1)
+"""Interval for asking whether a probe has ended, which another process may follow."""
 
-_INTERRUPTED = Failure(
-    kind=FailureKind.UNKNOWN,
-    fault=Fault.OURS,
-    rule="probe:interrupted",
-    text="our own restart interrupted the response; the outcome of the job is unknown",
-)
-
-_NO_ID = Failure(
-    kind=FailureKind.DEGRADED,
-    fault=Fault.UPSTREAM,
-    rule="job:no_id",
-    text="accepted without an id to poll the job with",
-)
+_TIME_TO_SETTLE = timedelta(minutes=10)
+"""Time after the limit of a job in which a probe in doubt is looked for and its video fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +63,23 @@ class ProbeHistory:
     disabled_depths: frozenset[Depth] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class ProbeJobs:
+    """The parts of the job engine that probes use."""
+
+    journal: Journal
+    engine: JobEngine
+    followers: VideoFollowers
+
+
 class PaidProbeRunner:
     """Sends generation probes and follows them to their ends.
 
     Args:
-        board: Receives the evidence.
-        history: Stores attempts and costs.
-        transport: Sends the requests.
+        board: The services, and the receiver of evidence.
+        storage: The history of probes and their costs.
+        jobs: The job engine.
+        settlement: Ends probes.
         clock: The time.
         total_budget: Returns the budget of all probes together.
         patience: The minimum time limit of a create.
@@ -79,21 +88,23 @@ class PaidProbeRunner:
     def __init__(  # noqa: PLR0913  # the parts that a probe needs
         self,
         board: Board,
-        history: Storage,
-        transport: Transport,
+        storage: Storage,
+        jobs: ProbeJobs,
+        settlement: ProbeSettlement,
         clock: Clock,
         total_budget: Callable[[], Budget],
         *,
-        patience: timedelta = PROBE_CREATE_TIMEOUT,
+        patience: timedelta = CREATE_TIMEOUT,
     ) -> None:
         self._board = board
-        self._history = history
-        self._transport = transport
+        self._storage = storage
+        self._jobs = jobs
+        self._settlement = settlement
         self._clock = clock
-        self._poller = ProbePoller(transport, clock)
-        self._settlement = ProbeSettlement(board, history, clock)
-        self._patience = patience
         self._total_budget = total_budget
+        self._patience = patience
+        self._prepared: dict[VideoId, TrackedVideo] = {}
+        self._results: dict[VideoId, asyncio.Future[Evidence]] = {}
 
     @property
     def total_budget(self) -> Budget:
@@ -108,73 +119,42 @@ class PaidProbeRunner:
             ValueError: if the service has no order or no price.
             StorageError: if the database is unavailable.
         """
-        cost, order = probe_cost(service), service.probe_order
-        if cost is None or order is None:
-            raise ValueError(f"{service.id} has no price, so its generation cannot be budgeted")
-        now, id_ = self._clock.now(), AttemptId(uuid4().hex)
-        entry = await self._history.ledger.reserve(
-            service.id,
-            Purpose.PROBE,
-            cost,
-            budget=service.budget,
-            total_budget=self.total_budget,
-            at=now,
-            note="generation probe",
-        )
-        attempt = Attempt(
-            id=id_,
-            service=service.id,
-            purpose=Purpose.PROBE,
-            # The id in the prompt identifies the job in a list of jobs.
-            order=replace(order, prompt=f"{order.prompt} (take {id_[:8]})"),
-            model=service.model,
-            entry=entry,
-            intended_at=now,
-        )
-        await self._history.attempts.create(attempt)
+        began = self._clock.boottime()
+        video = self._new_video(service)
+        record = await self._jobs.journal.create(video, self._new_attempt(video, service))
+        if record is None:
+            raise ValueError("a probe has no idempotency key that another one could have")
+        tracked = TrackedVideo(record, began, is_resolved=True)
+        attempt = record.attempts[0]
+        tracked.intended_at[attempt.id] = began
+        self._prepared[video.id] = tracked
         return attempt
 
     async def run(self, service: Service, attempt: Attempt) -> Evidence:
         """Send a prepared attempt, once, and return its final evidence."""
-        adapter = adapter_for(service.upstream)
-        request = adapter.create(attempt.order, attempt.model)
-        if adapter.streams:
-            return await self._stream(service, attempt, request)
-        patient = replace(service.upstream, timeout=max(service.upstream.timeout, self._patience))
-        reply = await self._transport.send(request, patient)
-        return await self._answered(service, attempt, reply, adapter.read_job(reply))
+        tracked = self._prepared.pop(attempt.video)
+        result = self._results[attempt.video] = asyncio.get_running_loop().create_future()
+        self._jobs.followers.start(tracked, self._send(tracked, service, attempt))
+        return await self._await_result(attempt, result)
 
     async def open_attempts(self) -> tuple[Attempt, ...]:
-        """Return the attempts of services on the board that an earlier process left unfinished."""
-        return tuple(
-            attempt
-            for attempt in await self._history.attempts.unfinished(Purpose.PROBE)
-            if attempt.service in self._board
-        )
+        """Return the attempts of services on the board that are not finished."""
+        found = await self._storage.attempts.unfinished(Purpose.PROBE)
+        return tuple(attempt for attempt in found if attempt.service in self._board)
 
     async def resume(self, attempt: Attempt) -> Evidence:
-        """Finish an unfinished attempt; the order is never sent again."""
-        service = self._board.service(attempt.service)
-        log.info("probe.resumed", service=service.id, attempt=attempt.id, state=attempt.state)
-        match attempt.state:
-            case AttemptState.ACCEPTED if adapter_for(service.upstream).streams:
-                # A lost stream cannot be resumed; the job may continue and be billed.
-                return await self._settlement.record_ended(
-                    service, attempt, ProbeOutcome(_INTERRUPTED)
-                )
-            case AttemptState.ACCEPTED:
-                outcome = await self._poller.poll_to_end(service, attempt, None, None)
-                return await self._settlement.record_ended(service, attempt, outcome)
-            case AttemptState.INTENDED:
-                attempt = await self._settlement.record_in_doubt(attempt, _INTERRUPTED.text)
-            case _:
-                pass
-        return await self._reconcile(service, attempt, _INTERRUPTED)
+        """Return the evidence of an unfinished attempt once a process has finished it."""
+        log.info("probe.resumed", service=attempt.service, attempt=attempt.id, state=attempt.state)
+        return await self._await_result(attempt, None)
+
+    async def follow(self, tracked: TrackedVideo) -> None:
+        """Take a probe to its end; the order of a stored attempt is never sent again."""
+        await self._follow(tracked, None)
 
     async def load_histories(self) -> Mapping[ServiceId, ProbeHistory]:
         """Return the history of the paid probes of all services."""
-        placed = await self._history.attempts.last_intended(Purpose.PROBE)
-        billed = await self._history.ledger.unexpected_charges()
+        placed = await self._storage.attempts.last_intended(Purpose.PROBE)
+        billed = await self._storage.ledger.unexpected_charges()
         return {
             id_: ProbeHistory(placed.get(id_), frozenset(map(Depth, billed.get(id_, ()))))
             for id_ in placed.keys() | billed.keys()
@@ -182,84 +162,132 @@ class PaidProbeRunner:
 
     async def record_unexpected_charge(self, service: Service, depth: Depth, job: Job) -> None:
         """Record the cost of a free probe that started a job."""
-        cost = probe_cost(service) or Decimal(0)
-        await self._history.ledger.charge(
-            service.id, Purpose.UNEXPECTED_CHARGE, cost, at=self._clock.now(), note=depth.value
+        await self._settlement.record_unexpected_charge(service, depth, job)
+
+    def _new_video(self, service: Service) -> Video:
+        order = service.probe_order
+        if order is None or probe_cost(service) is None:
+            raise ValueError(f"{service.id} has no price, so its generation cannot be budgeted")
+        now, name = self._clock.now(), uuid4().hex
+        return Video(
+            id=VideoId(f"probe_{name}"),
+            key=NO_KEY,
+            model=service.id,
+            # The name in the prompt identifies the job in a list of jobs.
+            prompt=f"{order.prompt} (take {name[:8]})",
+            seconds=order.seconds,
+            size=order.size,
+            created_at=now,
+            deadline=now + self._patience + service.upstream.job_timeout + _TIME_TO_SETTLE,
+            kind=VideoKind.PROBE,
+            owner=self._jobs.followers.owner,
         )
-        log.warning("probe.billed", service=service.id, depth=depth, job=job.id, cost_usd=str(cost))
 
-    async def _answered(
-        self, service: Service, attempt: Attempt, reply: Reply, outcome: Job | Failure
-    ) -> Evidence:
-        if isinstance(outcome, Failure):
-            result = acceptance(
-                reply,
-                outcome,
-                refuses_with_500=service.upstream.refuses_with_500,
-                is_proven_not_billed=adapter_for(service.upstream).proves_not_billed(reply),
-            )
-            if result is Acceptance.REFUSED:
-                return await self._settlement.record_refused(attempt, outcome)
-            attempt = await self._settlement.record_in_doubt(attempt, outcome.text)
-            return await self._reconcile(service, attempt, outcome)
-        if not outcome.id and not outcome.state.is_terminal:
-            attempt = await self._settlement.record_in_doubt(attempt, _NO_ID.text)
-            return await self._reconcile(service, attempt, _NO_ID)
-        return await self._accepted(service, attempt, outcome, self._clock.now())
+    def _new_attempt(self, video: Video, service: Service) -> NewAttempt:
+        cost, order, now = probe_cost(service), service.probe_order, self._clock.now()
+        if cost is None or order is None:
+            raise ValueError(f"{service.id} has no price, so its generation cannot be budgeted")
+        name = f"{video.id}.1"
+        entry = LedgerEntry(
+            id=EntryId(name),
+            service=service.id,
+            purpose=Purpose.PROBE,
+            note="generation probe",
+            state=EntryState.RESERVED,
+            estimate=cost,
+            amount=cost,
+            at=now,
+        )
+        attempt = Attempt(
+            id=AttemptId(name),
+            service=service.id,
+            purpose=Purpose.PROBE,
+            order=replace(order, prompt=video.prompt),
+            model=service.model,
+            entry=entry.id,
+            intended_at=now,
+            video=video.id,
+            number=1,
+            send_within=SEND_WITHIN,
+            answer_within=answer_within(service.upstream, video.deadline - now, self._patience),
+        )
+        limits = (
+            SpendingLimit(service.budget, probe_scope(service.id), f"of {service.id}"),
+            SpendingLimit(self.total_budget, ALL_PROBES, "total"),
+        )
+        return NewAttempt(attempt, entry, limits)
 
-    async def _accepted(
-        self, service: Service, attempt: Attempt, job: Job, seen_at: datetime | None
-    ) -> Evidence:
-        attempt = await self._settlement.record_accepted(attempt, job)
-        outcome = await self._poller.poll_to_end(service, attempt, job, seen_at)
-        return await self._settlement.record_ended(service, attempt, outcome)
+    async def _send(self, tracked: TrackedVideo, service: Service, attempt: Attempt) -> None:
+        tracked.is_sending = True
+        try:
+            job = await self._jobs.engine.submit(tracked, attempt, service, attempt.order)
+        finally:
+            tracked.is_sending = False
+            tracked.notify()
+        await self._follow(tracked, job)
 
-    async def _reconcile(self, service: Service, attempt: Attempt, failure: Failure) -> Evidence:
-        """Search for the job of an attempt in doubt; the order is never sent again.
-
-        A list without the job proves nothing, as lists may be late or incomplete. The attempt then
-        counts as paid.
-        """
-        job = await self._poller.find_job(service, attempt)
-        if job is None:
-            return await self._settlement.record_ended(service, attempt, ProbeOutcome(failure))
-        seen_at = None if job.state.is_terminal else self._clock.now()
-        return await self._accepted(service, attempt, job, seen_at)
-
-    async def _stream(self, service: Service, attempt: Attempt, request: Request) -> Evidence:
-        adapter = adapter_for(service.upstream)
-        reader = adapter.open_stream()
-        async with self._transport.stream(request, service.upstream) as answer:
-            began = answer.is_open  # False later, once the stream is interrupted
-            if began:
-                async for chunk in answer:
-                    job = reader.feed(chunk)
-                    if job is None:
-                        continue
-                    if job.state.is_terminal:
-                        break
-                    # A refusal may be streamed too: only progress proves that there is a job.
-                    if attempt.state is AttemptState.INTENDED and job.progress is not None:
-                        attempt = await self._settlement.record_accepted(attempt, job)
-        if not began:
-            outcome = adapter.read_job(answer.reply)
-            return await self._answered(service, attempt, answer.reply, outcome)
-        job = reader.end(answer.reply.error)
-        return await self._streamed(service, attempt, job, answer.reply.error)
-
-    async def _streamed(self, service: Service, attempt: Attempt, job: Job, error: str) -> Evidence:
-        """Record the end of an attempt whose stream has ended."""
-        result = acceptance_of_stream(job, error)
-        if attempt.state is AttemptState.INTENDED:
-            if job.failure is not None and result is Acceptance.REFUSED:
-                return await self._settlement.record_refused(attempt, job.failure)
-            if job.failure is not None and result is Acceptance.IN_DOUBT:
-                attempt = await self._settlement.record_in_doubt(attempt, job.failure.text)
-                return await self._settlement.record_ended(
-                    service, attempt, ProbeOutcome(job.failure)
+    async def _follow(self, tracked: TrackedVideo, job: Job | None) -> None:
+        while not tracked.is_over:
+            attempt = tracked.attempts[0]
+            if attempt.service not in self._board:
+                outcome = await self._leave(tracked)
+                if outcome is None:
+                    return
+            else:
+                service = self._board.service(attempt.service)
+                outcome = await self._jobs.engine.run(
+                    tracked, attempt, service, self._patience_with(service), job
                 )
-            attempt = await self._settlement.record_accepted(attempt, job)
-        outcome = await self._poller.outcome_of(service, attempt, job, self._clock.now())
-        if result is Acceptance.IN_DOUBT:  # the stream was interrupted: the job may continue
-            outcome = replace(outcome, is_proven_not_billed=False)
-        return await self._settlement.record_ended(service, attempt, outcome)
+            job = None
+            evidence = await self._settlement.settle(
+                tracked, tracked.attempts[0], self._board_service(attempt), outcome
+            )
+            if evidence is not None:
+                self._announce(tracked.video.id, evidence)
+
+    def _board_service(self, attempt: Attempt) -> Service | None:
+        return self._board.service(attempt.service) if attempt.service in self._board else None
+
+    async def _leave(self, tracked: TrackedVideo) -> JobOutcome | None:
+        """Leave a probe to a process that has its service; end it at its deadline."""
+        if self._clock.now() < tracked.video.deadline:
+            await self._jobs.journal.hand_over(tracked)
+            return None
+        return JobOutcome(Ending.EXPIRED)
+
+    @staticmethod
+    def _patience_with(service: Service) -> Patience:
+        return Patience(stall_after=service.upstream.job_timeout)
+
+    def _announce(self, id_: VideoId, evidence: Evidence) -> None:
+        result = self._results.pop(id_, None)
+        if result is not None and not result.done():
+            result.set_result(evidence)
+
+    async def _await_result(
+        self, attempt: Attempt, result: asyncio.Future[Evidence] | None
+    ) -> Evidence:
+        """Return the evidence of a probe, whichever process finishes it."""
+        while True:
+            if result is not None and result.done():
+                return result.result()
+            if self._jobs.followers.tracked(attempt.video) is None:
+                record = await self._storage.videos.record(attempt.video)
+                if record is not None and record.video.is_terminal:
+                    self._results.pop(attempt.video, None)
+                    return evidence_of(record.attempts[0])
+            await self._clock.sleep(_REMOTE_POLL_INTERVAL)
+
+
+def evidence_of(attempt: Attempt) -> Evidence:
+    """Return the evidence of a probe that has ended, as it is stored."""
+    is_timed = attempt.failure is None and attempt.rendered_at is not None
+    return Evidence(
+        service=attempt.service,
+        at=attempt.ended_at or attempt.intended_at,
+        source=Source.GENERATION,
+        failure=attempt.failure,
+        latency=attempt.rendered_at - attempt.intended_at
+        if is_timed and attempt.rendered_at
+        else None,
+    )

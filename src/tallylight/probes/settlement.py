@@ -1,116 +1,133 @@
-"""Stores an attempt's state, its cost and its evidence in an order that survives a crash.
+"""Ends a probe: checks what was delivered, stores the evidence, settles the money.
 
-The evidence of an end is stored before the attempt is ended: after a crash between the two, the
-attempt is unfinished and its end is found again. The ledger is last: an entry that is never settled
-counts as spent. While the database is unavailable, writes are retried, because a paid job that is
-not stored is lost.
+The evidence of an end is stored before the probe is ended: after a crash between the two, the probe
+is under way and its end is found again.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import TypeVar
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
 
 import structlog
 
 from tallylight.board import Board
+from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import BillingBasis, Service
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
-from tallylight.model.attempt import Attempt, AttemptState
-from tallylight.model.evidence import Evidence, Failure, Source
+from tallylight.jobs.journal import Journal
+from tallylight.jobs.made import change_of_job
+from tallylight.jobs.outcome import UNRESOLVED_DOUBT, Ending, JobOutcome
+from tallylight.jobs.tracked_video import TrackedVideo
+from tallylight.model.attempt import Attempt, AttemptChange
+from tallylight.model.attempt_state import AttemptEvent
+from tallylight.model.evidence import Depth, Evidence, Failure, Source
 from tallylight.model.ids import ServiceId
-from tallylight.storage.attempts import Attempts
+from tallylight.model.ledger import Purpose
+from tallylight.model.video import Video, VideoError, VideoStatus
+from tallylight.probes.verify import DeliveryVerifier
 from tallylight.storage.database import Storage
 from tallylight.upstreams.messages import Job
 
 log = structlog.get_logger()
 
-_T = TypeVar("_T")
-
-_RETRY_DELAYS = tuple(timedelta(seconds=s) for s in (1, 2, 5, 10, 30, 60, 60, 60))
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeOutcome:
-    """How an accepted job ended.
-
-    Args:
-        failure: Why no video arrived; None if one did.
-        is_proven_not_billed: The upstream itself reports the failure, so an upstream that bills
-            deliveries charges nothing. A job that we gave up may still be delivered, and billed.
-        latency: From create to the last byte of the video; None if it is not known.
-    """
-
-    failure: Failure | None
-    is_proven_not_billed: bool = False
-    latency: timedelta | None = None
+_FLUSH_PAUSE = timedelta(seconds=2)
 
 
 class ProbeSettlement:
-    """Stores what happens to attempts."""
+    """Stores how probes end."""
 
-    def __init__(self, board: Board, history: Storage, clock: Clock) -> None:
+    def __init__(
+        self,
+        board: Board,
+        storage: Storage,
+        journal: Journal,
+        verifier: DeliveryVerifier,
+        clock: Clock,
+    ) -> None:
         self._board = board
-        self._history = history
+        self._storage = storage
+        self._journal = journal
+        self._verifier = verifier
         self._clock = clock
 
-    async def record_accepted(self, attempt: Attempt, job: Job) -> Attempt:
-        """Record that the upstream accepted the attempt."""
-        now = self._clock.now()
-        attempt = await self._write_state(
-            attempt,
-            AttemptState.ACCEPTED,
-            lambda: self._rows.mark_accepted(attempt.id, job.id, now),
-        )
-        if not job.state.is_terminal:
-            await self._report_if_on_board(Evidence(attempt.service, now, Source.ACCEPTANCE))
-        return attempt
+    async def settle(
+        self,
+        tracked: TrackedVideo,
+        attempt: Attempt,
+        service: Service | None,
+        outcome: JobOutcome,
+    ) -> Evidence | None:
+        """Record the end of a probe.
 
-    async def record_in_doubt(self, attempt: Attempt, why: str) -> Attempt:
-        """Record that the attempt may or may not have been accepted."""
-        return await self._write_state(
-            attempt, AttemptState.IN_DOUBT, lambda: self._rows.mark_in_doubt(attempt.id, why)
-        )
+        Args:
+            tracked: The probe.
+            attempt: Its attempt.
+            service: Its service; None if it has left the configuration.
+            outcome: How the engine's work on it ended.
 
-    async def record_refused(self, attempt: Attempt, failure: Failure) -> Evidence:
-        """Record that the upstream refused the attempt, so nothing was billed."""
-        evidence = await self._report(attempt.service, failure, None)
-        await self._write_state(
-            attempt,
-            AttemptState.REFUSED,
-            lambda: self._rows.mark_refused(attempt.id, failure, evidence.at),
-        )
-        await self._retry(lambda: self._history.ledger.release(attempt.entry))
+        Returns:
+            The evidence; None if another process has the probe.
+        """
+        if outcome.ending is Ending.OVER and not attempt.is_open:
+            outcome = replace(outcome, ending=Ending.REFUSED)  # it ended without its video
+        elif outcome.ending is Ending.OVER:
+            return None
+        changes: tuple[AttemptChange, ...] = ()
+        failure, latency = outcome.failure, None
+        if outcome.job is not None and service is not None:
+            changes, failure, latency = await self._inspect(attempt, service, outcome)
+        elif attempt.is_open:
+            failure = failure or UNRESOLVED_DOUBT
+            now = self._clock.now()
+            changes = (AttemptChange(attempt.id, AttemptEvent.CLOSE, now, failure=failure),)
+        await self._journal.refresh(tracked)
+        if tracked.is_over:
+            return None
+        evidence = await self._report(attempt.service, failure, latency)
+        await self._end(tracked, changes, failure, evidence.at)
         return evidence
 
-    async def record_ended(
-        self, service: Service, attempt: Attempt, outcome: ProbeOutcome
-    ) -> Evidence:
-        """Record how an attempt that was accepted, or may have been, ended."""
-        failure = outcome.failure
-        evidence = await self._report(attempt.service, failure, outcome.latency)
-        if failure is None:
-            await self._write_state(
-                attempt,
-                AttemptState.DELIVERED,
-                lambda: self._rows.mark_delivered(attempt.id, evidence.at),
-            )
-        else:
-            await self._write_state(
-                attempt,
-                AttemptState.FAILED,
-                lambda: self._rows.mark_failed(attempt.id, failure, evidence.at),
-            )
-        if outcome.is_proven_not_billed and service.upstream.bills is BillingBasis.DELIVERIES:
-            await self._retry(lambda: self._history.ledger.release(attempt.entry))
-        else:  # it was paid for, or may have been
-            await self._retry(lambda: self._history.ledger.settle(attempt.entry))
-        return evidence
+    async def record_unexpected_charge(self, service: Service, depth: Depth, job: Job) -> None:
+        """Record the cost of a free probe that started a job."""
+        cost = probe_cost(service) or Decimal(0)
+        await self._storage.ledger.charge(
+            service.id, Purpose.UNEXPECTED_CHARGE, cost, at=self._clock.now(), note=depth.value
+        )
+        log.warning("probe.billed", service=service.id, depth=depth, job=job.id, cost_usd=str(cost))
 
-    @property
-    def _rows(self) -> Attempts:
-        return self._history.attempts
+    async def report_accepted(self, attempt: Attempt) -> None:
+        """Report that a service accepted a job."""
+        await self._report_if_on_board(
+            Evidence(attempt.service, self._clock.now(), Source.ACCEPTANCE)
+        )
+
+    async def report_refused(self, service: ServiceId, failure: Failure) -> None:
+        """Do nothing: the end of the probe is its evidence."""
+
+    async def report_in_doubt(self, service: ServiceId, failure: Failure) -> None:
+        """Do nothing: the end of the probe is its evidence."""
+
+    async def _inspect(
+        self, attempt: Attempt, service: Service, outcome: JobOutcome
+    ) -> tuple[tuple[AttemptChange, ...], Failure | None, timedelta | None]:
+        """Return what to record of a job that has ended; its video is downloaded and inspected."""
+        job, now = outcome.job, self._clock.now()
+        if job is None:
+            raise ValueError("the job was never read")
+        if job.failure is not None:
+            # The upstream itself reports the failure; a job that we gave up may still be billed.
+            is_free = service.upstream.bills is BillingBasis.DELIVERIES and job.cost is None
+            event = AttemptEvent.FAILED_FREE if is_free else AttemptEvent.FAILED_BILLED
+            return (change_of_job(event, attempt, service, job, now),), job.failure, None
+        arrival = await self._verifier.verify(service, attempt.order, job)
+        if arrival.failure is not None:
+            billed = change_of_job(AttemptEvent.FAILED_BILLED, attempt, service, job, now)
+            return (replace(billed, failure=arrival.failure),), arrival.failure, None
+        done = change_of_job(AttemptEvent.DONE, attempt, service, job, now)
+        fetched = AttemptChange(attempt.id, AttemptEvent.FETCHED, arrival.arrived_at)
+        latency = arrival.arrived_at - attempt.intended_at if outcome.is_timed else None
+        return (done, fetched), None, latency
 
     async def _report(
         self, service: ServiceId, failure: Failure | None, latency: timedelta | None
@@ -123,7 +140,7 @@ class ProbeSettlement:
             latency=latency,
         )
         await self._report_if_on_board(evidence)
-        await self._retry(self._history.flush)
+        await self._flush()
         log.info(
             "probe.ended",
             service=service,
@@ -133,30 +150,34 @@ class ProbeSettlement:
         )
         return evidence
 
+    async def _flush(self) -> None:
+        while True:
+            try:
+                await self._storage.flush()
+            except StorageError as error:
+                log.warning("probe.store_failed", error=str(error))
+                await self._clock.sleep(_FLUSH_PAUSE)
+            else:
+                return
+
     async def _report_if_on_board(self, evidence: Evidence) -> None:
         if evidence.service in self._board:  # otherwise it was removed from the configuration
             await self._board.report(evidence)
 
-    async def _write_state(
-        self, attempt: Attempt, state: AttemptState, write: Callable[[], Awaitable[Attempt]]
-    ) -> Attempt:
-        async def once() -> Attempt:
-            try:
-                return await write()
-            except StorageError:
-                # The commit may have succeeded although its response was lost.
-                stored = await self._rows.get(attempt.id)
-                if stored is None or stored.state is not state:
-                    raise
-                return stored
+    async def _end(
+        self,
+        tracked: TrackedVideo,
+        changes: tuple[AttemptChange, ...],
+        failure: Failure | None,
+        at: datetime,
+    ) -> None:
+        while not tracked.is_over:
+            if await self._journal.decide(tracked, _ended(tracked.video, failure, at), *changes):
+                return
 
-        return await self._retry(once)
 
-    async def _retry(self, write: Callable[[], Awaitable[_T]]) -> _T:
-        for delay in _RETRY_DELAYS:
-            try:
-                return await write()
-            except StorageError as error:
-                log.warning("probe.store_failed", error=str(error))
-                await self._clock.sleep(delay)
-        return await write()
+def _ended(video: Video, failure: Failure | None, at: datetime) -> Video:
+    if failure is None:
+        return replace(video, status=VideoStatus.COMPLETED, progress=100, ended_at=at)
+    error = VideoError(failure.rule, failure.text)
+    return replace(video, status=VideoStatus.FAILED, error=error, ended_at=at)

@@ -2,98 +2,40 @@
 
 A crash between the upstream's acceptance and our record of it cannot be ruled out. The row that
 is written before the request makes it visible: an attempt that is still `intended` after a crash
-may have been sent and billed. ::
-
-    intended ──► accepted ──► delivered
-       │  ╲         ▲  ╲
-       │   ╲        │   ╲──► failed
-       │    ╲──► in_doubt ──► failed
-       ▼            │
-    refused ◄───────┘
-
-`refused`, `delivered` and `failed` are final: no statement here changes such a row.
+may have been sent and billed. `transaction` writes all rows; what may follow what is the table of
+`model.attempt_state`.
 """
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from decimal import Decimal
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
-from tallylight.errors import StorageError
-from tallylight.model.attempt import Attempt, AttemptState
-from tallylight.model.evidence import Failure
+from tallylight.model.attempt import Attempt, Made
+from tallylight.model.attempt_state import AttemptState
 from tallylight.model.ids import AttemptId, ServiceId, VideoId
-from tallylight.model.ledger import EntryId, LedgerEntry, Purpose
+from tallylight.model.ledger import EntryId, Purpose
+from tallylight.model.money import MICROS_PER_USD, to_micro_usd
 from tallylight.model.order import Order
-from tallylight.storage.engine import Connections, LockId
-from tallylight.storage.ledger import entries_of
+from tallylight.storage.engine import Connections
 from tallylight.storage.tables import attempts_table as table
 from tallylight.storage.tables import videos_table
 from tallylight.storage.types import failure_from_row, failure_values
 
-_ALLOWED_FROM: Mapping[AttemptState, tuple[AttemptState, ...]] = {
-    AttemptState.ACCEPTED: (AttemptState.INTENDED, AttemptState.IN_DOUBT),
-    AttemptState.REFUSED: (AttemptState.INTENDED, AttemptState.IN_DOUBT),
-    AttemptState.IN_DOUBT: (AttemptState.INTENDED,),
-    AttemptState.DELIVERED: (AttemptState.ACCEPTED,),
-    AttemptState.FAILED: (AttemptState.ACCEPTED, AttemptState.IN_DOUBT),
-}
-
-
-class VideoAttempts(NamedTuple):
-    """The attempts at one video.
-
-    Args:
-        attempts: All attempts, oldest first.
-    """
-
-    attempts: tuple[Attempt, ...]
-    entries: Mapping[EntryId, LedgerEntry]
-
 
 class Attempts:
-    """Reads and writes attempts; every change is durable when its call returns."""
+    """Reads attempts."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
-
-    async def create(self, attempt: Attempt) -> None:
-        """Record an attempt; it may be sent only after this returns."""
-        async with self._connections.durable_transaction(LockId.ATTEMPT) as connection:
-            await connection.execute(insert(table), attempt_values(attempt))
-
-    async def mark_accepted(self, attempt: AttemptId, job: str, at: datetime) -> Attempt:
-        """Record that the upstream has a job for it."""
-        return await self._transition(attempt, AttemptState.ACCEPTED, job=job, accepted_at_us=at)
-
-    async def mark_refused(self, attempt: AttemptId, failure: Failure, at: datetime) -> Attempt:
-        """Record that the upstream has no job for it."""
-        return await self._transition(
-            attempt, AttemptState.REFUSED, ended_at_us=at, **failure_values(failure)
-        )
-
-    async def mark_in_doubt(self, attempt: AttemptId, reason: str) -> Attempt:
-        """Record that it is not known whether it was accepted."""
-        return await self._transition(attempt, AttemptState.IN_DOUBT, doubt=reason)
-
-    async def mark_delivered(self, attempt: AttemptId, at: datetime) -> Attempt:
-        """Record that its video was delivered."""
-        return await self._transition(attempt, AttemptState.DELIVERED, ended_at_us=at)
-
-    async def mark_failed(self, attempt: AttemptId, failure: Failure, at: datetime) -> Attempt:
-        """Record that it will deliver no video."""
-        return await self._transition(
-            attempt, AttemptState.FAILED, ended_at_us=at, **failure_values(failure)
-        )
 
     async def get(self, attempt: AttemptId) -> Attempt | None:
         """Return the attempt of an id, None if there is none."""
         return next(iter(await self._select(table.c.id == attempt)), None)
 
     async def unfinished(self, purpose: Purpose) -> tuple[Attempt, ...]:
-        """Return the attempts that are intended, accepted or in doubt, oldest first."""
+        """Return the attempts that have not ended, oldest first."""
         return await self._select(table.c.ended_at_us.is_(None), table.c.purpose == purpose.value)
 
     async def for_video(self, video: VideoId) -> tuple[Attempt, ...]:
@@ -123,13 +65,13 @@ class Attempts:
         """
         query = (
             select(table.c.intended_at_us)
-            .outerjoin(videos_table, videos_table.c.id == table.c.video)
+            .join(videos_table, videos_table.c.id == table.c.video)
             .where(
                 table.c.ended_at_us.is_(None),
                 table.c.intended_at_us >= since,
                 table.c.state == AttemptState.INTENDED.value,
                 table.c.service.in_(services),
-                func.coalesce(videos_table.c.prompt, table.c.prompt) == prompt,
+                videos_table.c.prompt == prompt,
                 table.c.id != attempt,
             )
         )
@@ -147,64 +89,29 @@ class Attempts:
             return {ServiceId(name): at for name, at in await connection.execute(newest)}
 
     async def _select(self, *where: ColumnElement[bool]) -> tuple[Attempt, ...]:
+        query = select(table).where(*where).order_by(table.c.intended_at_us, table.c.number)
         async with self._connections.read_transaction() as connection:
-            return await _read(connection, *where)
-
-    async def _transition(
-        self, attempt: AttemptId, state: AttemptState, **values: object
-    ) -> Attempt:
-        """Move an attempt to a state, if its present state allows that.
-
-        Raises:
-            StorageError: if it does not, or the attempt does not exist.
-        """
-        change = (
-            update(table)
-            .where(
-                table.c.id == attempt, table.c.state.in_([s.value for s in _ALLOWED_FROM[state]])
-            )
-            .values(state=state.value, **values)
-            .returning(*table.columns)
-        )
-        async with self._connections.durable_transaction(LockId.ATTEMPT) as connection:
-            row = (await connection.execute(change)).first()
-            if row is not None:
-                return attempt_from_row(row)
-            current = await connection.scalar(select(table.c.state).where(table.c.id == attempt))
-        raise StorageError(
-            f"attempt {attempt} is {current} and cannot become {state}"
-            if current
-            else f"attempt {attempt} does not exist"
-        )
+            return tuple(attempt_from_row(row) for row in await connection.execute(query))
 
 
-async def attempts_of_videos(
-    connection: AsyncConnection, videos: Collection[VideoId]
-) -> Mapping[VideoId, VideoAttempts]:
-    """Return the attempts at some videos as one transaction sees them."""
-    attempts = await _read(connection, table.c.video.in_(videos))
-    entries = await entries_of(connection, [attempt.entry for attempt in attempts])
-    own = {id_: tuple(each for each in attempts if each.video == id_) for id_ in videos}
-    return {
-        id_: VideoAttempts(found, {a.entry: entries[a.entry] for a in found if a.entry in entries})
-        for id_, found in own.items()
-    }
-
-
-async def _read(connection: AsyncConnection, *where: ColumnElement[bool]) -> tuple[Attempt, ...]:
-    query = select(table).where(*where).order_by(table.c.intended_at_us, table.c.number)
-    return tuple(attempt_from_row(row) for row in await connection.execute(query))
+def attempts_of_videos(
+    connection: Connection, videos: Collection[VideoId]
+) -> Mapping[VideoId, tuple[Attempt, ...]]:
+    """Return the attempts at some videos as one transaction sees them, oldest first."""
+    query = select(table).where(table.c.video.in_(videos)).order_by(table.c.video, table.c.number)
+    found: dict[VideoId, list[Attempt]] = {id_: [] for id_ in videos}
+    for attempt in map(attempt_from_row, connection.execute(query)):
+        found[attempt.video].append(attempt)
+    return {id_: tuple(attempts) for id_, attempts in found.items()}
 
 
 def attempt_values(attempt: Attempt) -> dict[str, object]:
     """Return the row of a new attempt."""
-    is_probe = not attempt.video
     return {
         "id": attempt.id,
         "service": attempt.service,
         "purpose": attempt.purpose.value,
-        # The prompt of a caller's video is stored once, in the row of the video.
-        "prompt": attempt.order.prompt if is_probe else "",
+        "prompt": "",  # it is stored once, in the row of the video
         "seconds": attempt.order.seconds,
         "size": attempt.order.size,
         "model": attempt.model,
@@ -212,6 +119,8 @@ def attempt_values(attempt: Attempt) -> dict[str, object]:
         "intended_at_us": attempt.intended_at,
         "video": attempt.video,
         "number": attempt.number,
+        "send_within_us": attempt.send_within,
+        "answer_within_us": attempt.answer_within,
         **attempt_update_values(attempt),
     }
 
@@ -223,10 +132,12 @@ def attempt_update_values(attempt: Attempt) -> dict[str, object]:
         "accepted_at_us": attempt.accepted_at,
         "started_at_us": attempt.started_at,
         "rendered_at_us": attempt.rendered_at,
-        "given_up_at_us": attempt.given_up_at,
         "ended_at_us": attempt.ended_at,
         "job": attempt.job,
         "doubt": attempt.doubt_reason,
+        "doubt_rule": attempt.doubt_rule,
+        "cost_micro_usd": None if attempt.cost is None else to_micro_usd(attempt.cost),
+        **made_values(attempt.made),
         **failure_values(attempt.failure),
     }
 
@@ -251,5 +162,25 @@ def attempt_from_row(row: Row[*tuple[object, ...]]) -> Attempt:
         number=row.number,
         started_at=row.started_at_us,
         rendered_at=row.rendered_at_us,
-        given_up_at=row.given_up_at_us,
+        send_within=row.send_within_us,
+        answer_within=row.answer_within_us,
+        doubt_rule=row.doubt_rule,
+        made=made_from_row(row),
+        cost=None if row.cost_micro_usd is None else Decimal(row.cost_micro_usd) / MICROS_PER_USD,
     )
+
+
+def made_values(made: Made | None) -> dict[str, object]:
+    """Return the columns of what a service says it made."""
+    return {
+        "made_seconds": None if made is None else made.seconds,
+        "made_size": None if made is None else made.size,
+        "made_model": None if made is None else made.model,
+    }
+
+
+def made_from_row(row: Row[*tuple[object, ...]]) -> Made | None:
+    """Return what a service says it made, None if it did not say."""
+    if row.made_seconds is None:
+        return None
+    return Made(row.made_seconds, row.made_size, row.made_model)

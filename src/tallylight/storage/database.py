@@ -48,6 +48,7 @@ class Storage(StorageQueries):
         leader_epoch: LeaderEpoch,
         buffer: EvidenceBuffer,
         forwarded_evidence: ForwardedEvidence,
+        group_commit: GroupCommitter,
         buffer_task: asyncio.Task[Never],
     ) -> None:
         super().__init__(connections)
@@ -61,7 +62,7 @@ class Storage(StorageQueries):
         self.characters = Characters(connections)
         self.keys = GatewayKeys(connections)
         self.outbox = Outbox(connections)
-        self.group_commit = GroupCommitter(connections)
+        self.group_commit = group_commit
         self.forwarded_evidence = forwarded_evidence
 
     def claim_leadership(self) -> AbstractAsyncContextManager[HeldLock | None]:
@@ -194,10 +195,14 @@ async def open_storage(address: str, clock: Clock) -> AsyncIterator[Storage]:
         leader_epoch = LeaderEpoch(connections)
         buffer = EvidenceBuffer(connections, clock, guard=leader_epoch.check)
         forwarded = ForwardedEvidence(connections, clock, buffer.flush)
+        group_commit = GroupCommitter(connections)
         async with (
+            group_commit.running(),
             running_buffer(forwarded.buffer, "forwarded evidence buffer"),
             running_buffer(buffer, "evidence buffer") as buffer_task,
         ):
-            yield Storage(connections, clock, leader_epoch, buffer, forwarded, buffer_task)
+            yield Storage(
+                connections, clock, leader_epoch, buffer, forwarded, group_commit, buffer_task
+            )
     finally:
         await connections.close()

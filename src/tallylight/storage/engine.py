@@ -6,51 +6,66 @@ evidence and what is computed from it. SQLite calls the two `synchronous` FULL a
 PostgreSQL `synchronous_commit` on and off.
 
 Writers exclude one another: on SQLite all of them (`BEGIN IMMEDIATE`), on PostgreSQL those with
-the same `LockId`, over all replicas.
+the same `LockId`, over all replicas. `session_settings` limits how long they may wait and work.
 """
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from enum import IntEnum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import (
     ArgumentError,
     DataError,
+    DBAPIError,
     IntegrityError,
     ProgrammingError,
     SQLAlchemyError,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
 
-from tallylight.errors import ConfigurationError, Problem, StorageError, UnwritableError
+from tallylight.errors import (
+    ConfigurationError,
+    Problem,
+    StorageError,
+    UncertainCommitError,
+    UnwritableError,
+)
+from tallylight.storage.session_settings import (
+    NO_LIMITS,
+    StatementLimit,
+    client_parameters,
+    limit_sessions,
+)
+from tallylight.storage.sqlite_settings import SYNCHRONOUS_OPTION, configure_sqlite
 
 _ALLOWED = "sqlite:///relative/path, sqlite:////absolute/path or postgresql://user@host/name"
 _LOCK_SPACE = 0x7A11  # keeps our advisory locks apart from those of other programs
-_BUSY_MS = 5000
-_WAL_ATTEMPTS = 10
-_SYNCHRONOUS_OPTION = "tallylight_writes"
 _RELAXED_COMMIT = text("SET LOCAL synchronous_commit = off")
 _PING_TIMEOUT_SECONDS = 5
-# A machine that vanishes closes no connection, and neither does a process that hangs. Without these
-# settings, its lock would outlive it.
-_SHORT_TIMEOUTS = text(
-    "SELECT set_config('idle_session_timeout', '10s', false),"
-    " set_config('tcp_keepalives_idle', '5', false),"
-    " set_config('tcp_keepalives_interval', '2', false),"
-    " set_config('tcp_keepalives_count', '3', false)"
-)
+# A process that hangs closes no connection. Without this, its lock would outlive it.
+_SHORT_SESSION = text("SELECT set_config('idle_session_timeout', '10s', false)")
 _PERMANENT_ERRORS = (DataError, IntegrityError, ProgrammingError)  # a retry would fail as well
 _ACQUIRE_LOCK = text("SELECT pg_advisory_xact_lock(:space, :lock)")
+_BEGIN_WRITING = text(
+    "SELECT set_config('statement_timeout', :limit, true), pg_advisory_xact_lock(:space, :lock)"
+)
+
+#: Connections to PostgreSQL that a process opens at most for its transactions.
+DEFAULT_POOL_SIZE = 15
+_IDLE_CONNECTIONS = 5  # of these stay open while nothing uses them
 
 #: With more services than this, a query reads the rows of all and the caller filters them: that
 #: is faster than a long IN.
@@ -71,6 +86,7 @@ class LockId(IntEnum):
     VIDEO = 7  # callers' videos, their attempts and their money
     KEY = 8
     WEBHOOK = 9
+    PROCESS = 10  # who is alive, where the database lives, what time it is
 
 
 class Connections:
@@ -79,6 +95,8 @@ class Connections:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
+        #: The file of SQLite, the same by whatever path it was opened; None on PostgreSQL.
+        self.file = Path(str(engine.url.database)).resolve() if self._is_sqlite else None
         # Errors show this label: it leaves out the user and the password.
         self._label = f"{engine.url.host or ''}/{engine.url.database}"
         if self._is_sqlite:
@@ -86,8 +104,8 @@ class Connections:
         # By default, PostgreSQL shows each statement of a transaction a newer state.
         one_state = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._read_engine = engine.execution_options(**one_state)
-        self._durable_engine = engine.execution_options(**{_SYNCHRONOUS_OPTION: "FULL"})
-        self._relaxed_engine = engine.execution_options(**{_SYNCHRONOUS_OPTION: "NORMAL"})
+        self._durable_engine = engine.execution_options(**{SYNCHRONOUS_OPTION: "FULL"})
+        self._relaxed_engine = engine.execution_options(**{SYNCHRONOUS_OPTION: "NORMAL"})
         self._thread_engine = _thread_engine_for(engine.url)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="group-commit")
         # SQLite waits for a lock by polling; a lock inside the process is fair and wakes at once.
@@ -123,8 +141,7 @@ class Connections:
         with _storage_errors(self._label):
             async with self._writer_lock, engine.begin() as connection:
                 if not self._is_sqlite:
-                    names = {"space": _LOCK_SPACE, "lock": int(lock)}
-                    await connection.execute(_ACQUIRE_LOCK, names)
+                    await _begin_writing(connection, lock)
                 yield connection
 
     async def run_in_thread(self, work: Callable[[Connection], _T], *, is_durable: bool) -> _T:
@@ -132,21 +149,35 @@ class Connections:
 
         Many rows at once cost a fraction of what they cost through asyncio. On PostgreSQL the
         transaction takes no lock, unless the work calls `acquire_lock`.
+
+        Raises:
+            UncertainCommitError: if the commit failed, and may have succeeded nevertheless.
+            StorageError: if the database is unavailable; nothing was written.
         """
-        option = {_SYNCHRONOUS_OPTION: "FULL" if is_durable else "NORMAL"}
+        option = {SYNCHRONOUS_OPTION: "FULL" if is_durable else "NORMAL"}
         engine = self._thread_engine.execution_options(**option)
 
         def transact() -> _T:
-            with engine.begin() as connection:
-                if not (is_durable or self._is_sqlite):
-                    connection.execute(_RELAXED_COMMIT)
-                return work(connection)
+            with engine.connect() as connection:
+                with connection.begin() as transaction:
+                    if not (is_durable or self._is_sqlite):
+                        connection.execute(_RELAXED_COMMIT)
+                    result = work(connection)
+                    try:
+                        transaction.commit()
+                    except DBAPIError as error:
+                        raise self._uncertain(error) from error
+                return result
 
         with _storage_errors(self._label):
             async with self._writer_lock:
                 # A thread cannot be cancelled: the lock is held until it has finished.
                 loop = asyncio.get_running_loop()
                 return await run_to_completion(loop.run_in_executor(self._thread, transact))
+
+    def _uncertain(self, error: DBAPIError) -> UncertainCommitError:
+        reason = " ".join(str(error.orig or error).split())
+        return UncertainCommitError(f"database {self._label}: during a commit: {reason}")
 
     @asynccontextmanager
     async def try_lock(self, lock_id: LockId) -> AsyncIterator["HeldLock | None"]:
@@ -164,11 +195,23 @@ class Connections:
                     yield None
                     return
                 try:
-                    await connection.execute(_SHORT_TIMEOUTS)
+                    await connection.execute(_SHORT_SESSION)
                     yield HeldLock(connection)
                 finally:
                     # Closed, not returned to the pool: the lock belongs to the connection.
                     await connection.invalidate()
+
+    def separate_engine(self) -> AsyncEngine:
+        """Return an engine with one connection to the same PostgreSQL, which commits by itself.
+
+        It does not wait for the connections that all others share. The caller disposes of it.
+        """
+        engine = _postgres_engine(self._engine.url, pool_size=1, limit=StatementLimit.WRITE)
+        return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def storage_errors(self) -> AbstractContextManager[None]:
+        """Return a block that turns errors of the driver into our own."""
+        return _storage_errors(self._label)
 
     async def close(self) -> None:
         """Close all connections, even if cancelled: one that is half closed would stay open."""
@@ -203,8 +246,12 @@ async def run_to_completion(awaitable: Awaitable[_T]) -> _T:
         raise
 
 
-def connect(address: str) -> Connections:
+def connect(address: str, pool_size: int = DEFAULT_POOL_SIZE) -> Connections:
     """Return the connections to the database at an address; none is opened yet.
+
+    Args:
+        address: "sqlite:///relative/path", "sqlite:////absolute/path" or "postgresql://…".
+        pool_size: Connections to PostgreSQL that transactions use at most.
 
     Raises:
         ConfigurationError: if the address has another form.
@@ -212,13 +259,27 @@ def connect(address: str) -> Connections:
     """
     url = database_url(address)
     if url.get_backend_name() == "postgresql":
-        return Connections(create_async_engine(url, hide_parameters=True, pool_pre_ping=True))
+        return Connections(_postgres_engine(url, pool_size, StatementLimit.READ))
     directory = Path(url.database or "").absolute().parent
     if not directory.is_dir():
         raise StorageError(f"database: the directory {directory} does not exist; create it")
     engine = create_async_engine(url, hide_parameters=True, pool_size=3, max_overflow=7)
-    _configure_sqlite(engine.sync_engine)
+    configure_sqlite(engine.sync_engine)
     return Connections(engine)
+
+
+def _postgres_engine(url: URL, pool_size: int, limit: StatementLimit) -> AsyncEngine:
+    idle = min(pool_size, _IDLE_CONNECTIONS)
+    engine = create_async_engine(
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_size=idle,
+        max_overflow=pool_size - idle,
+        connect_args=client_parameters(url),
+    )
+    limit_sessions(engine.sync_engine, limit)
+    return engine
 
 
 def database_url(address: str) -> URL:
@@ -254,18 +315,30 @@ def _unusable(reason: str) -> ConfigurationError:
 def _thread_engine_for(url: URL) -> Engine:
     """Return a synchronous engine for the same database, for use by one thread."""
     if url.get_backend_name() == "postgresql":
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=1)
+        thread_engine = create_engine(
+            url,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            pool_size=1,
+            connect_args=client_parameters(url),
+        )
+        limit_sessions(thread_engine, StatementLimit.WRITE)
+        return thread_engine
     engine = create_engine(
         url.set(drivername="sqlite+pysqlite"), hide_parameters=True, pool_size=1, max_overflow=0
     )
-    _configure_sqlite(engine)
+    configure_sqlite(engine)
     return engine
 
 
-def _configure_sqlite(engine: Engine) -> None:
-    event.listen(engine, "connect", _set_sqlite_pragmas)
-    event.listen(engine, "begin", _begin_sqlite)
-    event.listen(engine, "invalidate", _roll_back_sqlite)
+async def _begin_writing(connection: AsyncConnection, lock: LockId) -> None:
+    """Wait for a lock of PostgreSQL, and limit the statements that follow."""
+    names = {"space": _LOCK_SPACE, "lock": int(lock)}
+    if lock is LockId.MIGRATION:
+        await connection.execute(NO_LIMITS)
+        await connection.execute(_ACQUIRE_LOCK, names)
+    else:
+        await connection.execute(_BEGIN_WRITING, {**names, "limit": StatementLimit.WRITE.value})
 
 
 def acquire_lock(connection: Connection, lock: LockId) -> None:
@@ -294,48 +367,6 @@ def _dialect_insert(
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table)
     return postgresql.insert(table)
-
-
-def _set_sqlite_pragmas(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # `_begin_sqlite` begins transactions
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-    _enable_wal(cursor)
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
-
-
-def _enable_wal(cursor: DBAPICursor) -> None:
-    for _ in range(_WAL_ATTEMPTS):
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")  # a file keeps this mode
-        except sqlite3.OperationalError:
-            # Changing the mode fails while another process uses the file; a transaction waits.
-            cursor.execute("BEGIN EXCLUSIVE")
-            cursor.execute("COMMIT")
-        else:
-            return
-    cursor.execute("PRAGMA journal_mode=WAL")
-
-
-def _roll_back_sqlite(
-    connection: DBAPIConnection, _entry: ConnectionPoolEntry, _error: BaseException | None
-) -> None:
-    # A cancelled task leaves cursors that keep a closed connection alive, and with it the lock on
-    # the file, until garbage is collected. All other writers would wait until then.
-    connection.rollback()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    synchronous = connection.get_execution_options().get(_SYNCHRONOUS_OPTION)
-    if synchronous is None:
-        connection.exec_driver_sql("BEGIN")
-        return
-    if connection.info.get(_SYNCHRONOUS_OPTION, "FULL") != synchronous:
-        connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
-        connection.info[_SYNCHRONOUS_OPTION] = synchronous
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextmanager

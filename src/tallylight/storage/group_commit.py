@@ -7,15 +7,16 @@ as much.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import structlog
 from sqlalchemy import Connection
 
-from tallylight.errors import BudgetError, StorageError, UnwritableError
+from tallylight.errors import StorageError, UnwritableError
 from tallylight.storage.engine import Connections
-from tallylight.storage.transaction import WriteBatch, write_group
+from tallylight.storage.transaction import Write, Written, write_group
 
 log = structlog.get_logger(__name__)
 
@@ -24,51 +25,69 @@ _MAX_GROUP_SIZE = 500
 
 @dataclass(slots=True)
 class _PendingWrite:
-    batch: WriteBatch
-    done: asyncio.Future[bool] = field(repr=False)
+    write: Write
+    since: float
+    done: asyncio.Future[Written] = field(repr=False)
 
 
 class GroupCommitter:
-    """Writes the batches of many tasks in shared transactions."""
+    """Writes what many tasks write in shared transactions."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self._pending: list[_PendingWrite] = []
+        self._in_commit: list[_PendingWrite] = []
         self._has_pending = asyncio.Event()
 
-    async def write(self, batch: WriteBatch) -> bool:
-        """Write a batch; return whether all of it was written.
+    @property
+    def oldest_wait(self) -> float:
+        """Return for how many seconds the oldest write that is not committed has waited."""
+        waiting = (*self._in_commit[:1], *self._pending[:1])
+        now = asyncio.get_running_loop().time()
+        return max((now - each.since for each in waiting), default=0.0)
 
-        On return it survives the death of this process, and a new attempt also a power cut.
+    async def write(self, write: Write) -> Written:
+        """Write facts and a decision, or a new video; return what became of it.
 
-        Returns:
-            False if a further attempt is for a video that has ended or has another owner by now;
-            if another process has written the same attempt, or a video of the same idempotency
-            key; or if another attempt has the claimed job. Then only attempts and ledger entries
-            that have ended are written.
+        On return what was written survives the death of this process, and all but mere progress a
+        power cut. An error leaves open whether it was written: the same write, marked as repeated,
+        tells.
 
         Raises:
-            BudgetError: if a budget refuses the money; only what has ended is written.
-            StorageError: if the database is not available; nothing is written.
-            UnwritableError: if the database refuses the batch for good.
+            StorageError: if the database is not available.
+            UnwritableError: if the database refuses the write for good.
         """
-        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._pending.append(_PendingWrite(batch, done))
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Written] = loop.create_future()
+        self._pending.append(_PendingWrite(write, loop.time(), done))
         self._has_pending.set()
         return await done
 
-    async def run(self) -> None:
-        """Write pending batches, forever."""
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Commit as long as a block lasts."""
+        task = asyncio.create_task(self._run(), name="group commit")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        """Commit pending writes, forever."""
         while True:
             await self._has_pending.wait()
             group, self._pending = self._pending[:_MAX_GROUP_SIZE], self._pending[_MAX_GROUP_SIZE:]
             if not self._pending:
                 self._has_pending.clear()
+            self._in_commit = group
             try:
                 await self._commit(group)
-            except Exception:  # this task's root: only the defective batch may fail
-                log.exception("group_commit.failed", batches=len(group))
+            except Exception:  # this task's root: only the defective write may fail
+                log.exception("group_commit.failed", writes=len(group))
                 await self._commit_singly(group)
+            finally:
+                self._in_commit = []
 
     async def _commit_singly(self, group: list[_PendingWrite]) -> None:
         for each in group:
@@ -80,7 +99,7 @@ class GroupCommitter:
 
     async def _commit(self, group: list[_PendingWrite]) -> None:
         try:
-            results = await self._write_group([each.batch for each in group])
+            results = await self._write_group([each.write for each in group])
         except UnwritableError:
             raise
         except StorageError as error:
@@ -91,18 +110,14 @@ class GroupCommitter:
                 each.done.cancel()
             raise
         for each, result in zip(group, results, strict=True):
-            if each.done.done():
-                continue  # the task that waited was cancelled
-            if isinstance(result, BudgetError):
-                each.done.set_exception(result)
-            else:
+            if not each.done.done():  # else the task that waited was cancelled
                 each.done.set_result(result)
 
-    async def _write_group(self, group: list[WriteBatch]) -> list[bool | BudgetError]:
-        def work(connection: Connection) -> list[bool | BudgetError]:
+    async def _write_group(self, group: list[Write]) -> list[Written]:
+        def work(connection: Connection) -> list[Written]:
             return write_group(connection, group)
 
-        is_durable = any(batch.is_durable for batch in group)
+        is_durable = any(write.is_durable for write in group)
         return await self._connections.run_in_thread(work, is_durable=is_durable)
 
 

@@ -1,9 +1,9 @@
-"""The ledger: the estimated and the actual cost of every probe and job, and the hard budgets.
+"""The ledger: the estimated and the actual cost of every probe and job.
 
-Money is reserved before it is spent. A reservation that is never settled, because its process
-died, keeps counting as spent, since it may have been. Windows roll: the last hour, the last 24
-hours and the last 30 days before a given moment. Amounts are stored in whole millionths of a
-dollar, rounded up, so that sums are exact and never too low.
+Money is reserved before it is spent, in the transaction that records an attempt (`transaction`),
+which also checks the budgets (`spending`). A reservation counts as spent until the attempt's end
+settles or releases it. Amounts are stored in whole millionths of a dollar, rounded up, so that sums
+are exact and never too low.
 """
 
 from collections.abc import Collection, Mapping
@@ -11,10 +11,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, Select, case, func, insert, literal, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Row, func, insert, select
 
-from tallylight.errors import BudgetError, StorageError
 from tallylight.model.ids import KeyId, ServiceId
 from tallylight.model.ledger import (
     PROBE_PURPOSES,
@@ -24,14 +22,9 @@ from tallylight.model.ledger import (
     Purpose,
     SpendingTotal,
 )
-from tallylight.model.money import (
-    BUDGET_WINDOWS,
-    MICROS_PER_USD,
-    Budget,
-    exceeded_limit,
-    to_micro_usd,
-)
+from tallylight.model.money import MICROS_PER_USD, to_micro_usd
 from tallylight.storage.engine import Connections, LockId
+from tallylight.storage.spending import RunningSums
 from tallylight.storage.tables import ledger_table as table
 
 _IS_PROBE_SPENDING = table.c.purpose.in_([purpose.value for purpose in PROBE_PURPOSES])
@@ -43,33 +36,6 @@ class Ledger:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    async def reserve(  # noqa: PLR0913  # one row's facts
-        self,
-        service: ServiceId,
-        purpose: Purpose,
-        amount: Decimal,
-        *,
-        budget: Budget,
-        total_budget: Budget,
-        at: datetime,
-        note: str = "",
-    ) -> EntryId:
-        """Reserve money for a probe if neither its service's budget nor the total is exceeded.
-
-        The check and the write share one lock of all processes, so that two processes cannot
-        both take the remainder of a budget.
-
-        Raises:
-            BudgetError: if a budget would be exceeded; it names the first. Nothing is written.
-        """
-        async with self._connections.durable_transaction(LockId.LEDGER) as connection:
-            of_service = table.c.service == service
-            await _check_budget(connection, f"of {service}", budget, amount, at, of_service)
-            await _check_budget(connection, "total", total_budget, amount, at)
-            return await _insert(
-                connection, service, purpose, EntryState.RESERVED, amount, at, note
-            )
-
     async def charge(
         self, service: ServiceId, purpose: Purpose, amount: Decimal, *, at: datetime, note: str
     ) -> EntryId:
@@ -77,28 +43,19 @@ class Ledger:
 
         A probe that was meant to be free, and that the upstream accepted as a job, is charged so.
         """
+        entry = LedgerEntry(
+            EntryId(uuid4().hex), service, purpose, note, EntryState.SETTLED, amount, amount, at
+        )
+
+        def write(connection: Connection) -> None:
+            sums = RunningSums(connection)
+            connection.execute(insert(table), ledger_values(entry))
+            sums.change(None, entry)
+            sums.flush()
+
         async with self._connections.durable_transaction(LockId.LEDGER) as connection:
-            return await _insert(connection, service, purpose, EntryState.SETTLED, amount, at, note)
-
-    async def settle(self, entry: EntryId, amount: Decimal | None = None) -> None:
-        """Settle a reservation at its real cost; a repetition with that amount changes nothing.
-
-        Args:
-            entry: The reservation.
-            amount: In USD; None if only the estimate is known.
-
-        Raises:
-            StorageError: if the entry was released or settled at another amount, or does not exist.
-        """
-        await self._close(entry, EntryState.SETTLED, amount)
-
-    async def release(self, entry: EntryId) -> None:
-        """Release a reservation that was not spent; a repetition changes nothing.
-
-        Raises:
-            StorageError: if the entry was settled or does not exist.
-        """
-        await self._close(entry, EntryState.RELEASED, Decimal(0))
+            await connection.run_sync(write)
+        return entry.id
 
     async def spent_by_service(
         self, window: timedelta, at: datetime
@@ -151,7 +108,7 @@ class Ledger:
     async def by_ids(self, ids: Collection[EntryId]) -> Mapping[EntryId, LedgerEntry]:
         """Return the entries of these ids; unknown ids are left out."""
         async with self._connections.read_transaction() as connection:
-            return await entries_of(connection, ids)
+            return await connection.run_sync(entries_of, ids)
 
     async def unexpected_charges(self) -> Mapping[ServiceId, frozenset[str]]:
         """Return, by service, the notes of charges for probes that were meant to be free."""
@@ -167,65 +124,10 @@ class Ledger:
                 found[service] = found.get(service, frozenset()) | {note}
         return found
 
-    async def _close(self, entry: EntryId, state: EntryState, amount: Decimal | None) -> None:
-        wanted = table.c.estimate_micro_usd if amount is None else literal(to_micro_usd(amount))
-        is_entry = table.c.id == entry
-        change = (
-            update(table)
-            .where(is_entry, table.c.state == EntryState.RESERVED.value)
-            .values(state=state.value, amount_micro_usd=wanted)
-            .returning(table.c.id)
-        )
-        async with self._connections.durable_transaction(LockId.LEDGER) as connection:
-            if (await connection.execute(change)).first() is not None:
-                return
-            column = wanted.label("wanted")
-            row = (await connection.execute(select(table, column).where(is_entry))).first()
-            if row is None:
-                raise StorageError(f"ledger: entry {entry} does not exist")
-            if (row.state, row.amount_micro_usd) != (state.value, row.wanted):
-                raise StorageError(
-                    f"ledger: entry {entry} is {row.state} at "
-                    f"{row.amount_micro_usd / MICROS_PER_USD} USD and cannot become {state} at "
-                    f"{row.wanted / MICROS_PER_USD} USD"
-                )
 
-
-async def _check_budget(  # private, called twice above
-    connection: AsyncConnection,
-    scope: str,
-    budget: Budget,
-    amount: Decimal,
-    at: datetime,
-    *where: ColumnElement[bool],
-) -> None:
-    if not budget.limits:
-        return
-    query = spending_query(budget, at, _IS_PROBE_SPENDING, *where)
-    error = budget_error(scope, budget, amount, (await connection.execute(query)).one())
-    if error is not None:
-        raise error
-
-
-async def _insert(  # noqa: PLR0913, PLR0917  # one row's facts
-    connection: AsyncConnection,
-    service: ServiceId,
-    purpose: Purpose,
-    state: EntryState,
-    amount: Decimal,
-    at: datetime,
-    note: str,
-) -> EntryId:
-    entry = LedgerEntry(EntryId(uuid4().hex), service, purpose, note, state, amount, amount, at)
-    await connection.execute(insert(table), ledger_values(entry))
-    return entry.id
-
-
-async def entries_of(
-    connection: AsyncConnection, ids: Collection[EntryId]
-) -> Mapping[EntryId, LedgerEntry]:
+def entries_of(connection: Connection, ids: Collection[EntryId]) -> Mapping[EntryId, LedgerEntry]:
     """Return the entries of these ids as one transaction sees them; unknown ids are left out."""
-    found = await connection.execute(select(table).where(table.c.id.in_(ids)))
+    found = connection.execute(select(table).where(table.c.id.in_(ids)))
     return {entry.id: entry for entry in map(entry_from_row, found)}
 
 
@@ -261,41 +163,3 @@ def entry_from_row(row: Row[*tuple[object, ...]]) -> LedgerEntry:
         at=row.at_us,
         payer=KeyId(row.payer),
     )
-
-
-def spending_query(
-    budget: Budget, at: datetime, *where: ColumnElement[bool]
-) -> Select[*tuple[object, ...]]:
-    """Return the query of what counts against each limit of a budget, in millionths of a dollar.
-
-    Args:
-        budget: A budget with at least one limit; each is a column of the one row, under its name.
-        at: The end of all windows.
-        where: Which entries count.
-    """
-    windows = {name: BUDGET_WINDOWS[name] for name in budget.limits}
-    # No upper bound: a reservation by another machine whose clock is ahead counts too.
-    sums = (
-        func.sum(case((table.c.at_us > at - window, table.c.amount_micro_usd), else_=0)).label(name)
-        for name, window in windows.items()
-    )
-    return select(*sums).where(table.c.at_us > at - max(windows.values()), *where)
-
-
-def budget_error(
-    scope: str, budget: Budget, amount: Decimal, row: Row[*tuple[object, ...]]
-) -> BudgetError | None:
-    """Return the error for the first limit that an amount would exceed, None if it exceeds none.
-
-    Args:
-        scope: Whose budget it is, as the error names it.
-        budget: The limits.
-        amount: The requested amount in USD.
-        row: The result of `spending_query`.
-    """
-    spent = {name: int(value or 0) for name, value in row._mapping.items()}  # noqa: SLF001  # public in all but name
-    found = exceeded_limit(budget, amount, spent)
-    if found is None:
-        return None
-    name, limit = found
-    return BudgetError(f"{name} {scope}", limit, spent[name] / MICROS_PER_USD, amount)

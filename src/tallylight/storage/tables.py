@@ -6,6 +6,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ColumnElement,
     Float,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    false,
 )
 
 from tallylight.storage.types import (
@@ -185,6 +187,7 @@ videos_table = Table(
     Column("seconds", Integer, nullable=False),
     Column("size", Text, nullable=False),
     Column("params", Text, nullable=False),  # all other parameters, as JSON (`storage.videos`)
+    Column("idempotency_key", Text, nullable=False),  # `idempotency` makes it unique
     Column("fingerprint", Text, nullable=False),
     Column("created_at_us", MicrosecondTimestamp, nullable=False),
     Column("deadline_us", MicrosecondTimestamp, nullable=False),
@@ -195,12 +198,13 @@ videos_table = Table(
     Column("revision", BigInteger, nullable=False, server_default="1"),  # rises with each write
     Column("written_by", Text, nullable=False, server_default=""),  # the last decision's token
     Column("open_service", Text, nullable=False, server_default=""),  # of its open attempt
+    # Nothing is sent for it: the database may have forgotten what was (`storage.identity`).
+    Column("is_barred", Boolean, nullable=False, server_default=false()),
     Column("status", Text, nullable=False),
     Column("progress", Integer, nullable=False),
     Column("service", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("cost_micro_usd", BigInteger, nullable=False),
-    Column("substitutions", Text, nullable=False),
     Column("made_seconds", Integer),
     Column("made_size", Text),
     Column("made_model", Text),

@@ -1,46 +1,93 @@
-"""Callers' videos: what was requested, which process owns each, and how it ended.
+"""Videos: what was asked for, which process follows each, and how it ended.
 
-A video's id is ours and outlives the jobs behind it. Until a video ends, one process owns it by a
-lease that it renews; another process takes the video over once the lease has expired. The status
-of a video that has ended never changes again.
+A video's id is ours and outlives the jobs behind it. Until a video ends, one process follows it,
+and only that process decides about it. A process that took it over has raised its epoch. The status
+of a video that has ended never changes again. `transaction` writes most rows.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Row, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select, update
 
 from tallylight.model.ids import KeyId, ServiceId, VideoId
 from tallylight.model.money import MICROS_PER_USD, to_micro_usd
 from tallylight.model.order import Operation, Reference
-from tallylight.model.video import CreateParams, Video, VideoError, VideoStatus
-from tallylight.storage.attempts import VideoAttempts, attempts_of_videos
+from tallylight.model.video import (
+    CreateParams,
+    Video,
+    VideoError,
+    VideoKind,
+    VideoRecord,
+    VideoStatus,
+)
+from tallylight.storage.attempts import attempts_of_videos, made_from_row, made_values
 from tallylight.storage.engine import Connections, LockId
+from tallylight.storage.ledger import entries_of
+from tallylight.storage.tables import idempotency_table, processes_table
 from tallylight.storage.tables import videos_table as table
 
 _BATCH_SIZE = 100
 
 
+@dataclass(frozen=True, slots=True)
+class IdempotencyRecord:
+    """What a request with an idempotency key created.
+
+    Args:
+        fingerprint: The digest of the request's content.
+        id: The id of its video.
+        video: The video; None if it was deleted.
+    """
+
+    fingerprint: str
+    id: VideoId
+    video: Video | None
+
+
 class Videos:
-    """Reads videos and manages their leases; `group_commit` writes most of their rows."""
+    """Reads videos and takes them over; `group_commit` writes most of their rows."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
     async def get(self, id_: VideoId) -> Video | None:
-        """Return the video of an id, None if there is none or it was deleted."""
-        return await self._first(table.c.id == id_, table.c.deleted_at_us.is_(None))
+        """Return a caller's video, None if there is none or it was deleted."""
+        return await self._first(
+            table.c.id == id_,
+            table.c.deleted_at_us.is_(None),
+            table.c.kind == VideoKind.VIDEO.value,
+        )
 
     async def get_including_deleted(self, id_: VideoId) -> Video | None:
         """Return the video of an id, deleted or not: it keeps its place in lists."""
         return await self._first(table.c.id == id_)
 
-    async def by_idempotency_key(self, key: KeyId, idempotency_key: str) -> Video | None:
-        """Return the video that a request with this idempotency key created, if any."""
-        return await self._first(table.c.key == key, table.c.idempotency_key == idempotency_key)
+    async def by_idempotency_key(
+        self, key: KeyId, idempotency_key: str
+    ) -> "IdempotencyRecord | None":
+        """Return what a request with this idempotency key created, if there was one."""
+        query = (
+            select(idempotency_table.c.fingerprint, idempotency_table.c.video.label("named"), table)
+            .outerjoin(
+                table,
+                and_(table.c.id == idempotency_table.c.video, table.c.deleted_at_us.is_(None)),
+            )
+            .where(
+                idempotency_table.c.key == key,
+                idempotency_table.c.idempotency_key == idempotency_key,
+            )
+        )
+        async with self._connections.read_transaction() as connection:
+            row = (await connection.execute(query)).first()
+        if row is None:
+            return None
+        video = None if row.id is None else video_from_row(row)
+        return IdempotencyRecord(row[0], VideoId(row.named), video)
 
     async def by_fingerprint(
         self, key: KeyId, fingerprint: str, since: datetime
@@ -65,7 +112,10 @@ class Videos:
             limit: The size of the page.
             order: "desc" for newest first.
         """
-        where: list[ColumnElement[bool]] = [table.c.deleted_at_us.is_(None)]
+        where: list[ColumnElement[bool]] = [
+            table.c.deleted_at_us.is_(None),
+            table.c.kind == VideoKind.VIDEO.value,
+        ]
         if key is not None:
             where.append(table.c.key == key)
         at, id_ = table.c.created_at_us, table.c.id
@@ -80,56 +130,81 @@ class Videos:
         async with self._connections.read_transaction() as connection:
             return tuple(video_from_row(row) for row in await connection.execute(query))
 
-    async def claim_expired(
-        self, owner: str, now: datetime, until: datetime
-    ) -> tuple[tuple[Video, VideoAttempts], ...]:
-        """Take over some videos whose lease has expired; return them with their attempts.
+    async def claim_orphans(
+        self, owner: str, services: Collection[ServiceId], now: datetime
+    ) -> tuple[VideoRecord, ...]:
+        """Take over some videos that no living process follows, and return them.
 
-        One transaction locks the videos and reads their attempts in a later statement, whose
-        snapshot holds everything that was committed before the lock was granted. So an attempt
-        that has ended is never seen without the end of its video that was written with it.
+        Args:
+            owner: The process that takes them over.
+            services: The services that it can ask. A video with an open attempt at another one
+                is left to a process that can ask it, until its deadline.
+            now: The time.
         """
-        orphaned = and_(table.c.ended_at_us.is_(None), table.c.leased_until_us < now)
+        alive = select(processes_table.c.name).where(processes_table.c.dead_at_us.is_(None))
+        is_orphan = and_(
+            table.c.ended_at_us.is_(None),
+            table.c.owner.not_in(alive),
+            or_(table.c.open_service.in_(("", *services)), table.c.deadline_us < now),
+        )
+        return await self._claim(owner, is_orphan)
+
+    async def claim_again(self, owner: str, ids: Collection[VideoId]) -> tuple[VideoRecord, ...]:
+        """Take over videos of one's own that nothing in this process follows, and return them."""
+        is_mine = and_(table.c.ended_at_us.is_(None), table.c.owner == owner, table.c.id.in_(ids))
+        return await self._claim(owner, is_mine)
+
+    async def _claim(self, owner: str, is_claimed: ColumnElement[bool]) -> tuple[VideoRecord, ...]:
+        """Lock the videos and raise their epochs, then read their attempts in a later statement.
+
+        Its snapshot holds everything that was committed before the locks were granted. So an
+        attempt that has ended is never seen without the end of its video.
+        """
         some = (
-            select(table.c.id).where(orphaned).limit(_BATCH_SIZE).with_for_update(skip_locked=True)
+            select(table.c.id)
+            .where(is_claimed)
+            .order_by(table.c.owner, table.c.id)
+            .limit(_BATCH_SIZE)
+            .with_for_update(skip_locked=True)
         )
         change = (
             update(table)
-            .where(table.c.id.in_(some.scalar_subquery()), orphaned)
-            .values(owner=owner, leased_until_us=until)
+            .where(table.c.id.in_(some.scalar_subquery()))
+            .values(owner=owner, epoch=table.c.epoch + 1, revision=table.c.revision + 1)
             .returning(*table.columns)
         )
-        async with self._connections.relaxed_transaction(LockId.VIDEO) as connection:
+        async with self._connections.durable_transaction(LockId.VIDEO) as connection:
             taken = [video_from_row(row) for row in await connection.execute(change)]
-            attempts = await attempts_of_videos(connection, [video.id for video in taken])
-        return tuple((video, attempts[video.id]) for video in taken)
+            return tuple((await connection.run_sync(records_of, taken)).values())
 
-    async def renew_leases(self, owner: str, until: datetime) -> frozenset[VideoId]:
-        """Renew a process's leases and return the videos that it still owns."""
-        change = (
-            update(table)
-            .where(table.c.ended_at_us.is_(None), table.c.owner == owner)
-            .values(leased_until_us=until)
-            .returning(table.c.id)
-        )
-        async with self._connections.relaxed_transaction(LockId.VIDEO) as connection:
-            return frozenset(map(VideoId, await connection.scalars(change)))
+    async def owned_by(self, owner: str) -> frozenset[VideoId]:
+        """Return the videos under way that a process follows, as the rows say."""
+        query = select(table.c.id).where(table.c.ended_at_us.is_(None), table.c.owner == owner)
+        async with self._connections.read_transaction() as connection:
+            return frozenset(map(VideoId, await connection.scalars(query)))
 
-    async def release_leases(self, ids: Collection[VideoId], at: datetime) -> None:
-        """End the leases of videos at `at`, so that another process takes them over."""
-        change = update(table).where(table.c.id.in_(ids)).values(owner="", leased_until_us=at)
-        async with self._connections.relaxed_transaction(LockId.VIDEO) as connection:
-            await connection.execute(change)
+    async def record(self, id_: VideoId) -> VideoRecord | None:
+        """Return a video with its attempts, None if there is none."""
+        async with self._connections.read_transaction() as connection:
+            return (await connection.run_sync(load_records, (id_,))).get(id_)
 
-    async def delete(self, id_: VideoId, at: datetime) -> bool:
-        """Delete a video for its caller, all but its costs; return whether it existed."""
+    async def delete(self, id_: VideoId, at: datetime, *, frees_key: bool = False) -> bool:
+        """Delete a video for its caller, all but its costs; return whether it existed.
+
+        Its idempotency key stays known, so that a late repetition of the request is not paid
+        again, unless `frees_key`: then every service refused it, and it may be repeated.
+        """
         change = (
             update(table)
             .where(table.c.id == id_, table.c.deleted_at_us.is_(None))
-            .values(deleted_at_us=at, prompt="", params="{}", asset="", idempotency_key="")
+            .values(deleted_at_us=at, prompt="", params="{}", asset="")
             .returning(table.c.id)
         )
         async with self._connections.durable_transaction(LockId.VIDEO) as connection:
+            if frees_key:
+                await connection.execute(
+                    delete(idempotency_table).where(idempotency_table.c.video == id_)
+                )
             return (await connection.execute(change)).first() is not None
 
     async def with_expired_assets(self, at: datetime) -> tuple[Video, ...]:
@@ -153,7 +228,44 @@ class Videos:
             return tuple(video_from_row(row) for row in await connection.execute(query))
 
 
-def video_values(video: Video, leased_until: datetime) -> dict[str, object]:
+def load_records(
+    connection: Connection, ids: Collection[VideoId], *, locks: bool = False
+) -> dict[VideoId, VideoRecord]:
+    """Return videos with their attempts as one transaction sees them; unknown ids are left out.
+
+    Args:
+        connection: The transaction.
+        ids: The videos.
+        locks: Lock their rows until the transaction ends, in the order of their ids, or two
+            processes could deadlock. Their attempts are read after that.
+    """
+    query = select(table).where(table.c.id.in_(ids)).order_by(table.c.id)
+    if locks:
+        query = query.with_for_update(key_share=True)
+    return records_of(connection, [video_from_row(row) for row in connection.execute(query)])
+
+
+def records_of(connection: Connection, videos: Sequence[Video]) -> dict[VideoId, VideoRecord]:
+    """Return videos with their attempts and ledger entries as one transaction sees them."""
+    if not videos:
+        return {}
+    attempts = attempts_of_videos(connection, [video.id for video in videos])
+    entries = entries_of(connection, [each.entry for found in attempts.values() for each in found])
+    return {
+        video.id: VideoRecord(
+            video,
+            attempts[video.id],
+            {
+                each.entry: entries[each.entry]
+                for each in attempts[video.id]
+                if each.entry in entries
+            },
+        )
+        for video in videos
+    }
+
+
+def video_values(video: Video, token: str) -> dict[str, object]:
     """Return the row of a new video."""
     return {
         "id": video.id,
@@ -167,8 +279,9 @@ def video_values(video: Video, leased_until: datetime) -> dict[str, object]:
         "fingerprint": video.fingerprint,
         "created_at_us": video.created_at,
         "deadline_us": video.deadline,
-        "owner": video.owner,
-        "leased_until_us": leased_until,
+        "kind": video.kind.value,
+        "epoch": video.epoch,
+        "written_by": token,
         "deleted_at_us": video.deleted_at,
         **video_update_values(video),
     }
@@ -177,18 +290,20 @@ def video_values(video: Video, leased_until: datetime) -> dict[str, object]:
 def video_update_values(video: Video) -> dict[str, object]:
     """Return the columns that change after a video was created."""
     return {
+        "owner": video.owner,
+        "revision": video.revision,
         "status": video.status.value,
         "progress": video.progress,
         "service": video.service,
         "attempts": video.attempts,
         "cost_micro_usd": to_micro_usd(video.cost),
-        "substitutions": json.dumps(dict(video.substitutions)) if video.substitutions else "{}",
         "error_code": "" if video.error is None else video.error.code,
         "error_message": "" if video.error is None else video.error.message,
         "started_at_us": video.started_at,
         "ended_at_us": video.ended_at,
         "expires_at_us": video.expires_at,
         "asset": video.asset,
+        **made_values(video.made),
     }
 
 
@@ -246,13 +361,16 @@ def video_from_row(row: Row[*tuple[object, ...]]) -> Video:
         params=_params_from_json(row.params),
         idempotency_key=row.idempotency_key,
         fingerprint=row.fingerprint,
+        kind=VideoKind(row.kind),
         owner=row.owner,
+        epoch=row.epoch,
+        revision=row.revision,
+        made=made_from_row(row),
         status=VideoStatus(row.status),
         progress=row.progress,
         service=ServiceId(row.service),
         attempts=row.attempts,
         cost=Decimal(row.cost_micro_usd) / MICROS_PER_USD,
-        substitutions=json.loads(row.substitutions),
         error=VideoError(row.error_code, row.error_message) if is_failed else None,
         started_at=row.started_at_us,
         ended_at=row.ended_at_us,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import SimpleNamespace
 
 import aiohttp
@@ -9,6 +10,7 @@ import aiohttp
 from tallylight.clock import Clock
 from tallylight.upstreams.messages import Phase, Reply
 from tallylight.upstreams.redact import redact_line, redact_secrets
+from tallylight.upstreams.time_limits import SendBudget, TooLateError
 
 #: All exceptions of the HTTP client that an upstream, the path to it or a wrong URL can cause.
 CALL_ERRORS = (aiohttp.ClientError, OSError, ValueError, EOFError)
@@ -20,7 +22,9 @@ class CallRecord:
 
     Args:
         secrets: Texts that are masked in the reply.
-        is_connected: A connection was made, so that the request may have been sent.
+        budget: The time that the call may take, None for no budget.
+        is_connecting: The call has its slot, and needs a connection to be written.
+        is_written: The next step is or was to write the first byte: it may have been sent.
         error: How the call broke off, "" if it did not.
         truncated: The body was longer than the limit.
     """
@@ -29,8 +33,10 @@ class CallRecord:
     phase: Phase
     secrets: tuple[str, ...] = field(repr=False)
     body_limit: int = 1024 * 1024
+    budget: SendBudget | None = None
     started_monotonic: float = field(init=False)
-    is_connected: bool = False
+    is_connecting: bool = False
+    is_written: bool = False
     first_byte_monotonic: float | None = None
     body: bytearray = field(default_factory=bytearray)
     error: str = ""
@@ -40,6 +46,26 @@ class CallRecord:
 
     def __post_init__(self) -> None:
         self.started_monotonic = self.clock.monotonic()
+
+    def begin_connecting(self) -> None:
+        """Start the call's time: it has waited for its slot."""
+        self.started_monotonic = self.clock.monotonic()
+        self.is_connecting = True
+
+    def begin_writing(self) -> None:
+        """Allow bytes of the request to be written; called on the line before.
+
+        Raises:
+            TooLateError: if the budget's time is over: for the first byte, or for a further byte
+                of a long body, without which the request is incomplete.
+        """
+        if self.budget is not None and self.clock.boottime() >= self.time_limit_end(self.budget):
+            raise TooLateError
+        self.is_written = True
+
+    def time_limit_end(self, budget: SendBudget) -> float:
+        """Return when what the call now waits for has to be over, on `Clock.boottime`."""
+        return budget.answer_by if self.is_written else budget.first_byte_by
 
     def record_head(self, response: aiohttp.ClientResponse) -> None:
         """Record the head of the final response, after all redirects."""
@@ -70,7 +96,7 @@ class CallRecord:
             headers=self._headers,
             body=self._redact(text),
             error=redact_line(self.error, self.secrets) if self.error else "",
-            was_sent=self.is_connected,
+            was_sent=self.is_written,
             truncated=self.truncated,
             seconds=self.elapsed_seconds(),
             first_byte_seconds=None if first_byte is None else first_byte - self.started_monotonic,
@@ -80,9 +106,21 @@ class CallRecord:
         """Return how long the call has taken so far."""
         return self.clock.monotonic() - self.started_monotonic
 
-    def timeout_stage(self) -> str:
+    def timeout_text(self, limit: timedelta) -> str:
         """Return what a call that timed out was waiting for."""
-        if not self.is_connected:
+        if self.budget is None or self.is_written:
+            limit = limit if self.budget is None else self.budget.answer_within
+            return f"TimeoutError: {self._stage()} within {limit.total_seconds():g} s"
+        within = self.budget.first_byte_within
+        # Else the time went to our own commit or queue, which says nothing about the upstream.
+        is_connecting_slow = (
+            self.is_connecting and self.elapsed_seconds() >= within.total_seconds() / 2
+        )
+        stage = "no connection" if is_connecting_slow else "not sent"
+        return f"TooLate: {stage} within {within.total_seconds():g} s"
+
+    def _stage(self) -> str:
+        if not self.is_written:
             return "no connection"
         return "no answer" if self.first_byte_monotonic is None else "no end of the answer"
 
@@ -105,15 +143,30 @@ def error_text(error: Exception) -> str:
     return f"{type(cause).__name__}: {' '.join(text.split())}".removesuffix(": ")
 
 
-def connection_tracing() -> aiohttp.TraceConfig:
-    """Return hooks that mark a `CallRecord`, given as the trace context, as connected."""
+def write_tracing() -> aiohttp.TraceConfig:
+    """Return hooks that let a `CallRecord`, given as the trace context, decide about each write.
+
+    aiohttp calls them on the line before it hands bytes to the socket, after the name, TCP and TLS,
+    and writes nothing if they raise. They do not suspend, so no time passes between.
+    """
     config = aiohttp.TraceConfig()
-    config.on_connection_create_end.append(_on_connected)
-    config.on_connection_reuseconn.append(_on_connected)
+    config.on_request_headers_sent.append(_before_headers)
+    config.on_request_chunk_sent.append(_before_chunk)
     return config
 
 
-async def _on_connected(
+async def _before_headers(
+    _session: aiohttp.ClientSession,
+    context: SimpleNamespace,
+    params: aiohttp.TraceRequestHeadersSentParams,
+) -> None:
+    # The headers of a request with a body are kept until its first chunk is there.
+    has_body = params.headers.get("Content-Length", "0") != "0"
+    if not has_body and "Transfer-Encoding" not in params.headers:
+        context.trace_request_ctx.begin_writing()
+
+
+async def _before_chunk(
     _session: aiohttp.ClientSession, context: SimpleNamespace, _params: object
 ) -> None:
-    context.trace_request_ctx.is_connected = True
+    context.trace_request_ctx.begin_writing()

@@ -71,7 +71,8 @@ class Reply:
         error: The class and text of the exception that ended the call ("ConnectionRefusedError:
             [Errno 111] Connection refused"), "" for none. With a status, the body broke off.
         was_sent: False only if the request certainly never left this host (the name did not
-            resolve, the connection was refused, TLS failed): nothing can have been billed.
+            resolve, the connection was refused, TLS failed, the time to send was over): nothing
+            can have been billed.
         truncated: The body was longer than the limit and was cut.
         seconds: From the start to the last byte read.
         first_byte_seconds: From the start to the response head; None if none arrived.

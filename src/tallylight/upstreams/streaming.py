@@ -3,12 +3,14 @@
 import asyncio
 import codecs
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
 import aiohttp
 
 from tallylight.upstreams.call_record import CALL_ERRORS, CallRecord, error_text
 from tallylight.upstreams.redact import StreamRedactor
+from tallylight.upstreams.time_limits import time_limit
 
 IDLE_TIMEOUT = timedelta(minutes=5)
 """The longest silence in a stream; sora2api sends every 30 s, and a whole job takes 2.5–4 min."""
@@ -53,7 +55,7 @@ class StreamedResponse(_OpenResponse):
         size = 0
         while size <= BYTE_LIMIT:
             try:
-                async with asyncio.timeout(self._read_timeout()):
+                async with self._read_limit():
                     chunk = await anext(chunks, b"")
             except CALL_ERRORS as exception:
                 self._call.error = self._error_text(exception)
@@ -70,9 +72,10 @@ class StreamedResponse(_OpenResponse):
             self._call.truncated = True
         self.reply = self._call.reply()
 
-    def _read_timeout(self) -> float:
-        remaining = self._deadline - asyncio.get_running_loop().time()
-        return min(remaining, IDLE_TIMEOUT.total_seconds())
+    def _read_limit(self) -> AbstractAsyncContextManager[None]:
+        loop = asyncio.get_running_loop()
+        end = min(self._deadline, loop.time() + IDLE_TIMEOUT.total_seconds())
+        return time_limit(loop.time, lambda: end)
 
     def _error_text(self, exception: Exception) -> str:
         if not isinstance(exception, TimeoutError):

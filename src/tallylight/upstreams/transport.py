@@ -24,9 +24,10 @@ from tallylight.clock import Clock
 from tallylight.upstreams import redirects
 from tallylight.upstreams.atomic_download import save_atomically
 from tallylight.upstreams.bodies import encode_body
-from tallylight.upstreams.call_record import CALL_ERRORS, CallRecord, connection_tracing, error_text
+from tallylight.upstreams.call_record import CALL_ERRORS, CallRecord, error_text, write_tracing
 from tallylight.upstreams.messages import SUCCESS_STATUSES, Phase, Reply, Request
 from tallylight.upstreams.streaming import IDLE_TIMEOUT, ProxiedResponse, StreamedResponse
+from tallylight.upstreams.time_limits import SendBudget, time_limit
 
 _KIB = 1024
 _BODY_LIMIT = 1024 * _KIB
@@ -35,8 +36,8 @@ _FEED_LIMIT = 8 * 1024 * _KIB  # a cloud provider publishes a year of incidents 
 _MAX_CONCURRENT_PER_HOST = 128
 """The number of concurrent creates per host, and of other requests beside them.
 
-Waiting for a slot does not count against the request's timeout. Creates have slots of their own,
-so that a host that leaves them hanging still gets polls.
+Waiting for a slot counts against the budget of a create, but not against an upstream's timeout.
+Creates have slots of their own, so that a host that leaves them hanging still gets polls.
 """
 
 _DNS_CACHE_SECONDS = 10
@@ -84,7 +85,7 @@ class Transport:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": "tallylight"},
             timeout=_NO_TIMEOUT,
-            trace_configs=[connection_tracing()],
+            trace_configs=[write_tracing()],
             trust_env=False,
         )
         return self
@@ -98,30 +99,47 @@ class Transport:
         if self._session is not None:
             await self._session.close()
 
-    async def send(self, request: Request, upstream: Upstream) -> Reply:
-        """Send a request and return its whole answer, within the upstream's timeout."""
+    async def send(
+        self, request: Request, upstream: Upstream, budget: SendBudget | None = None
+    ) -> Reply:
+        """Send a request and return its whole answer, within the upstream's timeout.
+
+        A create may have a budget in place of that. Once its time for the first byte is over,
+        nothing is sent and the reply says so: `was_sent` is False, the error "TooLate: …".
+        """
         slot = self._host_slots[_host(request.url), request.phase is Phase.CREATE]
-        async with slot, AsyncExitStack() as stack:
-            call = self._new_call(request, upstream)
+        call = self._new_call(request, upstream, budget)
+        async with AsyncExitStack() as stack:
+            if budget is None:
+                await stack.enter_async_context(slot)
             async with _bounded(call, upstream, upstream.timeout):
+                if budget is not None:
+                    await stack.enter_async_context(slot)
+                call.begin_connecting()
                 response = await self._send_to_head(stack, request, upstream, call)
                 await call.read_body(response)
             return call.reply()
 
     @asynccontextmanager
-    async def stream(self, request: Request, upstream: Upstream) -> AsyncIterator[StreamedResponse]:
+    async def stream(
+        self, request: Request, upstream: Upstream, budget: SendBudget | None = None
+    ) -> AsyncIterator[StreamedResponse]:
         """Send a request whose answer streams, and yield it once its head has arrived or failed.
 
         The upstream's timeout bounds connecting, `streaming.IDLE_TIMEOUT` each silence, and the
-        upstream's `job_timeout` the whole. Leaving the context closes the stream.
+        upstream's `job_timeout` the whole. The budget of a create takes the place of the limits of
+        connecting and of the first silence. Leaving the context closes the stream.
         """
-        call = self._new_call(request, upstream)
+        call = self._new_call(request, upstream, budget)
         deadline = asyncio.get_running_loop().time() + upstream.job_timeout.total_seconds()
         head_timeout = min(IDLE_TIMEOUT, upstream.job_timeout)
         stream = StreamedResponse(call, deadline)
-        limits = aiohttp.ClientTimeout(total=None, connect=upstream.timeout.total_seconds())
+        limits = _NO_TIMEOUT
+        if budget is None:
+            limits = aiohttp.ClientTimeout(total=None, connect=upstream.timeout.total_seconds())
         async with AsyncExitStack() as stack:
             async with _bounded(call, upstream, head_timeout):
+                call.begin_connecting()
                 response = await self._send_to_head(stack, request, upstream, call, limits)
                 if response.status in SUCCESS_STATUSES:
                     stream.attach(response)
@@ -176,10 +194,12 @@ class Transport:
                 await call.read_body(response)
         return call.reply()
 
-    def _new_call(self, request: Request, upstream: Upstream) -> CallRecord:
+    def _new_call(
+        self, request: Request, upstream: Upstream, budget: SendBudget | None = None
+    ) -> CallRecord:
         secrets = () if upstream.key is None else (upstream.key.reveal(),)
         limit = _FEED_LIMIT if request.phase is Phase.FEED else _BODY_LIMIT
-        return CallRecord(self._clock, request.phase, secrets, limit)
+        return CallRecord(self._clock, request.phase, secrets, limit, budget)
 
     async def _send_to_head(
         self,
@@ -255,15 +275,20 @@ def _silence_limits(upstream: Upstream) -> aiohttp.ClientTimeout:
 @asynccontextmanager
 async def _bounded(call: CallRecord, upstream: Upstream, limit: timedelta) -> AsyncIterator[None]:
     """Bound the time of a call, and record any error that an upstream can cause."""
+    loop, budget = asyncio.get_running_loop(), call.budget
+    end = loop.time() + limit.total_seconds()
     try:
-        async with asyncio.timeout(limit.total_seconds()):
+        async with (
+            time_limit(loop.time, lambda: end)
+            if budget is None
+            else time_limit(call.clock.boottime, lambda: call.time_limit_end(budget))
+        ):
             yield
     except CALL_ERRORS as exception:
         call.error = error_text(exception)
         if isinstance(exception, TimeoutError):
             is_over = call.elapsed_seconds() >= limit.total_seconds()
-            seconds = (limit if is_over else upstream.timeout).total_seconds()
-            call.error = f"TimeoutError: {call.timeout_stage()} within {seconds:g} s"
+            call.error = call.timeout_text(limit if is_over else upstream.timeout)
 
 
 def _is_file(response: aiohttp.ClientResponse, call: CallRecord) -> bool:

@@ -12,7 +12,8 @@ from tallylight.catalogue.services import Service
 from tallylight.gateway.api import ByteRange, Content, RangeNotSatisfiableError
 from tallylight.gateway.assets.store import AssetStore
 from tallylight.gateway.requests import ApiError, bad_request
-from tallylight.model.attempt import Attempt, AttemptState
+from tallylight.model.attempt import Attempt
+from tallylight.model.attempt_state import AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.video import Video
 from tallylight.storage.database import Storage

@@ -10,8 +10,8 @@ from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.gateway.assets.store import AssetStore
+from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Failure, FailureKind, Fault
-from tallylight.model.video import Video
 from tallylight.upstreams.download import download_video
 from tallylight.upstreams.messages import Job
 from tallylight.upstreams.transport import Transport
@@ -30,9 +30,12 @@ class AssetFetcher:
         self._store = store
         self._clock = clock
 
-    async def fetch(self, video: Video, service: Service, job: Job) -> str | Failure:
-        """Return the name of the stored asset, or why it was not stored."""
-        name = f"videos/{video.id}"
+    async def fetch(self, attempt: Attempt, service: Service, job: Job) -> str | Failure:
+        """Return the name of the stored asset, or why it was not stored.
+
+        The name is that of the attempt: a process that has lost the video writes no other file.
+        """
+        name = f"videos/{attempt.id}"
         try:
             # Outside the store, so that an incomplete download never appears there.
             with tempfile.TemporaryDirectory(prefix="tallylight-") as folder:

@@ -34,7 +34,7 @@ def video_json(video: Video) -> str:
         f'"created_at":{int(video.created_at.timestamp())},'
         f'"completed_at":{_unix(video.ended_at) if is_done else "null"},'
         f'"expires_at":{_unix(video.expires_at)},"prompt":{quoted(video.prompt)},'
-        f'"size":{quoted(video.size)},"seconds":"{video.seconds}",'
+        f'"size":{quoted(video.told_size)},"seconds":"{video.told_seconds}",'
         f'"remixed_from_video_id":{quoted(video.params.source) if is_remix else "null"},"error":'
         + (
             "null}"

@@ -10,11 +10,11 @@ from tallylight.gateway.routing.presets import policy_named
 from tallylight.gateway.routing.ranking import Candidate, Ranking
 from tallylight.gateway.routing.routes import Route
 from tallylight.gateway.settings import KeyLimits
-from tallylight.gateway.tracked_video import TrackedVideo
-from tallylight.model.ids import ServiceId
+from tallylight.jobs.tracked_video import TrackedVideo
+from tallylight.model.ids import KeyId, ServiceId
+from tallylight.model.ledger import SpendingLimit
 from tallylight.model.order import Order
 from tallylight.model.video import CreateParams
-from tallylight.storage.transaction import SpendingLimit
 
 
 class ServiceSelector:
@@ -25,12 +25,15 @@ class ServiceSelector:
         self._limits = limits
         self._random = random
 
-    def rank(self, tracked: TrackedVideo, limits: Collection[SpendingLimit]) -> Ranking:
+    async def rank(self, tracked: TrackedVideo, route: Route) -> Ranking:
         """Return the services that may be tried next for a video, best first."""
-        order = tracked.video.order()
-        return self.rank_order(
-            order, tracked.video.params, tracked.route, limits, tracked.tried_services
-        )
+        video = tracked.video
+        limits = await self.limits_of(video.key)
+        return self.rank_order(video.order(), video.params, route, limits, tracked.tried_services)
+
+    async def limits_of(self, key: KeyId) -> tuple[SpendingLimit, ...]:
+        """Return the spending limits of the videos of a key."""
+        return await self._limits.limits_of(key)
 
     def rank_order(
         self,
@@ -52,11 +55,6 @@ class ServiceSelector:
             is_limited=bool(limits),
             draw=self._random.random(),
         )
-
-    async def has_alternative(self, tracked: TrackedVideo) -> bool:
-        """Tell whether another service could make the video."""
-        limits = await self._limits.limits_of(tracked.video.key)
-        return bool(self.rank(tracked, limits).choices)
 
     def p95_duration(self, service: ServiceId) -> timedelta | None:
         """Return the 95th percentile of a service's job durations; None if it is not known."""

@@ -25,7 +25,8 @@ EXCEPTION_RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
     _row(
         "own-process",
         r"^[\w.]*(?:PoolTimeout|CancelledError|MemoryError|EmptyPoolError|KeyboardInterrupt)\b"
-        r"|too many open files|\[errno (?:12|23|24|28)\]|unclosed|session is closed|loop is closed",
+        r"|^TooLate: not sent|too many open files|\[errno (?:12|23|24|28)\]|unclosed"
+        r"|session is closed|loop is closed",
         FailureKind.UNKNOWN,
         Fault.OURS,
     ),

@@ -91,8 +91,8 @@ def _keys() -> None:
     )
     op.drop_index("videos_idempotency_key", "videos")
     op.drop_index("videos_unfinished", "videos")
-    op.drop_column("videos", "idempotency_key")
     op.drop_column("videos", "leased_until_us")
+    op.drop_column("videos", "substitutions")
 
 
 def _probes() -> None:
@@ -100,16 +100,16 @@ def _probes() -> None:
     op.drop_index("attempts_job", "attempts")
     op.execute("UPDATE attempts SET video = 'probe_' || id, number = 1 WHERE video = ''")
     op.execute(
-        "INSERT INTO videos (id, key, model, prompt, seconds, size, params, fingerprint,"
+        "INSERT INTO videos (id, key, model, prompt, seconds, size, params, idempotency_key, fingerprint,"
         " created_at_us, deadline_us, kind, owner, status, progress, service, attempts,"
-        " cost_micro_usd, substitutions, error_code, error_message, started_at_us, ended_at_us,"
+        " cost_micro_usd, error_code, error_message, started_at_us, ended_at_us,"
         " asset, open_service)"
-        " SELECT a.video, '', a.service, a.prompt, a.seconds, a.size, '{}', '',"
+        " SELECT a.video, '', a.service, a.prompt, a.seconds, a.size, '{}', '', '',"
         " a.intended_at_us, a.intended_at_us + 3600000000, 'probe', '',"
         " CASE WHEN a.ended_at_us IS NULL THEN 'queued' WHEN a.state = 'delivered'"
         " THEN 'completed' ELSE 'failed' END,"
         " CASE WHEN a.state = 'delivered' THEN 100 ELSE 0 END, a.service, 1,"
-        " COALESCE(l.amount_micro_usd, 0), '{}', COALESCE(a.rule, ''), COALESCE(a.text, ''),"
+        " COALESCE(l.amount_micro_usd, 0), COALESCE(a.rule, ''), COALESCE(a.text, ''),"
         " a.started_at_us, a.ended_at_us, '',"
         " CASE WHEN a.ended_at_us IS NULL THEN a.service ELSE '' END"
         " FROM attempts a LEFT JOIN ledger l ON l.id = a.entry WHERE a.video LIKE 'probe\\_%'"
@@ -127,10 +127,10 @@ def _running_sums() -> None:
             ("'probe:' || service", "purpose != 'traffic'"),
         ):
             op.execute(
-                "INSERT INTO spent (scope, grain, bucket, micro_usd)"
-                f" SELECT {scope}, {grain}, at_us / {grain * 1_000_000},"  # noqa: S608  # our own constants
+                "INSERT INTO spent (scope, grain, bucket, micro_usd)"  # noqa: S608  # our own constants
+                f" SELECT {scope}, {grain}, at_us / {grain * 1_000_000},"
                 f" sum(amount_micro_usd) FROM ledger WHERE {where} AND amount_micro_usd != 0"
-                f" GROUP BY {scope}, at_us / {grain * 1_000_000}"
+                " GROUP BY 1, 2, 3"
             )
 
 

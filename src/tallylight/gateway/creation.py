@@ -1,0 +1,146 @@
+"""Records a new video with its first attempt, and starts to follow it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from http import HTTPStatus
+from uuid import uuid4
+
+from tallylight.clock import Clock
+from tallylight.errors import BudgetError
+from tallylight.gateway.errors import no_service_error, spending_limit_error
+from tallylight.gateway.failover import Failover
+from tallylight.gateway.finish import measures_of
+from tallylight.gateway.further import new_attempt
+from tallylight.gateway.inputs import InputResolver
+from tallylight.gateway.keys import Caller
+from tallylight.gateway.requests import ApiError, CreateRequest
+from tallylight.gateway.routing.ranking import Choice
+from tallylight.gateway.routing.routes import Route
+from tallylight.gateway.routing.selector import ServiceSelector
+from tallylight.gateway.settings import GatewaySettings
+from tallylight.jobs.followers import VideoFollowers
+from tallylight.jobs.journal import Journal
+from tallylight.jobs.tracked_video import TrackedVideo
+from tallylight.model.ids import VideoId
+from tallylight.model.ledger import SpendingLimit
+from tallylight.model.order import Order
+from tallylight.model.video import CreateParams, Video, VideoRecord
+
+
+class VideoCreator:
+    """Creates callers' videos."""
+
+    def __init__(  # noqa: PLR0913, PLR0917  # its collaborators
+        self,
+        settings: Callable[[], GatewaySettings],
+        selector: ServiceSelector,
+        inputs: InputResolver,
+        journal: Journal,
+        followers: VideoFollowers,
+        failover: Failover,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._selector = selector
+        self._inputs = inputs
+        self._journal = journal
+        self._followers = followers
+        self._failover = failover
+        self._clock = clock
+
+    async def create(
+        self, request: CreateRequest, caller: Caller, route: Route
+    ) -> TrackedVideo | None:
+        """Record a new video and start its first attempt.
+
+        Returns:
+            The video; None if another process has recorded the same idempotency key.
+
+        Raises:
+            ApiError: if no service can or may make it; then nothing is recorded.
+            StorageError: if the database is unavailable; then nothing is recorded.
+        """
+        if self._followers.is_closing:
+            raise _SHUTTING_DOWN
+        params, order = await self._inputs.resolve(request, caller.key, route)
+        limits = caller.spending_limits(self._settings().budget)
+        ranking = self._selector.rank_order(order, params, route, limits)
+        choice = next(iter(ranking.choices), None)
+        if choice is None and not (route.hold and ranking.may_change):
+            raise no_service_error(route, ranking)
+        id_ = VideoId(f"video_{uuid4().hex}")
+        params = await self._inputs.store_reference(id_, params, order)
+        video = self._new_video(id_, request, caller, route, params, order)
+        tracked: TrackedVideo | None = None
+        try:
+            tracked = await self._record(video, choice, limits)
+        finally:
+            if tracked is None:  # no attempt of this video will need its image
+                await self._inputs.delete_reference(params)
+        return tracked
+
+    def _new_video(  # noqa: PLR0913, PLR0917  # what was asked, resolved
+        self,
+        id_: VideoId,
+        request: CreateRequest,
+        caller: Caller,
+        route: Route,
+        params: CreateParams,
+        order: Order,
+    ) -> Video:
+        now = self._clock.now()
+        return Video(
+            id=id_,
+            key=caller.key,
+            model=route.name,
+            prompt=request.prompt,
+            seconds=order.seconds + params.base_seconds,
+            size=order.size,
+            created_at=now,
+            deadline=now + route.deadline,
+            params=params,
+            idempotency_key=request.idempotency_key,
+            fingerprint=request.fingerprint,
+            owner=self._followers.owner,
+        )
+
+    async def _record(
+        self,
+        video: Video,
+        choice: Choice | None,
+        limits: tuple[SpendingLimit, ...],
+    ) -> TrackedVideo | None:
+        """Record a video and follow it; without a choice it waits for a service."""
+        began = self._clock.boottime()
+        new = None
+        if choice is not None:
+            new = new_attempt(video, 1, choice, limits, video.created_at)
+            video = replace(video, made=measures_of(video, new.attempt))
+        try:
+            record = await self._journal.create(video, new)
+        except BudgetError as error:
+            raise spending_limit_error(str(error)) from None
+        if record is None:
+            return None
+        return self._start(record, choice, began)
+
+    def _start(self, record: VideoRecord, choice: Choice | None, began: float) -> TrackedVideo:
+        tracked = TrackedVideo(record, began)
+        if choice is None:
+            tracked.resolve()
+            self._followers.start(tracked)
+        else:
+            tracked.intended_at[record.attempts[-1].id] = began
+            tracked.is_sending = True
+            following = self._failover.begin(tracked, choice.service, choice.order)
+            self._followers.start(tracked, following)
+        return tracked
+
+
+_SHUTTING_DOWN = ApiError(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "This server is shutting down; please retry.",
+    code="no_service_available",
+    retry_after=timedelta(seconds=2),
+)

@@ -1,0 +1,120 @@
+"""Records and sends attempts at callers' videos: the wish is fitted to each service anew."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
+
+from tallylight.clock import Clock
+from tallylight.gateway.errors import REFERENCE_LOST
+from tallylight.gateway.finish import measures_of
+from tallylight.gateway.inputs import InputResolver
+from tallylight.gateway.routing.ranking import Choice, Ranking
+from tallylight.gateway.routing.routes import Route
+from tallylight.gateway.routing.selector import ServiceSelector
+from tallylight.jobs.engine import JobEngine
+from tallylight.jobs.journal import Journal
+from tallylight.jobs.submit import SEND_WITHIN, answer_within
+from tallylight.jobs.tracked_video import TrackedVideo
+from tallylight.model.attempt import Attempt, AttemptChange
+from tallylight.model.ids import AttemptId
+from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose, SpendingLimit
+from tallylight.model.video import Video
+from tallylight.storage.transaction import NewAttempt
+from tallylight.upstreams.messages import Job
+
+
+class FurtherAttempts:
+    """Sends a video to a further service."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        engine: JobEngine,
+        selector: ServiceSelector,
+        inputs: InputResolver,
+        clock: Clock,
+    ) -> None:
+        self._journal = journal
+        self._engine = engine
+        self._selector = selector
+        self._inputs = inputs
+        self._clock = clock
+
+    async def rank(self, tracked: TrackedVideo, route: Route) -> Ranking:
+        """Return the services that may be tried next, best first."""
+        return await self._selector.rank(tracked, route)
+
+    async def send(self, tracked: TrackedVideo, choice: Choice) -> Job | None:
+        """Record a further attempt and send it; return its job, if any.
+
+        Raises:
+            ApiError: if an input was deleted meanwhile.
+            BudgetError: if the cost would exceed a limit.
+        """
+        try:
+            complete = await self._inputs.order_for(tracked.video)
+        except LookupError:
+            raise REFERENCE_LOST from None
+        order = replace(complete, seconds=choice.order.seconds, size=choice.order.size)
+        limits = await self._selector.limits_of(tracked.video.key)
+        if tracked.is_over:
+            return None
+        began = self._clock.boottime()
+        new = new_attempt(
+            tracked.video, len(tracked.attempts) + 1, choice, limits, self._clock.now()
+        )
+        video = replace(tracked.video, made=measures_of(tracked.video, new.attempt))
+        tracked.is_sending = True
+        try:
+            if not await self._journal.decide(tracked, video, new_attempt=new):
+                return None
+            tracked.intended_at[new.attempt.id] = began
+            return await self._engine.submit(tracked, new.attempt, choice.service, order)
+        finally:
+            tracked.is_sending = False
+            tracked.notify()
+
+    async def close(self, tracked: TrackedVideo, change: AttemptChange) -> None:
+        """Record that an attempt is closed though its outcome is unknown."""
+        await self._journal.decide(tracked, tracked.video, change)
+
+    async def hand_over(self, tracked: TrackedVideo) -> None:
+        """Leave a video to a process that can ask the service of its open attempt."""
+        await self._journal.hand_over(tracked)
+
+
+def new_attempt(
+    video: Video,
+    number: int,
+    choice: Choice,
+    limits: Collection[SpendingLimit],
+    now: datetime,
+) -> NewAttempt:
+    """Return an attempt and the reservation of its cost; stores nothing."""
+    service = choice.service
+    name = f"{video.id}.{number}"  # unique in the database, so two processes cannot both record it
+    entry = LedgerEntry(
+        id=EntryId(name),
+        service=service.id,
+        purpose=Purpose.TRAFFIC,
+        note=video.id,
+        state=EntryState.RESERVED,
+        estimate=choice.cost,
+        amount=choice.cost,
+        at=now,
+        payer=video.key,
+    )
+    attempt = Attempt(
+        id=AttemptId(name),
+        service=service.id,
+        purpose=Purpose.TRAFFIC,
+        order=replace(choice.order, reference=None),  # the asset store has its bytes
+        model=service.model,
+        entry=entry.id,
+        intended_at=now,
+        video=video.id,
+        number=number,
+        send_within=SEND_WITHIN,
+        answer_within=answer_within(service.upstream, video.deadline - now),
+    )
+    return NewAttempt(attempt, entry, tuple(limits))

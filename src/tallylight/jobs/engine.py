@@ -1,0 +1,388 @@
+"""The engine: takes one attempt from its intent to its end, whatever it is for.
+
+The line is: submit, look for it while it is in doubt, poll, and tell how it ended. The engine
+records facts; it decides only that an attempt without a living sender is treated as in doubt.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import chain, repeat
+
+from tallylight.catalogue.services import Service
+from tallylight.clock import Clock
+from tallylight.jobs.journal import Journal
+from tallylight.jobs.made import change_of_job, progress_of
+from tallylight.jobs.outcome import (
+    INTERRUPTED,
+    LOST_JOB,
+    UNRESOLVED_DOUBT,
+    Ending,
+    JobOutcome,
+    stalled_failure,
+)
+from tallylight.jobs.search import JobSearch
+from tallylight.jobs.submit import PROGRESS_WRITE_INTERVAL, AttemptSubmitter
+from tallylight.jobs.tracked_video import TrackedVideo
+from tallylight.model.attempt import Attempt, AttemptChange
+from tallylight.model.attempt_state import AttemptEvent, AttemptState
+from tallylight.model.evidence import Failure
+from tallylight.model.ids import AttemptId
+from tallylight.model.order import Order
+from tallylight.upstreams.messages import Job, Reply
+from tallylight.upstreams.poll_state import (
+    MAX_POLL_INTERVAL,
+    MIN_POLL_INTERVAL,
+    PollState,
+    as_upstream_fault,
+    next_poll_delay,
+)
+from tallylight.upstreams.protocols.registry import adapter_for
+from tallylight.upstreams.transport import Transport
+
+_SEARCH_PAUSES = tuple(timedelta(seconds=s) for s in (0, 2, 5, 10, 20, 30))
+_MAX_SEARCH_PAUSE = _SEARCH_PAUSES[-1]
+
+LISTED_AFTER = timedelta(seconds=60)
+"""Longest delay until a complete list shows a job (`lists_all_jobs`), once no answer to its create
+can arrive any more."""
+
+SEARCH_TIME = timedelta(seconds=67)
+"""How long a job in doubt is searched by default: a list may show it late."""
+
+MISSING_PATIENCE = timedelta(minutes=5)
+"""How long a job that its upstream no longer knows is asked for: relays forget for a while, for
+example when they restart."""
+
+_RUNNING = frozenset(
+    {
+        AttemptState.ACCEPTED,
+        AttemptState.MISSING,
+        AttemptState.CANCELLING,
+        AttemptState.GIVEN_UP,
+        AttemptState.RENDERED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the engine works on an attempt before it asks what to do.
+
+    Args:
+        stall_after: Time from acceptance; None to wait until the video's deadline.
+        search_for: How long a job in doubt is searched at least, if its upstream lists its jobs.
+            A list that shows all jobs is searched until it can tell.
+        first_poll_after: Time from acceptance to the first poll, unless the upstream tells it.
+    """
+
+    stall_after: timedelta | None = None
+    search_for: timedelta = SEARCH_TIME
+    first_poll_after: timedelta = MIN_POLL_INTERVAL
+
+
+async def _nothing_else(_: TrackedVideo) -> None:
+    """Do nothing between polls."""
+
+
+@dataclass(slots=True)
+class _Polling:
+    """The state of polling one job.
+
+    Args:
+        began: Monotonic seconds of its acceptance.
+        state: Results of the polls so far.
+        written_at: Monotonic seconds at which its progress was last recorded.
+        missing_since: Monotonic seconds since which its upstream denies it, None if it does not.
+    """
+
+    began: float
+    state: PollState
+    written_at: float
+    missing_since: float | None = None
+
+
+class JobEngine:
+    """Drives attempts; the same for callers' videos and for probes."""
+
+    def __init__(  # noqa: PLR0913, PLR0917  # its collaborators
+        self,
+        transport: Transport,
+        journal: Journal,
+        submitter: AttemptSubmitter,
+        search: JobSearch,
+        current_service: Callable[[Service], Service],
+        clock: Clock,
+    ) -> None:
+        self._transport = transport
+        self._journal = journal
+        self._submitter = submitter
+        self._search = search
+        self._current_service = current_service
+        self._clock = clock
+
+    async def submit(
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service, order: Order
+    ) -> Job | None:
+        """Send an attempt whose intent was recorded; return its job as far as it is known."""
+        return await self._submitter.submit(tracked, attempt, service, order)
+
+    async def run(
+        self,
+        tracked: TrackedVideo,
+        attempt: Attempt,
+        service: Service,
+        patience: Patience,
+        job: Job | None = None,
+        between: Callable[[TrackedVideo], Awaitable[None]] = _nothing_else,
+    ) -> JobOutcome:
+        """Work on an attempt that was sent, until it ends or its owner has to decide.
+
+        Args:
+            tracked: Its video.
+            attempt: The attempt.
+            service: Its service.
+            patience: How long to wait.
+            job: Its job as last read; None after a take-over.
+            between: Called between polls and searches.
+        """
+        while not tracked.is_over:
+            attempt = tracked.attempt(attempt.id)
+            match attempt.state:
+                case AttemptState.INTENDED:
+                    await self._await_answer(tracked, attempt, service, between)
+                case AttemptState.IN_DOUBT:
+                    outcome = await self._look(tracked, attempt, service, patience, between)
+                    if isinstance(outcome, JobOutcome):
+                        return outcome
+                    job = outcome
+                case state if state in _RUNNING:
+                    if job is None and adapter_for(service.upstream).streams:
+                        # A lost stream cannot be resumed; the job may continue and be billed.
+                        return JobOutcome(Ending.UNRESOLVED, failure=UNRESOLVED_DOUBT)
+                    return await self._poll_to_end(
+                        tracked, attempt, service, patience, job, between
+                    )
+                case AttemptState.REFUSED:
+                    return JobOutcome(Ending.REFUSED, failure=attempt.failure)
+                case _:
+                    return JobOutcome(Ending.OVER, failure=attempt.failure)
+        return JobOutcome(Ending.OVER)
+
+    async def read(self, attempt: Attempt, service: Service) -> tuple[Job | Failure, Reply]:
+        """Poll a job once."""
+        adapter = adapter_for(service.upstream)
+        reply = await self._transport.send(adapter.poll(attempt.job), service.upstream)
+        return adapter.read_job(reply), reply
+
+    async def cancel(
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service, failure: Failure
+    ) -> bool:
+        """Cancel a job whose cancellation was decided and recorded; tell whether it is cancelled.
+
+        Args:
+            tracked: Its video.
+            attempt: The attempt.
+            service: Its service.
+            failure: Why it is cancelled.
+        """
+        adapter = adapter_for(service.upstream)
+        request = adapter.cancel(attempt.job)
+        is_cancelled = request is not None and adapter.read_cancel(
+            await self._transport.send(request, service.upstream)
+        )
+        event = AttemptEvent.CANCELLED if is_cancelled else AttemptEvent.NOT_CANCELLED
+        change = AttemptChange(attempt.id, event, self._clock.now())
+        if is_cancelled:
+            change = replace(change, failure=failure)
+        await self._journal.record(tracked, change)
+        return is_cancelled
+
+    def waited(self, attempt: Attempt) -> float:
+        """Return the seconds since an attempt was accepted."""
+        began = attempt.accepted_at or attempt.intended_at
+        return (self._clock.now() - began).total_seconds()
+
+    async def _await_answer(
+        self,
+        tracked: TrackedVideo,
+        attempt: Attempt,
+        service: Service,
+        between: Callable[[TrackedVideo], Awaitable[None]],
+    ) -> None:
+        """Wait for an attempt that another process was sending, and then leave it in doubt.
+
+        That process may be cut off or stopped and still receive the response. Its job may show in
+        the upstream's list before that; its absence means nothing yet.
+        """
+        until = tracked.absence_counts_after(attempt)
+        for pause in _search_pauses():
+            if await self._is_changed(tracked, attempt):
+                return
+            found = await self._search.search(tracked, attempt, service)
+            if isinstance(found, Job):
+                return
+            left = until - self._clock.boottime()
+            if left <= 0 or self._clock.now() >= tracked.video.deadline:
+                break
+            await between(tracked)
+            await self._clock.sleep(min(pause, timedelta(seconds=left)))
+        change = AttemptChange(
+            attempt.id, AttemptEvent.LEAVE, self._clock.now(), failure=INTERRUPTED
+        )
+        await self._journal.decide(tracked, tracked.video, change)
+
+    async def _is_changed(self, tracked: TrackedVideo, attempt: Attempt) -> bool:
+        """Read the video anew; tell whether another process has recorded a fact about it."""
+        await self._journal.refresh(tracked)
+        return tracked.is_over or tracked.attempt(attempt.id).state is not attempt.state
+
+    async def _look(
+        self,
+        tracked: TrackedVideo,
+        attempt: Attempt,
+        service: Service,
+        patience: Patience,
+        between: Callable[[TrackedVideo], Awaitable[None]],
+    ) -> Job | JobOutcome | None:
+        """Search for the job of an attempt in doubt; None if its state changed meanwhile."""
+        began = self._clock.boottime()
+        absent_after = tracked.absence_counts_after(attempt) + LISTED_AFTER.total_seconds()
+        for pause in _search_pauses():
+            await self._clock.sleep(min(pause, self._time_left(tracked)))
+            if await self._is_changed(tracked, attempt):
+                return None
+            service = self._current_service(service)  # a reload may have changed its key
+            now = self._clock.boottime()
+            # At least once, even after the deadline: a paid job may be done meanwhile.
+            found = await self._search.search(tracked, attempt, service)
+            if isinstance(found, Job):
+                return found
+            if found is None and service.upstream.lists_all_jobs and now >= absent_after:
+                change = AttemptChange(
+                    attempt.id, AttemptEvent.ABSENT, self._clock.now(), failure=UNRESOLVED_DOUBT
+                )
+                await self._journal.record(tracked, change)
+                return None
+            is_listed = adapter_for(service.upstream).listing() is not None
+            can_tell = is_listed and service.upstream.lists_all_jobs
+            is_late = now - began >= patience.search_for.total_seconds()
+            if (
+                self._time_left(tracked) <= timedelta()
+                or not is_listed
+                or (is_late and not can_tell)
+            ):
+                break
+            await between(tracked)
+        return JobOutcome(Ending.UNRESOLVED, failure=UNRESOLVED_DOUBT)
+
+    def _time_left(self, tracked: TrackedVideo) -> timedelta:
+        return max(tracked.video.deadline - self._clock.now(), timedelta())
+
+    async def _poll_to_end(
+        self,
+        tracked: TrackedVideo,
+        attempt: Attempt,
+        service: Service,
+        patience: Patience,
+        job: Job | None,
+        between: Callable[[TrackedVideo], Awaitable[None]],
+    ) -> JobOutcome:
+        """Poll a job until it ends, stalls, is lost, or the deadline passes."""
+        if job is not None and job.state.is_terminal:
+            return _ended(job, is_timed=True)
+        polling = self._new_polling(attempt, is_seen=job is not None)
+        pause = timedelta()
+        if job is not None:
+            pause = tracked.first_poll_after or patience.first_poll_after
+        while True:
+            await self._clock.sleep(pause)
+            service = self._current_service(service)  # a reload may have changed its key
+            attempt = tracked.attempt(attempt.id)
+            answer, reply = await self.read(attempt, service)
+            if isinstance(answer, Job) and answer.state.is_terminal:
+                return _ended(answer, is_timed=self._is_fresh(polling))
+            await self._note(tracked, attempt.id, service, polling, answer, reply)
+            await between(tracked)
+            if tracked.is_over or not tracked.attempt(attempt.id).is_open:
+                return JobOutcome(Ending.OVER)
+            outcome = self._verdict(tracked, polling, patience)
+            if outcome is not None:
+                return outcome
+            waited = timedelta(seconds=self._clock.monotonic() - polling.began)
+            pause = min(
+                next_poll_delay(reply, polling.state.last_failure, waited),
+                self._time_left(tracked),
+            )
+
+    def _is_fresh(self, polling: _Polling) -> bool:
+        """Tell whether the job was seen running shortly before now."""
+        seen_at = polling.state.last_seen_at
+        return seen_at is not None and self._clock.now() - seen_at <= 2 * MAX_POLL_INTERVAL
+
+    def _new_polling(self, attempt: Attempt, *, is_seen: bool) -> _Polling:
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        began = monotonic - max(self.waited(attempt), 0.0)
+        return _Polling(began, PollState(now if is_seen else None), monotonic)
+
+    async def _note(
+        self,
+        tracked: TrackedVideo,
+        attempt: AttemptId,
+        service: Service,
+        polling: _Polling,
+        answer: Job | Failure,
+        reply: Reply,
+    ) -> None:
+        """Record what a poll said: progress, or that the upstream no longer knows the job."""
+        now, at = self._clock.now(), self._clock.monotonic()
+        known = tracked.attempt(attempt)
+        if isinstance(answer, Failure):
+            # A failed poll says nothing about the job, which is paid for: continue.
+            polling.state.record_failure(answer, reply, now)
+            if polling.missing_since is None and polling.state.is_lost(now):
+                polling.missing_since = at
+                lost = replace(as_upstream_fault(answer), rule=LOST_JOB)
+                change = AttemptChange(attempt, AttemptEvent.GONE, now, failure=lost)
+                await self._journal.record(tracked, change)
+            return
+        polling.state.record_progress(now)
+        progress = progress_of(answer)
+        is_new = known.state is AttemptState.MISSING or (
+            progress.is_working and known.started_at is None
+        )
+        polling.missing_since = None
+        is_due = at - polling.written_at >= PROGRESS_WRITE_INTERVAL.total_seconds()
+        if is_new or is_due:
+            polling.written_at = at
+            change = change_of_job(AttemptEvent.WORKING, known, service, answer, now)
+            change = replace(change, progress=progress)
+            await self._journal.record(tracked, change)
+
+    def _verdict(
+        self, tracked: TrackedVideo, polling: _Polling, patience: Patience
+    ) -> JobOutcome | None:
+        """Return the outcome if the time is over."""
+        now = self._clock.monotonic()
+        waited, failure = now - polling.began, polling.state.last_failure
+        told = None if failure is None else as_upstream_fault(failure)
+        if self._time_left(tracked) <= timedelta():
+            if polling.missing_since is not None:
+                return JobOutcome(Ending.UNRESOLVED, failure=told and replace(told, rule=LOST_JOB))
+            return JobOutcome(Ending.EXPIRED, failure=told or stalled_failure(waited))
+        since = polling.missing_since
+        if since is not None and now - since >= MISSING_PATIENCE.total_seconds():
+            return JobOutcome(Ending.UNRESOLVED, failure=told and replace(told, rule=LOST_JOB))
+        if patience.stall_after is not None and waited >= patience.stall_after.total_seconds():
+            return JobOutcome(Ending.STALLED, failure=told or stalled_failure(waited))
+        return None
+
+
+def _search_pauses() -> Iterator[timedelta]:
+    return chain(_SEARCH_PAUSES, repeat(_MAX_SEARCH_PAUSE))
+
+
+def _ended(job: Job, *, is_timed: bool) -> JobOutcome:
+    if job.failure is not None:
+        return JobOutcome(Ending.FAILED, job, job.failure)
+    return JobOutcome(Ending.DONE, job, is_timed=is_timed)

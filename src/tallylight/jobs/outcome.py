@@ -1,0 +1,91 @@
+"""What the engine tells of an attempt: it decides nothing about what comes next."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from tallylight.model.attempt import Attempt
+from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.ids import ServiceId
+from tallylight.upstreams.messages import Job
+
+
+class Ending(StrEnum):
+    """How the engine's work on an attempt ended."""
+
+    DONE = "done"  # the job is finished; its result can be fetched
+    FAILED = "failed"  # the upstream says that the job failed
+    REFUSED = "refused"  # the attempt has ended: nothing was billed
+    UNRESOLVED = "unresolved"  # it cannot be known whether there is a job, or what became of it
+    STALLED = "stalled"  # the job takes longer than it may
+    EXPIRED = "expired"  # the video's deadline has passed
+    OVER = "over"  # another attempt or process has settled it
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutcome:
+    """How the engine's work on an attempt ended.
+
+    Args:
+        job: The job as last read; None if it was never read.
+        failure: Why there is no video, unless it is done or over.
+        is_timed: The job was seen running shortly before it was done. After a restart it may have
+            been done for a long time, so its duration is not known.
+    """
+
+    ending: Ending
+    job: Job | None = None
+    failure: Failure | None = None
+    is_timed: bool = False
+
+
+class JobObserver(Protocol):
+    """Hears how attempts go: for evidence, the circuit breaker and metrics."""
+
+    async def report_accepted(self, attempt: Attempt) -> None:
+        """Report that a service accepted a job."""
+        ...
+
+    async def report_refused(self, service: ServiceId, failure: Failure) -> None:
+        """Report that a service refused a job."""
+        ...
+
+    async def report_in_doubt(self, service: ServiceId, failure: Failure) -> None:
+        """Report that it is unknown whether a service accepted a job."""
+        ...
+
+
+UNRESOLVED_DOUBT = Failure(
+    kind=FailureKind.UNKNOWN,
+    fault=Fault.UPSTREAM,
+    rule="doubt:unresolved",
+    text="it is unknown whether the service accepted the job and will bill it; it was sent to no "
+    "other service, which could cost twice (`when_in_doubt: pay_twice` would)",
+)
+
+INTERRUPTED = Failure(
+    kind=FailureKind.UNKNOWN,
+    fault=Fault.OURS,
+    rule="doubt:interrupted",
+    text="the process that sent it ended before the response arrived",
+)
+
+NO_JOB_ID = Failure(
+    kind=FailureKind.DEGRADED,
+    fault=Fault.UPSTREAM,
+    rule="job:no_id",
+    text="accepted without a job id, so the job cannot be polled",
+)
+
+LOST_JOB = "job:lost"
+"""The rule of the failure of a job that its upstream no longer knows."""
+
+
+def stalled_failure(seconds: float) -> Failure:
+    """Return the failure of a job that has not ended after so many seconds."""
+    return Failure(
+        kind=FailureKind.DEGRADED,
+        fault=Fault.UPSTREAM,
+        rule="job:stalled",
+        text=f"accepted, and no video after {round(seconds)} s",
+    )

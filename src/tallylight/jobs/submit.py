@@ -1,0 +1,228 @@
+"""Sends one attempt exactly once and records what the upstream answered."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import structlog
+
+from tallylight.catalogue.services import Service, Upstream
+from tallylight.clock import Clock
+from tallylight.jobs.journal import Journal
+from tallylight.jobs.made import change_of_job, progress_of
+from tallylight.jobs.outcome import NO_JOB_ID, JobObserver
+from tallylight.jobs.tracked_video import TrackedVideo
+from tallylight.model.attempt import Attempt, AttemptChange
+from tallylight.model.attempt_state import AttemptEvent, AttemptState
+from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.order import Order
+from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
+from tallylight.upstreams.messages import Job, Reply, Request
+from tallylight.upstreams.poll_state import requested_poll_delay
+from tallylight.upstreams.protocols.registry import adapter_for
+from tallylight.upstreams.time_limits import SendBudget
+from tallylight.upstreams.transport import Transport
+
+log = structlog.get_logger()
+
+SEND_WITHIN = timedelta(seconds=5)
+"""Time from the intent in which the first byte of a create is sent, or it is not sent at all. Who
+takes a video over waits for it before an absent job means anything."""
+
+CREATE_TIMEOUT = timedelta(minutes=2)
+"""Shortest time limit of a create, whatever the limit of other calls: each create that times out
+is an attempt in doubt, which costs money."""
+
+PROGRESS_WRITE_INTERVAL = timedelta(seconds=5)
+"""Shortest time between two writes of a job's progress. Callers see only recorded progress: a
+process that takes a video over continues from it, and progress never decreases."""
+
+_UNSUPPORTED = Failure(kind=FailureKind.INVALID_REQUEST, fault=Fault.OURS, rule="order:unsupported")
+"""Nothing was sent, since the dialect cannot express the order."""
+
+
+def answer_within(
+    upstream: Upstream, left: timedelta, shortest: timedelta = CREATE_TIMEOUT
+) -> timedelta:
+    """Return how long the response to a create is awaited.
+
+    Args:
+        upstream: The upstream.
+        left: Time until the video's deadline; looking for a job in doubt needs time, too.
+        shortest: Shortest time limit of a create, if there is enough time.
+    """
+    if left < 2 * shortest:
+        return max(upstream.timeout, left / 2)
+    return max(upstream.timeout, shortest)
+
+
+@dataclass(slots=True)
+class _Stream:
+    """What was heard of a stream so far: whether work was seen, and when it was last written."""
+
+    is_accepted: bool = False
+    written_at: float = 0.0
+
+
+class AttemptSubmitter:
+    """Sends attempts and records whether services accepted them."""
+
+    def __init__(
+        self, transport: Transport, journal: Journal, observer: JobObserver, clock: Clock
+    ) -> None:
+        self._transport = transport
+        self._journal = journal
+        self._observer = observer
+        self._clock = clock
+
+    async def submit(
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service, order: Order
+    ) -> Job | None:
+        """Send an attempt whose intent this process has recorded.
+
+        Args:
+            tracked: Its video.
+            attempt: The attempt.
+            service: The service.
+            order: The order with the bytes of its reference.
+
+        Returns:
+            The job as the response described it; None if it was refused or is in doubt.
+        """
+        adapter = adapter_for(service.upstream)
+        try:
+            request = adapter.create(order, attempt.model)
+        except LookupError as error:
+            # The table of capabilities should have excluded the service: it has a gap.
+            failure = replace(_UNSUPPORTED, text=str(error))
+            await self._refused(tracked, attempt, AttemptEvent.NOT_SENT, failure)
+            return None
+        if tracked.is_released:
+            failure = replace(_UNSUPPORTED, rule="order:released", text="another process has it")
+            await self._refused(tracked, attempt, AttemptEvent.NOT_SENT, failure)
+            return None
+        budget = SendBudget(
+            begun=tracked.intended_at[attempt.id],
+            first_byte_within=attempt.send_within,
+            answer_within=attempt.send_within + attempt.answer_within,
+        )
+        if adapter.streams:
+            return await self._stream(tracked, attempt, service, request, budget)
+        reply = await self._transport.send(request, service.upstream, budget=budget)
+        return await self._answered(tracked, attempt, service, reply, adapter.read_job(reply))
+
+    async def _answered(
+        self,
+        tracked: TrackedVideo,
+        attempt: Attempt,
+        service: Service,
+        reply: Reply,
+        outcome: Job | Failure,
+    ) -> Job | None:
+        if isinstance(outcome, Failure):
+            result = acceptance(
+                reply,
+                outcome,
+                refuses_with_500=service.upstream.refuses_with_500,
+                is_proven_not_billed=adapter_for(service.upstream).proves_not_billed(reply),
+            )
+            if result is Acceptance.REFUSED:
+                event = AttemptEvent.REFUSED if reply.was_sent else AttemptEvent.NOT_SENT
+                await self._refused(tracked, attempt, event, outcome)
+            else:
+                await self._in_doubt(tracked, attempt, outcome)
+            return None
+        if not outcome.id and not outcome.state.is_terminal:
+            await self._in_doubt(tracked, attempt, NO_JOB_ID)
+            return None
+        tracked.first_poll_after = requested_poll_delay(reply)
+        await self._accepted(tracked, attempt, service, outcome)
+        return outcome
+
+    async def _accepted(
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service, job: Job
+    ) -> None:
+        change = change_of_job(AttemptEvent.ACCEPTED, attempt, service, job, self._clock.now())
+        await self._journal.record(tracked, change)
+        tracked.resolve()
+        if not job.state.is_terminal:
+            await self._observer.report_accepted(tracked.attempt(attempt.id))
+
+    async def _refused(
+        self, tracked: TrackedVideo, attempt: Attempt, event: AttemptEvent, failure: Failure
+    ) -> None:
+        change = AttemptChange(attempt.id, event, self._clock.now(), failure=failure)
+        await self._journal.record(tracked, change)
+        log.info("attempt.refused", service=attempt.service, video=attempt.video, rule=failure.rule)
+        await self._observer.report_refused(attempt.service, failure)
+
+    async def _in_doubt(self, tracked: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
+        change = AttemptChange(attempt.id, AttemptEvent.UNCLEAR, self._clock.now(), failure=failure)
+        await self._journal.record(tracked, change)
+        log.warning(
+            "attempt.in_doubt", service=attempt.service, attempt=attempt.id, rule=failure.rule
+        )
+        tracked.resolve()
+        await self._observer.report_in_doubt(attempt.service, failure)
+
+    async def _stream(
+        self,
+        tracked: TrackedVideo,
+        attempt: Attempt,
+        service: Service,
+        request: Request,
+        budget: SendBudget,
+    ) -> Job | None:
+        adapter = adapter_for(service.upstream)
+        reader = adapter.open_stream()
+        heard = _Stream()
+        left = max(tracked.video.deadline - self._clock.now(), timedelta())
+        upstream = replace(service.upstream, job_timeout=min(service.upstream.job_timeout, left))
+        async with self._transport.stream(request, upstream, budget=budget) as answer:
+            began = answer.is_open  # False again once the stream has broken off
+            if began:
+                async for chunk in answer:
+                    job = reader.feed(chunk)
+                    if job is None:
+                        continue
+                    if job.state.is_terminal:
+                        break
+                    await self._note_progress(tracked, attempt, service, job, heard)
+        if not began:
+            outcome = adapter.read_job(answer.reply)
+            return await self._answered(tracked, attempt, service, answer.reply, outcome)
+        error = answer.reply.error
+        return await self._streamed(tracked, attempt, service, reader.end(error), error)
+
+    async def _note_progress(
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service, job: Job, heard: _Stream
+    ) -> None:
+        """Record progress of a stream. A refusal is streamed, too: only progress proves a job."""
+        now = self._clock.monotonic()
+        if not heard.is_accepted:
+            if job.progress is not None:
+                heard.is_accepted, heard.written_at = True, now
+                await self._accepted(tracked, attempt, service, job)
+        elif now - heard.written_at >= PROGRESS_WRITE_INTERVAL.total_seconds():
+            heard.written_at = now
+            change = AttemptChange(
+                attempt.id, AttemptEvent.WORKING, self._clock.now(), progress=progress_of(job)
+            )
+            await self._journal.record(tracked, change)
+
+    async def _streamed(
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service, job: Job, error: str
+    ) -> Job | None:
+        """Record how a stream ended."""
+        result = acceptance_of_stream(job, error)
+        state = tracked.attempt(attempt.id).state
+        if result is Acceptance.IN_DOUBT and state is AttemptState.ACCEPTED:
+            return None  # a lost stream stops no job: it may continue and be billed
+        if state is AttemptState.INTENDED:
+            if job.failure is not None and result is Acceptance.REFUSED:
+                await self._refused(tracked, attempt, AttemptEvent.REFUSED, job.failure)
+                return None
+            if job.failure is not None and result is Acceptance.IN_DOUBT:
+                await self._in_doubt(tracked, attempt, job.failure)
+                return None
+            await self._accepted(tracked, attempt, service, job)
+        return job

@@ -1,0 +1,119 @@
+"""Running sums of the ledger: what each scope spent or reserved, by buckets of time.
+
+A reservation reads a few sums instead of a month of entries, and checks them in the transaction
+that changes them. Windows roll by whole buckets: a minute for the last hour, an hour for the last
+day and month. The oldest bucket counts as a whole, so a sum is never too low.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import Connection, delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from tallylight.errors import BudgetError
+from tallylight.model.ledger import LedgerEntry, SpendingLimit, scopes_of
+from tallylight.model.money import BUDGET_WINDOWS, MICROS_PER_USD, exceeded_limit, to_micro_usd
+from tallylight.storage.engine import insert_or_ignore
+from tallylight.storage.tables import scopes_table
+from tallylight.storage.tables import spent_table as table
+from tallylight.storage.types import EPOCH
+
+_MINUTE, _HOUR = 60, 3600
+_GRAINS = {"per_hour": _MINUTE, "per_day": _HOUR, "per_month": _HOUR}
+_MINUTES_KEPT = timedelta(hours=3)
+
+_Bucket = tuple[str, int, int]
+"""Scope, grain in seconds, and number of the bucket since 1970."""
+
+
+class RunningSums:
+    """The sums as one transaction reads and changes them; `flush` writes the changes."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._changes: defaultdict[_Bucket, int] = defaultdict(int)
+
+    def lock(self, limits: Collection[SpendingLimit]) -> None:
+        """Lock the scopes of some limits until the transaction ends, in the order of their names.
+
+        The locks come after those of videos, or two processes could deadlock.
+        """
+        scopes = sorted({limit.scope for limit in limits if limit.budget.limits})
+        if not scopes or self._connection.dialect.name == "sqlite":
+            return  # SQLite has one writer
+        known = select(scopes_table).where(scopes_table.c.scope.in_(scopes))
+        locked = known.order_by(scopes_table.c.scope).with_for_update()
+        if len(self._connection.execute(locked).all()) < len(scopes):
+            rows = [{"scope": scope} for scope in scopes]
+            self._connection.execute(insert_or_ignore(self._connection, scopes_table), rows)
+            self._connection.execute(locked)
+
+    def change(self, before: LedgerEntry | None, after: LedgerEntry) -> None:
+        """Add the change of an entry, in the buckets of the time of its reservation."""
+        was = 0 if before is None else to_micro_usd(before.amount)
+        difference = to_micro_usd(after.amount) - was
+        if not difference:
+            return
+        for scope in scopes_of(after):
+            for grain in (_MINUTE, _HOUR):
+                self._changes[scope, grain, _bucket(after.at, grain)] += difference
+
+    def refusal(self, limit: SpendingLimit, amount: Decimal, at: datetime) -> BudgetError | None:
+        """Return the error of the first limit that an amount would exceed, None if none."""
+        spent = {name: self._spent(limit.scope, name, at) for name in limit.budget.limits}
+        found = exceeded_limit(limit.budget, amount, spent)
+        if found is None:
+            return None
+        name, most = found
+        return BudgetError(f"{name} {limit.name}", most, spent[name] / MICROS_PER_USD, amount)
+
+    def flush(self) -> None:
+        """Write the changes."""
+        rows = [
+            {"scope": scope, "grain": grain, "bucket": bucket, "micro_usd": change}
+            for (scope, grain, bucket), change in sorted(self._changes.items())
+            if change
+        ]
+        self._changes.clear()
+        if not rows:
+            return
+        insert = (
+            sqlite.insert(table)
+            if self._connection.dialect.name == "sqlite"
+            else postgresql.insert(table)
+        )
+        total = table.c.micro_usd + insert.excluded.micro_usd
+        self._connection.execute(
+            insert.on_conflict_do_update(
+                index_elements=["scope", "grain", "bucket"], set_={"micro_usd": total}
+            ),
+            rows,
+        )
+
+    def _spent(self, scope: str, window: str, at: datetime) -> int:
+        # No upper bound: a reservation by another machine whose clock is ahead counts too.
+        grain, first = _GRAINS[window], _bucket(at - BUDGET_WINDOWS[window], _GRAINS[window])
+        is_counted = (table.c.scope == scope) & (table.c.grain == grain) & (table.c.bucket >= first)
+        stored = self._connection.scalar(select(func.sum(table.c.micro_usd)).where(is_counted))
+        pending = sum(
+            change
+            for (changed, width, bucket), change in self._changes.items()
+            if changed == scope and width == grain and bucket >= first
+        )
+        return int(stored or 0) + pending
+
+
+def delete_old_minutes(connection: Connection, now: datetime) -> None:
+    """Delete the minutes that no window reads any more; the hours stay."""
+    connection.execute(
+        delete(table).where(
+            table.c.grain == _MINUTE, table.c.bucket < _bucket(now - _MINUTES_KEPT, _MINUTE)
+        )
+    )
+
+
+def _bucket(at: datetime, grain: int) -> int:
+    return (at - EPOCH) // timedelta(seconds=grain)

@@ -1,0 +1,224 @@
+"""The database's time is not moved by the machine's wall clock."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select, text, update
+from structlog.testing import capture_logs
+
+from tallylight.clock import SystemClock, VirtualClock
+from tallylight.storage.database_clock import DatabaseClock, open_database_clock
+from tallylight.storage.engine import Connections, LockId, connect
+from tallylight.storage.migration import upgrade_schema
+from tallylight.storage.tables import component_state_table
+from tests.storage.rows import NOON, insert_video
+
+HOUR = timedelta(hours=1)
+
+NewDatabase = Callable[[str | None], str]
+
+
+class MachineClock(SystemClock):
+    """A machine whose wall clock can be set, and whose time passes by hand."""
+
+    def __init__(self, wall: datetime = NOON) -> None:
+        self.wall = wall
+        self.passed = 1000.0
+
+    def now(self) -> datetime:
+        return self.wall + timedelta(seconds=self.passed - 1000)
+
+    def boottime(self) -> float:
+        return self.passed
+
+
+@pytest.fixture
+async def connections(address: str) -> AsyncIterator[Connections]:
+    connections = connect(address)
+    await upgrade_schema(connections)
+    yield connections
+    await connections.close()
+
+
+@pytest.fixture
+async def on_sqlite(new_sqlite: NewDatabase) -> AsyncIterator[Connections]:
+    connections = connect(new_sqlite(None))
+    await upgrade_schema(connections)
+    yield connections
+    await connections.close()
+
+
+async def server_time(connections: Connections) -> datetime:
+    async with connections.read_transaction() as connection:
+        told: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+        return told
+
+
+async def test_a_step_of_the_wall_clock_changes_nothing(connections: Connections) -> None:
+    machine = MachineClock()
+    clock = await open_database_clock(connections, machine)
+    before = clock.now()
+
+    machine.wall += HOUR
+    machine.passed += 10
+
+    assert clock.now() - before == timedelta(seconds=10)
+
+
+async def test_a_clock_of_its_own_is_its_own_reference(
+    connections: Connections, clock: VirtualClock
+) -> None:
+    opened = await open_database_clock(connections, clock)
+    await clock.advance(HOUR)
+    opened.adjust(NOON + 9 * HOUR, 0, 0)
+    opened.compare_wall_clock()
+
+    assert opened.now() == NOON + HOUR
+    assert opened.monotonic() == opened.boottime() == HOUR.total_seconds()
+
+
+async def test_a_sleep_is_the_processs(clock: VirtualClock) -> None:
+    await DatabaseClock(clock, None).sleep(timedelta())
+
+
+class TestPostgres:
+    async def test_the_time_is_the_servers(self, new_postgres: NewDatabase) -> None:
+        connections = connect(new_postgres(None))
+
+        before = await server_time(connections)
+        clock = await open_database_clock(connections, MachineClock(NOON - 1000 * HOUR))
+        after = await server_time(connections)
+
+        await connections.close()
+        assert before <= clock.now() <= after
+        assert clock.now().tzinfo is UTC
+
+    def test_it_approaches_another_time_slowly(self) -> None:
+        machine = MachineClock()
+        clock = DatabaseClock(machine, NOON)
+        clock.adjust(NOON + timedelta(seconds=1), 1000, 1000)
+
+        machine.passed += 10
+        half_way = clock.now()
+        machine.passed += 90
+
+        assert half_way == NOON + timedelta(seconds=10.5)
+        assert clock.now() == NOON + timedelta(seconds=101)
+
+    def test_an_answer_that_took_long_says_nothing(self) -> None:
+        machine = MachineClock()
+        clock = DatabaseClock(machine, NOON)
+
+        machine.passed += 10
+        clock.adjust(NOON + HOUR, 1000, 1010)
+        machine.passed += 10
+
+        assert clock.now() == NOON + timedelta(seconds=20)
+
+    def test_a_step_of_the_server_is_logged_once(self) -> None:
+        machine = MachineClock()
+        clock = DatabaseClock(machine, NOON)
+
+        with capture_logs() as logs:
+            for _ in range(3):
+                machine.passed += 4
+                clock.adjust(machine.now() + HOUR, machine.passed, machine.passed)
+
+        assert [(each["event"], each["by_s"]) for each in logs] == [("clock.stepped", 3600)]
+
+    @given(
+        st.lists(st.tuples(st.floats(0, 100), st.floats(-1e5, 1e5), st.floats(0, 2)), max_size=9)
+    )
+    def test_it_never_goes_back(self, beats: list[tuple[float, float, float]]) -> None:
+        machine = MachineClock()
+        clock = DatabaseClock(machine, NOON)
+        last = clock.now()
+        for seconds, error, round_trip in beats:
+            asked_at = machine.passed
+            machine.passed += round_trip
+            clock.adjust(machine.now() + timedelta(seconds=error), asked_at, machine.passed)
+            assert clock.now() >= last
+            machine.passed += seconds
+            assert clock.now() >= last
+            last = clock.now()
+
+
+class TestSqlite:
+    async def test_the_time_goes_on_over_a_restart_of_the_process(
+        self, on_sqlite: Connections
+    ) -> None:
+        await insert_video(on_sqlite, "video_1")
+        machine = MachineClock()
+        await open_database_clock(on_sqlite, machine)
+
+        machine.wall += HOUR
+        machine.passed += 60
+        with capture_logs() as logs:
+            clock = await open_database_clock(on_sqlite, machine)
+
+        assert clock.now() == NOON + timedelta(seconds=60)
+        assert [(each["by_s"], each["effect"]) for each in logs] == [(3600, "ignored")]
+
+    async def test_a_corrected_wall_clock_is_accepted_where_no_video_is_under_way(
+        self, on_sqlite: Connections
+    ) -> None:
+        await insert_video(on_sqlite, "video_1", ended_at=NOON)
+        machine = MachineClock()
+        await open_database_clock(on_sqlite, machine)
+
+        machine.wall -= HOUR
+        with capture_logs() as logs:
+            clock = await open_database_clock(on_sqlite, machine)
+            await open_database_clock(on_sqlite, machine)
+
+        assert clock.now() == NOON - HOUR
+        assert [(each["by_s"], each["effect"]) for each in logs] == [(-3600, "accepted")]
+
+    async def test_another_start_of_the_machine_takes_its_wall_clock(
+        self, on_sqlite: Connections
+    ) -> None:
+        await insert_video(on_sqlite, "video_1")
+        await open_database_clock(on_sqlite, MachineClock())
+        await _start_machine_anew(on_sqlite)
+
+        clock = await open_database_clock(on_sqlite, MachineClock(NOON + HOUR))
+
+        assert clock.now() == NOON + HOUR
+
+    async def test_a_machine_whose_boot_time_went_back_was_started(
+        self, on_sqlite: Connections
+    ) -> None:
+        await insert_video(on_sqlite, "video_1")
+        await open_database_clock(on_sqlite, MachineClock())
+        started = MachineClock(NOON + HOUR)
+        started.passed = 5
+
+        clock = await open_database_clock(on_sqlite, started)
+
+        assert clock.now() == started.now()
+
+    async def test_a_wall_clock_that_is_set_meanwhile_is_logged_once(
+        self, on_sqlite: Connections
+    ) -> None:
+        machine = MachineClock()
+        clock = await open_database_clock(on_sqlite, machine)
+
+        with capture_logs() as logs:
+            clock.compare_wall_clock()
+            machine.wall += HOUR
+            clock.compare_wall_clock()
+            clock.compare_wall_clock()
+
+        assert [(each["event"], each["by_s"]) for each in logs] == [("clock.stepped", 3600)]
+
+
+async def _start_machine_anew(connections: Connections) -> None:
+    table = component_state_table
+    async with connections.durable_transaction(LockId.PROCESS) as connection:
+        state = (await connection.execute(select(table.c.state))).scalar_one()
+        other = json.dumps(json.loads(state) | {"boot": "another"})
+        await connection.execute(update(table).values(state=other))
