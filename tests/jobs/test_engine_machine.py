@@ -1,415 +1,37 @@
-"""The write path under any order of crashes, stalls, lost commits and late answers.
+"""The write path holds under any order of faults, and limits hold for writes at one moment."""
 
-Processes are simulated at the level of their writes (`write_path`), upstreams with a truth that no
-process sees (`upstream_twins`). The database and its transactions are the real ones. After every
-rule the database and the truth are compared.
-"""
-
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import replace
-from datetime import timedelta
-from decimal import Decimal
-from enum import StrEnum
-from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import run_state_machine_as_test
 
-from tallylight.model.attempt_state import AttemptEvent, AttemptState
-from tallylight.model.ids import KeyId, VideoId
-from tallylight.model.ledger import EntryState, LedgerEntry, scopes_of
-from tallylight.model.money import to_micro_usd
-from tallylight.model.video import VideoRecord, VideoStatus
-from tallylight.storage.transaction import Write, WriteOutcome, Written
+from tallylight.model.ids import VideoId
+from tallylight.model.video import VideoRecord
+from tallylight.storage.transaction import WriteOutcome
 from tests.builders import VIDEO
-from tests.jobs.upstream_twins import ESTIMATE, SERVICES, Clock, JobTruth, TwinJob, Twins
-from tests.jobs.write_path import (
-    ENDPOINTS,
-    LIMIT_OF_ALL,
-    LIMIT_OF_KEY,
-    TIME_LIMIT,
-    Follower,
-    PendingWrite,
-    Process,
-)
-from tests.jobs.write_path_database import Database, Stored
+from tests.jobs.upstream_twins import Clock, Twins
+from tests.jobs.write_path import Follower, Process
+from tests.jobs.write_path_database import Database
+from tests.jobs.write_path_machine import WritePathMachine
 
-KEYS = (KeyId("key_1"), KeyId("key_2"))
-HOUR = timedelta(hours=1)
-BILLS = (Decimal("0.25"), ESTIMATE)
-
-ANSWERS = st.sampled_from([AttemptEvent.ACCEPTED, AttemptEvent.REFUSED, AttemptEvent.UNCLEAR, None])
-"""What an upstream says to a create; None if it says nothing yet."""
-
-numbers = st.integers(0, 7)
-"""Chooses one of several; taken modulo their number."""
-
-
-class CommitFate(StrEnum):
-    """What becomes of a commit, and whether its process is told."""
-
-    HEARD = "heard"
-    UNHEARD = "unheard"
-    LOST = "lost"
-
-
-class Trouble(StrEnum):
-    """What happens to a process."""
-
-    STOP = "stop"
-    GO_ON = "go_on"
-    KILL = "kill"
-
-
-class WritePathMachine(RuleBasedStateMachine):
-    """Two processes or more, each of which may stall or die at any moment."""
-
-    def __init__(self, database: Database) -> None:
-        super().__init__()
-        database.clear()
-        self.database = database
-        self.clock = Clock()
-        self.twins = Twins(self.clock)
-        self.processes: list[Process] = []
-        self.followers: list[Follower] = []
-        self.committed: list[Write] = []
-        self.ends: dict[VideoId, tuple[object, ...]] = {}
-        self.videos_of_keys: dict[tuple[str, str], str] = {}
-        self.names: Iterator[int] = count(1)
-        self.fresh_ids: Iterator[int] = count(1)
-
-    @initialize(steps=st.lists(st.integers(0, 4), min_size=1, max_size=3))
-    def two_processes(self, steps: list[int]) -> None:
-        self.start_process()
-        self.start_process()
-        for each in steps:
-            self.create(number=each, key=KEYS[0], idempotency_key="", steps=each)
-
-    # Callers.
-
-    @precondition(lambda self: self.running)
-    @rule(
-        number=numbers,
-        key=st.sampled_from(KEYS),
-        idempotency_key=st.sampled_from(["", "", "a", "b"]),
-        steps=st.integers(0, 3),
-    )
-    def create(self, number: int, key: KeyId, idempotency_key: str, steps: int) -> None:
-        process = self.running[number % len(self.running)]
-        if idempotency_key and self.database.by_key(key, idempotency_key):
-            return  # its caller is told of that video
-        fresh = next(self.fresh_ids)
-        video = replace(
-            VIDEO,
-            id=VideoId(f"video_{fresh}"),
-            key=key,
-            seconds=fresh,
-            owner=process.name,
-            idempotency_key=idempotency_key,
-            created_at=self.clock.now,
-            deadline=self.clock.now + TIME_LIMIT,
-        )
-        follower = Follower(process, VideoRecord(video), self.clock, self.twins)
-        follower.create()
-        self.followers.append(follower)
-        self._work(follower, steps)
-
-    @precondition(lambda self: self.ends)
-    @rule(number=numbers)
-    def delete(self, number: int) -> None:
-        ended = sorted(self.ends)
-        self.database.delete_video(ended[number % len(ended)], self.clock.now)
-
-    # Work, and what becomes of writes.
-
-    @precondition(lambda self: self.working)
-    @rule(number=numbers, steps=st.integers(1, 6), answer=ANSWERS, truth=st.sampled_from(JobTruth))
-    def work_without_faults(
-        self, number: int, steps: int, answer: AttemptEvent | None, truth: JobTruth
-    ) -> None:
-        follower = self.working[number % len(self.working)]
-        for _ in range(steps):
-            self._work(follower, 1)
-            for create in [each for each in self.twins.under_way if each.sender is follower]:
-                if answer is not None:
-                    self.twins.answer(create, answer)
-            for job in self.jobs_at_work:
-                if job.attempt.video == follower.record.video.id:
-                    job.end(truth, ESTIMATE)
-
-    @precondition(lambda self: self.steppable)
-    @rule(number=numbers)
-    def take_a_step(self, number: int) -> None:
-        self.steppable[number % len(self.steppable)].step()
-
-    @precondition(lambda self: self.steppable)
-    @rule(number=numbers, event=st.sampled_from([AttemptEvent.GIVE_UP, AttemptEvent.CANCEL]))
-    def lose_patience(self, number: int, event: AttemptEvent) -> None:
-        self.steppable[number % len(self.steppable)].give_up(event)
-
-    @precondition(lambda self: self.pending)
-    @rule(number=numbers, size=st.integers(1, 3), fate=st.sampled_from(CommitFate))
-    def commit(self, number: int, size: int, fate: CommitFate) -> None:
-        group = self._group(number, size)
-        written = self._commit(group) if fate is not CommitFate.LOST else []
-        if fate is CommitFate.LOST:
-            self.database.lose([pending.write for pending in group])
-        for pending, result in zip(group, written, strict=False):
-            if fate is CommitFate.HEARD:
-                pending.follower.receive(result)
-        for pending in group:
-            pending.write = replace(pending.write, is_repeated=True)
-
-    @precondition(lambda self: self.committed)
-    @rule(number=numbers)
-    def commit_late_what_was_repeated(self, number: int) -> None:
-        write = self.committed[-1 - number % len(self.committed)]
-        self.database.write([replace(write, is_repeated=True)])
-
-    # Processes.
-
-    @rule(number=numbers, trouble=st.sampled_from(Trouble))
-    def trouble_a_process(self, number: int, trouble: Trouble) -> None:
-        process = self.alive[number % len(self.alive)]
-        process.is_stopped = trouble is Trouble.STOP
-        if trouble is Trouble.KILL:
-            process.is_killed = True
-            self.followers = [each for each in self.followers if each.process is not process]
-            self.start_process()
-
-    @precondition(lambda self: self.running and any(not each.runs for each in self.processes))
-    @rule(number=numbers, successor=numbers)
-    def declare_dead_and_take_over(self, number: int, successor: int) -> None:
-        still = [process for process in self.processes if not process.runs]
-        self.database.declare_dead(still[-1 - number % len(still)].name, self.clock.now)
-        self._claim_orphans(self.running[successor % len(self.running)])
-
-    @precondition(lambda self: self.steppable)
-    @rule(number=numbers)
-    def take_over_from_itself(self, number: int) -> None:
-        follower = self.steppable[number % len(self.steppable)]
-        process, id_ = follower.process, follower.record.video.id
-        self._follow(process, self.database.claim_again(process.name, [id_]))
-
-    # Upstreams.
-
-    @precondition(lambda self: self.twins.under_way)
-    @rule(number=numbers, event=ANSWERS.filter(bool), lag=st.sampled_from([0, 30, 300]))
-    def answer(self, number: int, event: AttemptEvent, lag: int) -> None:
-        create = self.twins.under_way[number % len(self.twins.under_way)]
-        self.twins.answer(create, event, timedelta(seconds=lag))
-
-    @precondition(lambda self: self.jobs_at_work)
-    @rule(number=numbers, truth=st.sampled_from(JobTruth), billed=st.sampled_from(BILLS))
-    def work_on_a_job(self, number: int, truth: JobTruth, billed: Decimal) -> None:
-        job = self.jobs_at_work[number % len(self.jobs_at_work)]
-        job.is_forgotten = truth is JobTruth.WORKING and not job.is_forgotten
-        job.end(truth, billed)
-
-    # Time.
-
-    @rule(seconds=st.sampled_from([1, 2, 3, 4, 5, 10, 30, 70, 130, 3600]))
-    def pass_time(self, seconds: int) -> None:
-        self.clock.now += timedelta(seconds=seconds)
-        self.twins.drop_late_creates()
-        self.database.apply_retention(self.clock.now)
-
-    # What always holds.
-
-    @invariant()
-    def the_database_and_the_truth_agree(self) -> None:
-        stored = self.database.read()
-        self._check_jobs(stored)
-        self._check_ends(stored)
-        self._check_money(stored)
-        self._check_keys(stored)
-
-    def _check_jobs(self, stored: Stored) -> None:
-        accepted = Counter(
-            job.attempt.video for job in self.twins.jobs if job.truth is not JobTruth.FAILED
-        )
-        assert max(accepted.values(), default=0) <= 1, "paid twice"
-        attempts = {attempt.id: attempt for attempt in stored.attempts}
-        assert self.twins.sent <= attempts.keys(), "sent without an intent"
-        named = Counter((a.service, a.job) for a in stored.attempts if a.job)
-        assert max(named.values(), default=0) <= 1, "two attempts have one job"
-        refused = {a.id for a in stored.attempts if a.state is AttemptState.REFUSED}
-        assert refused.isdisjoint(job.attempt.id for job in self.twins.jobs)
-
-    def _check_ends(self, stored: Stored) -> None:
-        states = defaultdict(list)
-        for attempt in stored.attempts:
-            states[attempt.video].append(attempt)
-        for row in stored.videos:
-            id_ = VideoId(row.id)
-            end = (row.status, row.error_code, row.ended_at_us)
-            if row.ended_at_us is None:
-                assert id_ not in self.ends, "an end was taken back"
-                expected = 0
-            else:
-                assert self.ends.setdefault(id_, end) == end, "an end changed"
-                assert not any(attempt.is_open for attempt in states[id_])
-                expected = 1
-            for endpoint in ENDPOINTS:
-                assert stored.message_counts.get((id_, endpoint), 0) == expected
-            is_delivered = any(a.state is AttemptState.DELIVERED for a in states[id_])
-            assert is_delivered == (row.status == VideoStatus.COMPLETED.value)
-        assert self.ends.keys() <= {row.id for row in stored.videos}
-
-    def _check_money(self, stored: Stored) -> None:
-        assert stored.spent == self._sums(stored)
-        entries = {entry.id: entry for entry in stored.entries}
-        attempts = {attempt.id: attempt for attempt in stored.attempts}
-        assert {attempt.entry for attempt in stored.attempts} == entries.keys()
-        for attempt in stored.attempts:
-            is_reserved = entries[attempt.entry].state is EntryState.RESERVED
-            assert is_reserved == attempt.is_open
-        for job in self.twins.jobs:
-            attempt = attempts[job.attempt.id]
-            amount = entries[attempt.entry].amount
-            assert amount >= job.billed
-            if attempt.state in {AttemptState.DELIVERED, AttemptState.FAILED}:
-                assert amount == job.billed
-        recent = [entry for entry in stored.entries if entry.at > self.clock.now - HOUR]
-        assert _total(recent) <= (LIMIT_OF_ALL.per_hour or 0)
-        for key in KEYS:
-            assert _total(e for e in recent if e.payer == key) <= (LIMIT_OF_KEY.per_hour or 0)
-
-    def _sums(self, stored: Stored) -> dict[tuple[str, int, int], int]:
-        """Return what the running sums have to be, except for minutes that were deleted."""
-        sums: Counter[tuple[str, int, int]] = Counter()
-        for entry in stored.entries:
-            for scope in scopes_of(entry):
-                for grain in (60, 3600):
-                    bucket = int(entry.at.timestamp()) // grain
-                    sums[scope, grain, bucket] += to_micro_usd(entry.amount)
-        oldest = int((self.clock.now - HOUR).timestamp()) // 60
-        return {
-            bucket: micros
-            for bucket, micros in sums.items()
-            if micros and (bucket[1] == 3600 or bucket[2] >= oldest or bucket in stored.spent)
-        }
-
-    def _check_keys(self, stored: Stored) -> None:
-        for key, video in stored.keys.items():
-            assert self.videos_of_keys.setdefault(key, video) == video, "a key made two videos"
-
-    # In the end all go on, and nothing fails.
-
-    def teardown(self) -> None:
-        if not self.processes:
-            return
-        for process in self.processes:
-            process.is_stopped = False
-            if process.is_killed:
-                self.database.declare_dead(process.name, self.clock.now)
-        self.start_process()
-        for _ in range(150):
-            if not self._is_under_way():
-                break
-            self._go_on_without_faults()
-        self.the_database_and_the_truth_agree()
-        stored = self.database.read()
-        assert all(row.ended_at_us is not None for row in stored.videos), "a video has no end"
-        assert not any(attempt.is_open for attempt in stored.attempts)
-
-    def _is_under_way(self) -> bool:
-        return bool(self.followers) or any(
-            row.ended_at_us is None for row in self.database.read().videos
-        )
-
-    def _go_on_without_faults(self) -> None:
-        self.pass_time(20)
-        for create in tuple(self.twins.under_way):
-            self.twins.answer(create, AttemptEvent.ACCEPTED)
-        for job in self.jobs_at_work:
-            job.truth = JobTruth.DONE
-        for process in self.alive:
-            self._claim_orphans(process)
-        for follower in self.followers:
-            self._work(follower, 3)
-        self.followers = [follower for follower in self.followers if not follower.is_idle]
-
-    def start_process(self) -> None:
-        process = Process(f"process_{next(self.names)}")
-        self.database.start_process(process.name)
-        self.processes.append(process)
-
-    # Choices.
-
-    @property
-    def alive(self) -> list[Process]:
-        return [process for process in self.processes if not process.is_killed]
-
-    @property
-    def running(self) -> list[Process]:
-        return [process for process in self.processes if process.runs]
-
-    @property
-    def working(self) -> list[Follower]:
-        return [each for each in self.followers if each.process.runs and not each.is_idle]
-
-    @property
-    def steppable(self) -> list[Follower]:
-        return [follower for follower in self.working if not follower.pending]
-
-    @property
-    def pending(self) -> list[PendingWrite]:
-        return [follower.pending for follower in self.followers if follower.pending]
-
-    @property
-    def jobs_at_work(self) -> list[TwinJob]:
-        return [job for job in self.twins.jobs if job.truth is JobTruth.WORKING]
-
-    def _follow(self, process: Process, records: tuple[VideoRecord, ...]) -> None:
-        for record in records:
-            self.followers.append(Follower(process, record, self.clock, self.twins))
-
-    def _work(self, follower: Follower, steps: int) -> None:
-        """Let a follower take steps, and commit what it writes."""
-        for _ in range(steps):
-            if follower.pending:
-                follower.receive(self._commit([follower.pending])[0])
-            follower.step()
-
-    def _claim_orphans(self, process: Process) -> None:
-        now = self.clock.now
-        self._follow(process, self.database.claim_orphans(process.name, SERVICES, now))
-
-    def _group(self, number: int, size: int) -> list[PendingWrite]:
-        """Return pending writes of several videos; one process has one write for a video."""
-        pending = self.pending
-        start = number % len(pending)
-        return (pending[start:] + pending[:start])[:size]
-
-    def _commit(self, group: list[PendingWrite]) -> list[Written]:
-        written = self.database.write([pending.write for pending in group])
-        self.committed += [
-            pending.write
-            for pending, result in zip(group, written, strict=True)
-            if result.outcome is WriteOutcome.WRITTEN
-        ]
-        return written
-
-
-def _total(entries: Iterable[LedgerEntry]) -> Decimal:
-    return sum((entry.amount for entry in entries), Decimal(0))
+if TYPE_CHECKING:
+    from tests.conftest import NewDatabase
 
 
 def run_machine(address: str, *, examples: int, steps: int) -> None:
-    database = Database(address)
-    try:
+    with closing(Database(address)) as database:
+
+        class Machine(WritePathMachine):
+            pass
+
+        Machine.database = database
         run_state_machine_as_test(
-            lambda: WritePathMachine(database),
+            Machine,
             settings=settings(
                 max_examples=examples,
                 stateful_step_count=steps,
@@ -417,13 +39,44 @@ def run_machine(address: str, *, examples: int, steps: int) -> None:
                 deadline=None,
             ),
         )
-    finally:
-        database.close()
 
 
-def test_the_write_path_holds_on_sqlite(new_sqlite: Callable[[None], str]) -> None:
-    run_machine(new_sqlite(None), examples=100, steps=50)
+def test_the_write_path_holds_on_sqlite(tmp_path: Path) -> None:
+    run_machine(f"sqlite:///{tmp_path}/machine.db", examples=40, steps=40)
 
 
-def test_the_write_path_holds_on_postgresql(new_postgres: Callable[[None], str]) -> None:
-    run_machine(new_postgres(None), examples=15, steps=40)
+def test_the_write_path_holds_on_postgresql(new_postgres: "NewDatabase") -> None:
+    run_machine(new_postgres(None), examples=10, steps=30)
+
+
+def outcomes_of_creates(database: Database, name: str, number: int) -> list[WriteOutcome]:
+    """Create some videos of one key in one group; return what became of them."""
+    process, clock = Process(name), Clock()
+    writes = []
+    for index in range(number):
+        video = replace(VIDEO, id=VideoId(f"{name}_{index}"), owner=name)
+        follower = Follower(process, VideoRecord(video), clock, Twins(clock))
+        follower.create()
+        assert follower.pending
+        writes.append(follower.pending.write)
+    return [written.outcome for written in database.write(writes)]
+
+
+def test_the_writes_of_one_group_share_a_limit(tmp_path: Path) -> None:
+    with closing(Database(f"sqlite:///{tmp_path}/group.db")) as database:
+        outcomes = outcomes_of_creates(database, "process", 6)
+
+    assert outcomes == [WriteOutcome.WRITTEN] * 4 + [WriteOutcome.REFUSED] * 2
+
+
+def test_processes_that_reserve_at_the_same_moment_share_a_limit(
+    new_postgres: "NewDatabase",
+) -> None:
+    address = new_postgres(None)
+    names = ("one", "two", "three")
+    with ExitStack() as stack, ThreadPoolExecutor(len(names)) as threads:
+        databases = [stack.enter_context(closing(Database(address))) for _ in names]
+        found = threads.map(outcomes_of_creates, databases, names, (2,) * len(names))
+        outcomes = Counter(outcome for each in found for outcome in each)
+
+    assert outcomes == {WriteOutcome.WRITTEN: 4, WriteOutcome.REFUSED: 2}

@@ -171,7 +171,8 @@ class Follower:
 
     def _follow(self) -> None:
         opened = self.record.open_attempts
-        if self._clock.now >= self.record.video.deadline:
+        is_rendered = any(attempt.state is AttemptState.RENDERED for attempt in opened)
+        if self._clock.now >= self.record.video.deadline and not is_rendered:
             self._end("deadline")
         elif opened:
             self._work_on(opened[-1])

@@ -115,6 +115,9 @@ class Database:
     def claim_again(self, owner: str, ids: Collection[VideoId]) -> tuple[VideoRecord, ...]:
         return self._runner.run(self._storage.videos.claim_again(owner, ids))
 
+    def owned_by(self, owner: str) -> frozenset[VideoId]:
+        return self._runner.run(self._storage.videos.owned_by(owner))
+
     def by_key(self, key: KeyId, idempotency_key: str) -> IdempotencyRecord | None:
         return self._runner.run(self._storage.videos.by_idempotency_key(key, idempotency_key))
 
