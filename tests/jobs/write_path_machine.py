@@ -102,7 +102,7 @@ class WritePathMachine(RuleBasedStateMachine):
         follower = Follower(process, VideoRecord(video), self.clock, self.twins)
         follower.create()
         self.followers.append(follower)
-        self._work(follower, steps)
+        self.work(follower, steps)
 
     @precondition(lambda self: self.checks.ends)
     @rule(number=numbers)
@@ -119,7 +119,7 @@ class WritePathMachine(RuleBasedStateMachine):
     ) -> None:
         follower = self.working[number % len(self.working)]
         for _ in range(steps):
-            self._work(follower, 1)
+            self.work(follower, 1)
             for create in [each for each in self.twins.under_way if each.sender is follower]:
                 if answer is not None:
                     self.twins.answer(create, answer)
@@ -141,13 +141,13 @@ class WritePathMachine(RuleBasedStateMachine):
     @rule(number=numbers, size=st.integers(1, 3), fate=st.sampled_from(CommitFate))
     def commit(self, number: int, size: int, fate: CommitFate) -> None:
         group = self._group(number, size)
-        written = self._commit(group) if fate is not CommitFate.LOST else []
         if fate is CommitFate.LOST:
             self.database.lose([pending.write for pending in group])
-        for pending, result in zip(group, written, strict=False):
+        else:
+            results = self._commit(group)
+        for index, pending in enumerate(group):
             if fate is CommitFate.HEARD:
-                pending.follower.receive(result)
-        for pending in group:
+                pending.follower.receive(results[index])
             pending.write = replace(pending.write, is_repeated=True)
 
     @precondition(lambda self: self.committed)
@@ -179,7 +179,7 @@ class WritePathMachine(RuleBasedStateMachine):
     def take_over_from_itself(self, number: int) -> None:
         follower = self.steppable[number % len(self.steppable)]
         process, id_ = follower.process, follower.record.video.id
-        self._follow(process, self.database.claim_again(process.name, [id_]))
+        self.follow(process, self.database.claim_again(process.name, [id_]))
 
     # Upstreams.
 
@@ -242,7 +242,7 @@ class WritePathMachine(RuleBasedStateMachine):
             self._claim_orphans(process)
             self._claim_unfollowed(process)
         for follower in self.followers:
-            self._work(follower, 3)
+            self.work(follower, 3)
         self.followers = [follower for follower in self.followers if not follower.is_idle]
 
     def start_process(self) -> None:
@@ -276,11 +276,11 @@ class WritePathMachine(RuleBasedStateMachine):
     def jobs_at_work(self) -> list[TwinJob]:
         return [job for job in self.twins.jobs if job.truth is JobTruth.WORKING]
 
-    def _follow(self, process: Process, records: tuple[VideoRecord, ...]) -> None:
+    def follow(self, process: Process, records: tuple[VideoRecord, ...]) -> None:
         for record in records:
             self.followers.append(Follower(process, record, self.clock, self.twins))
 
-    def _work(self, follower: Follower, steps: int) -> None:
+    def work(self, follower: Follower, steps: int) -> None:
         """Let a follower take steps, and commit what it writes."""
         for _ in range(steps):
             if follower.pending:
@@ -289,12 +289,12 @@ class WritePathMachine(RuleBasedStateMachine):
 
     def _claim_orphans(self, process: Process) -> None:
         now = self.clock.now
-        self._follow(process, self.database.claim_orphans(process.name, SERVICES, now))
+        self.follow(process, self.database.claim_orphans(process.name, SERVICES, now))
 
     def _claim_unfollowed(self, process: Process) -> None:
         followed = {each.record.video.id for each in self.working if each.process is process}
         missed = self.database.owned_by(process.name) - followed
-        self._follow(process, self.database.claim_again(process.name, missed))
+        self.follow(process, self.database.claim_again(process.name, missed))
 
     def _group(self, number: int, size: int) -> list[PendingWrite]:
         """Return pending writes of several videos; one process has one write for a video."""
