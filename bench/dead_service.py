@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import aclosing, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -69,9 +69,9 @@ def main() -> None:
 async def _run(folder: Path, death: str, creates: int, clients: int) -> DeadServiceResult:
     (folder / "world.yaml").write_text(_scenario(death), encoding="utf-8")
     arguments = ["simulate", "--scenario", "world.yaml", "--port", "0"]
-    with closing(Program(arguments, folder, "world")) as world:
+    async with aclosing(Program(arguments, folder, "world")) as world:
         address = await world.wait_for_output(r"(http://\S+)/_sim/scenario\n")
-        simulation = fetch_json(f"{address}/_sim/scenario")
+        simulation = await fetch_json(f"{address}/_sim/scenario")
         port, database = free_port(), folder / "history.db"
         document = simulation["catalogue"] | {
             "probes": {"reach": "off", "credentials": "off", "generation": "off"},
@@ -80,8 +80,8 @@ async def _run(folder: Path, death: str, creates: int, clients: int) -> DeadServ
             "gateway": {"open": True},
             "routes": {"film": {"services": ["dead", "healthy"], "explicit": True}},
         }
-        (folder / "tallylight.yaml").write_text(json.dumps(document), encoding="utf-8")
-        with closing(Gateway(folder, port)) as gateway:
+        (folder / "gateway.yaml").write_text(json.dumps(document), encoding="utf-8")
+        async with aclosing(Gateway(folder, "gateway", port)) as gateway:
             await gateway.start()
             times, failed = await _load(gateway.address, creates, clients)
             gaps = _gaps(database)

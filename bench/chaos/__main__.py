@@ -1,135 +1,196 @@
-"""Checks that no video is paid twice, lost or left unfinished while the gateway is killed.
+"""Checks that no video is paid twice, lost or left unfinished, whatever stalls, stops or dies.
 
-    python -m bench.chaos [--creates 500] [--kills 20] [--share 0.045] [--deadline 40] [--json]
+    python -m bench.chaos [--troubles NAME …] [--rounds N] [--creates N] [--seed S] [--list]
+                          [--parallel 3] [--time-scale 1] [--keep FOLDER] [--json]
+                          [--kills 20] [--share 0.045] [--deadline 40]
 
-A simulator runs in its own process; its ledger is the ground truth. A gateway on one SQLite file is
-killed by SIGKILL at random times and restarted. Callers use the official SDK, which repeats a
-request without a response; every second request has an `Idempotency-Key`. Exits with status 1 if a
-promise is broken.
+A simulator runs in its own process; its ledger is the ground truth. Callers use the official SDK,
+which repeats a request without a response; every second request has an `Idempotency-Key`. Meanwhile
+a trouble strikes the gateway, its clock or its database. Prints one line for each round, then a
+table with one row for each trouble; exits with status 1 if a promise is broken.
 """
 
 import argparse
 import asyncio
 import json
 import random
-import sqlite3
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, aclosing, closing
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from bench.chaos.callers import Caller
-from bench.chaos.checks import ChaosReport, GatewayRecords, check_promises
-from bench.chaos.processes import Gateway, Program, fetch_json, free_port
-from bench.chaos.world import SPEED, configuration, models, scenario
-
-_BETWEEN_KILLS = (1.0, 6.0)
-_LEASE = 20.0
-"""Upper limit of the time until the videos of a killed process are taken over."""
+from bench.chaos.callers import CallerRecord
+from bench.chaos.checks import ChaosReport, Observations, check_promises
+from bench.chaos.processes import ImpossibleHereError, fetch_json
+from bench.chaos.records import gateway_records
+from bench.chaos.results import TroubleResult, results_table
+from bench.chaos.stage import Audience, Stage, opened_stage
+from bench.chaos.troubles import Trouble, all_troubles, kill_setup, kills
 
 
 def main() -> None:
-    """Run the bench, print the report, and exit with 1 if a promise is broken."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--creates", type=int, default=500)
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--share", type=float, default=0.045, help="of creates, for each fault")
-    parser.add_argument("--deadline", type=float, default=40.0, help="of a video, in seconds")
-    parser.add_argument("--seed", type=int, default=4)
-    parser.add_argument("--keep", type=Path, help="folder for database and logs")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tallylight-chaos-") as scratch:
-        folder = options.keep or Path(scratch)
+    """Run the bench, print the results, and exit with 1 if a promise is broken."""
+    options = _options()
+    kill = Trouble(
+        "kills",
+        f"eight faults at all services, and {options.kills} times SIGKILL",
+        kills(options.kills),
+        kill_setup(options.kills, options.share, options.deadline, 500),
+    )
+    troubles = all_troubles(kill)
+    if options.list:
+        print("\n".join(f"{trouble.name:24} {trouble.summary}" for trouble in troubles.values()))
+        return
+    unknown = [name for name in options.troubles if name not in troubles]
+    if unknown:
+        sys.exit(f"no such trouble: {', '.join(unknown)}; there are {', '.join(troubles)}")
+    chosen = [troubles[name] for name in options.troubles or troubles]
+    with tempfile.TemporaryDirectory(
+        prefix="tallylight-chaos-", ignore_cleanup_errors=True
+    ) as scratch:
+        folder = (options.keep or Path(scratch)).absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        report = asyncio.run(_chaos(options, folder))
-    print(json.dumps(report.as_json()) if options.json else report.as_text())
-    sys.exit(bool(report.broken))
+        results = asyncio.run(_run_all(chosen, options, folder))
+    if options.json:
+        print(json.dumps([result.as_json() for result in results]))
+    else:
+        print(results_table(results))
+    sys.exit(any(result.is_broken for result in results))
 
 
-async def _chaos(options: argparse.Namespace, folder: Path) -> ChaosReport:
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--troubles", nargs="+", default=[], metavar="NAME", help="default: all")
+    parser.add_argument("--rounds", type=int, default=1, help="of each trouble")
+    parser.add_argument(
+        "--creates", type=int, help="in each round (default: 500 in 'kills', 100 in others)"
+    )
+    parser.add_argument("--seed", type=int, default=4)
+    parser.add_argument("--list", action="store_true", help="name the troubles")
+    parser.add_argument("--parallel", type=int, default=3, help="rounds of one trouble at a time")
+    parser.add_argument("--time-scale", type=float, default=1.0, help="of stalls and stops")
+    parser.add_argument("--kills", type=int, default=20, help="in a round of 'kills'")
+    parser.add_argument("--share", type=float, default=0.045, help="of each fault, in 'kills'")
+    parser.add_argument("--deadline", type=float, default=40.0, help="of a video, in 'kills'")
+    parser.add_argument("--keep", type=Path, help="folder for databases and logs")
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+async def _run_all(
+    troubles: Sequence[Trouble], options: argparse.Namespace, folder: Path
+) -> list[TroubleResult]:
+    task = asyncio.current_task()
+    assert task is not None
+    for ends in (signal.SIGTERM, signal.SIGINT):  # what a round has started ends with it
+        asyncio.get_running_loop().add_signal_handler(ends, task.cancel)
+    return [await _run_rounds(trouble, options, folder) for trouble in troubles]
+
+
+async def _run_rounds(trouble: Trouble, options: argparse.Namespace, folder: Path) -> TroubleResult:
+    """Run all rounds of a trouble, a few at a time: a round mostly waits."""
+    slots = asyncio.Semaphore(options.parallel)
+
+    async def run_one(number: int) -> ChaosReport | str | ImpossibleHereError:
+        async with slots:
+            place = folder / f"{trouble.name}-{number}"
+            place.mkdir()
+            try:
+                report = await _run_round(trouble, options, place, options.seed + number)
+            except Exception as error:  # noqa: BLE001  # a round that fails is a result
+                cause = _cause(error)
+                log(f"{trouble.name} {number}: {cause!r}")
+                return cause if isinstance(cause, ImpossibleHereError) else repr(cause)
+            log(f"{trouble.name} {number}: {_one_line(report)}")
+            return report
+
+    done = await asyncio.gather(*(run_one(number) for number in range(options.rounds)))
+    return TroubleResult(
+        trouble.name,
+        [one for one in done if isinstance(one, ChaosReport)],
+        [one for one in done if isinstance(one, str)],
+        next((str(one) for one in done if isinstance(one, ImpossibleHereError)), ""),
+    )
+
+
+async def _run_round(
+    trouble: Trouble, options: argparse.Namespace, folder: Path, seed: int
+) -> ChaosReport:
     started_at = time.monotonic()
-    rng = random.Random(options.seed)  # noqa: S311  # repeatable, not a secret
-    (folder / "world.yaml").write_text(scenario(options.share), encoding="utf-8")
-    async with AsyncExitStack() as stack:
-        arguments = ["simulate", "--scenario", "world.yaml", "--port", "0", "--speed", f"{SPEED:g}"]
-        world = stack.enter_context(closing(Program(arguments, folder, "world")))
-        address = await world.wait_for_output(r"(http://\S+)/_sim/scenario\n")
-        simulation = fetch_json(f"{address}/_sim/scenario")
-        port = free_port()
-        database = folder / "history.db"
-        document = configuration(
-            simulation["catalogue"], f"127.0.0.1:{port}", f"sqlite:///{database}", options.deadline
-        )
-        (folder / "tallylight.yaml").write_text(json.dumps(document), encoding="utf-8")
-        gateway = stack.enter_context(closing(Gateway(folder, port)))
-        await gateway.start()
-        caller = Caller(gateway.address, options.deadline + _LEASE)
-        await stack.enter_async_context(aclosing(caller))
-        names = models()
-        send_times = sorted(rng.uniform(0, _spread(options.kills)) for _ in range(options.creates))
-        async with asyncio.TaskGroup() as tasks:
-            watchdog = tasks.create_task(gateway.watch())
-            requests = [
-                tasks.create_task(caller.generate(f"boat {number}", next(names), send_at))
-                for number, send_at in enumerate(send_times)
-            ]
-            kills = await _kill(gateway, options.kills, rng)
-            records = [await request for request in requests]
-            watchdog.cancel()
-        # Every video must end, even if its caller has stopped waiting.
-        await _until(lambda: not _unfinished(database), options.deadline + 2 * _LEASE)
+    rng = random.Random(seed)  # noqa: S311  # repeatable, not a secret
+    setup = trouble.setup
+    if options.creates is not None:
+        setup = replace(setup, creates=options.creates)
+    async with (
+        opened_stage(setup, folder, rng, options.time_scale) as stage,
+        asyncio.TaskGroup() as tasks,
+    ):
+        watching = [tasks.create_task(gateway.watch()) for gateway in stage.gateways]
+        audience = Audience(stage, tasks)
+        async with aclosing(audience.caller):
+            await trouble.strike(stage)
+            records = await audience.records()
+            # Every video must end, even if its caller has stopped waiting.
+            await stage.all_ended()
+            for watch in watching:
+                watch.cancel()
+            seen = await _observations(stage, audience, records)
+    taken_over = sum(gateway.log.count('"video.taken_over"') for gateway in stage.gateways)
+    stage.notes.append(f"{taken_over} taken over")
+    kept = json.dumps(asdict(seen), default=str, indent=1)
+    await asyncio.to_thread((folder / "observations.json").write_text, kept)
+    report = check_promises(seen)
+    seconds = round(time.monotonic() - started_at, 1)
+    return replace(report, seconds=seconds, notes=stage.notes)
+
+
+async def _observations(
+    stage: Stage, audience: Audience, records: Sequence[CallerRecord]
+) -> Observations:
+    """Return what the round has left, after a restart of all gateways."""
+    for gateway in stage.gateways:
         await gateway.stop()
+    for gateway in stage.gateways:
         await gateway.start()
-        later = await caller.retrieve_again([record for record in records if record.id])
-        ledger = fetch_json(f"{address}/_sim/ledger")
+    later = await audience.caller.retrieve_again([one for one in records if one.id])
+    ledger = await fetch_json(f"{stage.simulator}/_sim/ledger")
+    deaf = [stretch for gateway in stage.gateways for stretch in gateway.deaf]
+    for gateway in stage.gateways:
         await gateway.stop()
-        rows = _gateway_records(database)
-    seconds = time.monotonic() - started_at
-    return check_promises(records, later, ledger, rows, kills=kills, seconds=seconds)
+    return Observations(
+        records,
+        later,
+        ledger["entries"],
+        await asyncio.to_thread(gateway_records, stage.database_url),
+        deaf,
+        is_alone=len(stage.gateways) == 1,
+        memory_gap=stage.memory_gap,
+    )
 
 
-def _spread(kills: int) -> float:
-    """Return the seconds over which creates are spread: as long as the gateway is being killed."""
-    return max(5.0, kills * (sum(_BETWEEN_KILLS) / 2 + 1))
+def _cause(error: BaseException) -> BaseException:
+    """Return the first error of nested groups."""
+    return _cause(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
-async def _kill(gateway: Gateway, times: int, rng: random.Random) -> int:
-    for _ in range(times):
-        await asyncio.sleep(rng.uniform(*_BETWEEN_KILLS))  # noqa: TID251  # real time is the test
-        gateway.kill()
-        await gateway.start()
-    return times
+def _one_line(report: ChaosReport) -> str:
+    failed = {**report.failed, **report.refused}
+    return (
+        f"{report.seconds} s, {report.delivered} of {report.creates} delivered, failed {failed}, "
+        f"billed ${report.billed}, written ${report.written}, {'; '.join(report.notes)}; "
+        f"broken: {dict(report.broken) or 'nothing'}"
+    )
 
 
-async def _until(condition: Callable[[], bool], within: float) -> None:
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline and not condition():  # noqa: ASYNC110  # another process writes the rows
-        await asyncio.sleep(0.5)  # noqa: TID251  # as above
-
-
-def _unfinished(database: Path) -> int:
-    with closing(sqlite3.connect(database)) as connection:
-        query = "SELECT count(*) FROM videos WHERE ended_at_us IS NULL"
-        return int(connection.execute(query).fetchone()[0])
-
-
-def _gateway_records(database: Path) -> GatewayRecords:
-    """Return the rows of the gateway's tables."""
-
-    def rows(query: str) -> list[Mapping[str, object]]:
-        return [dict(row) for row in connection.execute(query)]
-
-    with closing(sqlite3.connect(database)) as connection:
-        connection.row_factory = sqlite3.Row
-        return GatewayRecords(
-            videos=rows("SELECT * FROM videos"),
-            attempts=rows("SELECT * FROM attempts ORDER BY video, number"),
-            entries=rows("SELECT * FROM ledger WHERE purpose = 'traffic'"),
-            webhooks=rows("SELECT * FROM outbox"),
-        )
+def log(line: str) -> None:
+    """Print a line of progress."""
+    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,117 +1,157 @@
 """Checks of the gateway's promises against the simulator's ledger. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 
 from bench.chaos.callers import CallerRecord
+from bench.chaos.records import GatewayRecords, Row
+from bench.chaos.world import LISTING
 
 _ORDER = ("queued", "in_progress", "completed", "failed")
-
-Row = Mapping[str, object]
+_UNRESOLVED = frozenset({"outcome_unknown", "deadline_exceeded"})
+_CENT = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class GatewayRecords:
-    """The rows of the gateway's tables."""
+class Observations:
+    """All that one round has left.
 
-    videos: Sequence[Row]
-    attempts: Sequence[Row]
-    entries: Sequence[Row]
-    webhooks: Sequence[Row]
+    Args:
+        records: What each caller saw.
+        later: What was retrieved after the round, by video id.
+        ledger: Entries of the simulator's ledger.
+        rows: The gateway's tables.
+        deaf: Stretches of Unix time whose answers no gateway may have heard and stored.
+        is_alone: One gateway served all callers.
+        memory_gap: First and last Unix time of what the database has lost, if it has.
+    """
+
+    records: Sequence[CallerRecord]
+    later: Mapping[str, CallerRecord]
+    ledger: Sequence[Row]
+    rows: GatewayRecords
+    deaf: Sequence[tuple[float, float]] = ()
+    is_alone: bool = True
+    memory_gap: tuple[float, float] | None = None
+
+    def is_remembered(self, entry: Row) -> bool:
+        """Tell whether the database knew of a job when the round ended."""
+        if self.memory_gap is None:
+            return True
+        first, last = self.memory_gap
+        return not first - 1 <= _number(entry["at"]) <= last
 
 
 @dataclass(frozen=True, slots=True)
 class ChaosReport:
-    """The result of the bench.
+    """The result of one round.
 
     Args:
         creates: Number of creates.
-        kills: Number of kills of the gateway.
-        seconds: Duration of the run.
         delivered: Number of delivered videos.
         failed: Number of failed videos by error code.
         refused: Number of refused creates by status and error code.
+        unknown_made: Number of videos whose outcome is unknown, though one was made and charged.
+        forgotten: Number of videos that the database has lost.
         attempts: Number of attempts by state.
         jobs: Number of jobs that the simulator accepted.
         billed: USD in the simulator's ledger.
         written: USD in the gateway's ledger.
-        broken: The videos of each broken promise.
+        difference: USD by which the two differ, over all videos without an open doubt.
+        paid_twice: Videos of which two were made and charged.
+        endless: Videos without an end.
+        lost: Videos that were made, charged and findable, but not delivered.
+        broken: The videos of each broken promise, these three included.
+        seconds: Duration of the round.
+        notes: What happened.
     """
 
     creates: int
-    kills: int
-    seconds: float
     delivered: int
     failed: Mapping[str, int]
     refused: Mapping[str, int]
+    unknown_made: int
+    forgotten: int
     attempts: Mapping[str, int]
     jobs: int
     billed: float
     written: float
+    difference: float
+    paid_twice: Sequence[str]
+    endless: Sequence[str]
+    lost: Sequence[str]
     broken: Mapping[str, Sequence[str]]
+    seconds: float = 0.0
+    notes: Sequence[str] = field(default=())
 
     def as_json(self) -> dict[str, object]:
         """Return the report as JSON."""
         return asdict(self)
 
-    def as_text(self) -> str:
-        """Return the report as text."""
-        return "\n".join(f"{name:10} {value}" for name, value in asdict(self).items())
 
-
-def check_promises(  # noqa: PLR0913  # all records of the run
-    records: Sequence[CallerRecord],
-    later: Mapping[str, CallerRecord],
-    ledger: Mapping[str, Sequence[Row]],
-    rows: GatewayRecords,
-    *,
-    kills: int,
-    seconds: float,
-) -> ChaosReport:
-    """Compare what callers saw and what the gateway stored with the simulator's ledger.
-
-    Args:
-        records: What each caller saw.
-        later: What was retrieved after the run, by video id.
-        ledger: The simulator's ledger.
-        rows: The gateway's tables.
-        kills: Number of kills.
-        seconds: Duration of the run.
-    """
-    billed = sum(_number(entry["billed_usd"]) for entry in ledger["entries"])
-    written = sum(_number(entry["amount_micro_usd"]) for entry in rows.entries) / 1_000_000
+def check_promises(seen: Observations) -> ChaosReport:
+    """Compare what callers saw and what the gateway stored with the simulator's ledger."""
+    billed = sum(_number(entry["billed_usd"]) for entry in seen.ledger)
+    written = sum(_number(entry["amount_micro_usd"]) for entry in seen.rows.entries) / 1_000_000
+    records = [one for one in seen.records if not _is_forgotten(one, seen)]
+    ends = [seen.later.get(one.id, one) for one in records]
+    differences = _differences(ends, seen)
+    paid_twice = _paid_twice(seen.ledger) if seen.memory_gap is None else _sent_again(seen)
+    endless = [one.prompt for one in ends if not _has_end(one)]
+    lost = _lost(ends, seen)
     broken = {
-        "paid twice": _paid_twice(ledger["entries"]),
-        "delivered and not paid": _unpaid(records, ledger["entries"]),
-        "paid and refused": _refused_and_paid(records, ledger["entries"]),
-        "without an end": [record.prompt for record in records if not _has_end(record)],
-        "lost": [record.prompt for record in records if record.lost],
-        "progress backwards": [record.prompt for record in records if _ran_backwards(record)],
-        "end changed later": _changed(records, later),
+        "paid twice": paid_twice,
+        "without an end": endless,
+        "made, billed, findable and not delivered": lost,
+        "ledger differs": [f"{prompt}: {off:+.2f}" for prompt, off in differences.items()],
+        "delivered and not paid": _unpaid(ends, seen.ledger),
+        "paid and refused": _refused_and_paid(records, seen.ledger),
+        **_stored_promises(records, seen),
+    }
+    return ChaosReport(
+        creates=len(seen.records),
+        delivered=sum(one.status == "completed" for one in ends),
+        failed=dict(Counter(one.error for one in ends if one.status == "failed")),
+        refused=dict(Counter(one.refusal for one in records if one.refusal)),
+        unknown_made=len(_made(seen.ledger) & {one.prompt for one in ends if _is_unknown(one)}),
+        forgotten=len(seen.records) - len(records),
+        attempts=dict(Counter(str(row["state"]) for row in seen.rows.attempts)),
+        jobs=len(seen.ledger),
+        billed=round(billed, 2),
+        written=round(written, 2),
+        difference=round(sum(abs(off) for off in differences.values()), 2),
+        paid_twice=paid_twice,
+        endless=endless,
+        lost=lost,
+        broken={name: videos for name, videos in broken.items() if videos},
+    )
+
+
+def _stored_promises(
+    records: Sequence[CallerRecord], seen: Observations
+) -> Mapping[str, Sequence[str]]:
+    """Return the broken promises about answers and rows; a database that forgets keeps none."""
+    rows = seen.rows
+    if seen.memory_gap is not None:
+        return {}
+    return {
+        "unknown to the gateway": [one.prompt for one in records if one.lost],
+        "progress backwards": [one.prompt for one in records if _ran_backwards(one, seen)],
+        "end changed later": _changed(records, seen.later),
         "id used twice": _shared(records),
         "rows without an end": [str(row["id"]) for row in rows.videos if not row["ended_at_us"]],
         "open attempts": [str(row["id"]) for row in rows.attempts if not row["ended_at_us"]],
         "open money": [str(row["id"]) for row in rows.entries if row["state"] == "reserved"],
         "attempt numbers not consecutive": _gaps(rows.attempts),
         "not announced once": _notification_errors(rows),
-        "ledger too low": [f"{written} < {billed}"] if written < billed - 1e-6 else [],
     }
-    accepted = [record for record in records if record.id]
-    return ChaosReport(
-        creates=len(records),
-        kills=kills,
-        seconds=round(seconds, 1),
-        delivered=sum(record.status == "completed" for record in accepted),
-        failed=dict(Counter(record.error for record in accepted if record.status == "failed")),
-        refused=dict(Counter(record.refusal for record in records if record.refusal)),
-        attempts=dict(Counter(str(row["state"]) for row in rows.attempts)),
-        jobs=len(ledger["entries"]),
-        billed=round(billed, 2),
-        written=round(written, 2),
-        broken={name: videos for name, videos in broken.items() if videos},
-    )
+
+
+def _is_forgotten(record: CallerRecord, seen: Observations) -> bool:
+    later = seen.later.get(record.id)
+    return seen.memory_gap is not None and later is not None and later.lost > 0
 
 
 def _deliveries(entries: Sequence[Row]) -> Counter[str]:
@@ -123,8 +163,69 @@ def _deliveries(entries: Sequence[Row]) -> Counter[str]:
     )
 
 
+def _made(entries: Sequence[Row]) -> set[str]:
+    return set(_deliveries(entries))
+
+
 def _paid_twice(entries: Sequence[Row]) -> list[str]:
     return [prompt for prompt, times in _deliveries(entries).items() if times > 1]
+
+
+def _sent_again(seen: Observations) -> list[str]:
+    """Return the prompts of videos that the restored database knew, and that were paid again.
+
+    A create that is repeated after the database has lost it is a new video.
+    """
+    _, restored_at = seen.memory_gap or (0.0, 0.0)
+    known = {
+        str(row["prompt"])
+        for row in seen.rows.videos
+        if _number(row["created_at_us"]) / 1_000_000 < restored_at
+    }
+    again = _deliveries([one for one in seen.ledger if _number(one["at"]) > restored_at])
+    return [prompt for prompt in _paid_twice(seen.ledger) if again[prompt] and prompt in known]
+
+
+def _lost(ends: Sequence[CallerRecord], seen: Observations) -> list[str]:
+    """Return the prompts of videos that were made, charged and findable, but not delivered."""
+    delivered = {one.prompt for one in ends if one.status == "completed"}
+    known = {one.prompt for one in ends}
+    findable = [
+        entry
+        for entry in seen.ledger
+        if seen.is_remembered(entry)
+        and (entry["upstream"] in LISTING or _was_heard(entry, seen.deaf))
+    ]
+    return [prompt for prompt in _deliveries(findable) if prompt in known - delivered]
+
+
+def _was_heard(entry: Row, deaf: Collection[tuple[float, float]]) -> bool:
+    """Tell whether the answer to a create reached a gateway that lived on to store it."""
+    at = _number(entry["at"])  # in whole seconds
+    return bool(entry["answered"]) and not any(first - 1 <= at <= last for first, last in deaf)
+
+
+def _differences(ends: Sequence[CallerRecord], seen: Observations) -> dict[str, float]:
+    """Return by how much the ledgers differ, by prompt, for videos without an open doubt."""
+    prompts = {str(row["id"]): str(row["prompt"]) for row in seen.rows.videos}
+    amounts = {str(row["id"]): _number(row["amount_micro_usd"]) for row in seen.rows.entries}
+    sums: dict[str, float] = defaultdict(float)
+    for row in seen.rows.attempts:
+        prompt = prompts.get(str(row["video"]), "")
+        sums[prompt] += amounts.get(str(row["entry"]), 0.0) / 1_000_000
+    open_jobs = {
+        str(entry["prompt"])
+        for entry in seen.ledger
+        if entry["state"] == "accepted" or not seen.is_remembered(entry)
+    }
+    for entry in seen.ledger:
+        sums[str(entry["prompt"])] -= _number(entry["billed_usd"])
+    clear = {one.prompt for one in ends if _has_end(one) and not _is_unknown(one)} - open_jobs
+    return {prompt: off for prompt, off in sums.items() if prompt in clear and abs(off) >= _CENT}
+
+
+def _is_unknown(record: CallerRecord) -> bool:
+    return record.status == "failed" and record.error in _UNRESOLVED
 
 
 def _unpaid(records: Sequence[CallerRecord], entries: Sequence[Row]) -> list[str]:
@@ -144,11 +245,14 @@ def _has_end(record: CallerRecord) -> bool:
     return bool(record.refusal) or record.status == "completed" or is_clear
 
 
-def _ran_backwards(record: CallerRecord) -> bool:
+def _ran_backwards(record: CallerRecord, seen: Observations) -> bool:
+    """Tell whether a caller saw a video go back; another replica may lag until it has ended."""
     ranks = [(_ORDER.index(status), progress) for status, progress in record.seen]
+    first_end = _ORDER.index("completed")
     return any(
         later[0] < earlier[0] or (later[1] < earlier[1] and later[0] != _ORDER.index("failed"))
         for earlier, later in pairwise(ranks)
+        if seen.is_alone or earlier[0] >= first_end
     )
 
 

@@ -1,8 +1,11 @@
 """The scenario of the chaos bench: eight kinds of fault at four services, and a dead service."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from itertools import cycle
+
+FAILS = "accepted then failed"
 
 FAULTS: Mapping[str, Mapping[str, object]] = {
     "429": {"kind": "refuse", "sign": "rate_limited"},
@@ -16,13 +19,16 @@ FAULTS: Mapping[str, Mapping[str, object]] = {
     "503": {"kind": "refuse", "sign": "overloaded"},
     "reset after send": {"kind": "reset", "accepts": True},
     "hang after acceptance": {"kind": "hang", "accepts": True},
-    "accepted then failed": {"kind": "fail", "after": 5},
+    FAILS: {"kind": "fail", "after": 5},
     "accepted then stalled": {"kind": "stall"},
 }
 """Faults by name; in addition one service refuses connections."""
 
+BRIEF_FAULTS = ("429", "500", "500 after acceptance", "503", "reset after send", FAILS)
+"""The faults that delay no video for minutes."""
+
 SPEED = 10.0
-"""Scenario seconds per real second: jobs take half a second."""
+"""Scenario seconds per real second."""
 
 _BILLINGS = {
     "refunding": ("openai", "refunds_failures"),
@@ -32,9 +38,19 @@ _BILLINGS = {
 }
 
 
-def scenario(share: float) -> str:
-    """Return a scenario in which each fault affects a share of the creates of each service."""
-    faults = [{"fault": {**fault, "share": share}} for fault in FAULTS.values()]
+LISTING = frozenset({"refunding", "keeping", "hosted"})
+"""The upstreams whose lists show every job."""
+
+
+def scenario(shares: Mapping[str, float], job_seconds: float) -> str:
+    """Return a scenario in which each fault affects its share of the creates of each service.
+
+    Args:
+        shares: Shares by name of the fault.
+        job_seconds: Median duration of a job in real seconds.
+    """
+    faults = [{"fault": {**FAULTS[name], "share": share}} for name, share in shares.items()]
+    latency = [job_seconds * 0.8 * SPEED, job_seconds * 1.2 * SPEED]
     upstreams: dict[str, object] = {
         name: {
             "provider": name,
@@ -60,7 +76,7 @@ def scenario(share: float) -> str:
             "access": "official",
             "price": {"unit": "per_call", "rates": {"*": "0.10"}},
             "billing": billings.get(name, "refunds_failures"),
-            "latency": [4, 6],
+            "latency": latency,
             "lengths": [4, 8],
             "sizes": ["720x1280", "1280x720"],
             "faults": faults if name in billings else [],
@@ -78,22 +94,42 @@ def scenario(share: float) -> str:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Time limits of the gateway's configuration, in seconds.
+
+    Args:
+        deadline: Of a video.
+        job: Of a job, before it counts as stalled.
+    """
+
+    deadline: float
+    job: float
+
+
 def configuration(
-    catalogue: Mapping[str, object], listen: str, database: str, deadline: float
+    catalogue: Mapping[str, object],
+    listen: str,
+    database: str,
+    limits: Limits,
+    without: Collection[str] = (),
 ) -> dict[str, object]:
-    """Return the configuration of the gateway.
+    """Return the configuration of a gateway.
 
     Args:
         catalogue: The catalogue from the simulator.
         listen: Address to listen on.
         database: URL of the database.
-        deadline: Deadline of a video in seconds.
+        limits: Its time limits.
+        without: Services that this gateway does not have.
     """
     document = json.loads(json.dumps(catalogue))
     for upstream in document["upstreams"].values():
-        upstream |= {"timeout": "5s", "job_timeout": "6s"}
+        upstream |= {"timeout": "5s", "job_timeout": f"{limits.job:g}s"}
     services = list(document["services"])
     orders = [services[first:] + services[:first] for first in range(len(services))]
+    for name in without:
+        del document["services"][name]
     return {
         **document,
         # Without probes no service is judged to be down: only the gateway is tested.
@@ -110,9 +146,9 @@ def configuration(
         },
         "routes": {
             f"film-{number}": {
-                "services": order,
+                "services": [name for name in order if name not in without],
                 "explicit": True,
-                "deadline": f"{deadline:g}s",
+                "deadline": f"{limits.deadline:g}s",
                 "attempts": 4,
             }
             for number, order in enumerate(orders)

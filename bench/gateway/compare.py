@@ -2,10 +2,12 @@
 
     python bench/gateway/compare.py [--targets direct,bare,tallylight,litellm] [--seconds 5]
                                     [--clients 1,16] [--content-mb 50] [--postgres URL]
+                                    [--month]
 
 The target runs on one core, upstream and load on another. `uv` installs LiteLLM into its own
 virtual environment (some 400 MB, once). Compare only within one run, because machines are noisy.
-Tallylight stores every create durably in SQLite before it sends it.
+Tallylight stores every create durably in SQLite before it sends it. `--month` measures instead what
+a monthly limit costs: creates of a key with and without `--per-month`, beside 30 days of rows.
 """
 
 import argparse
@@ -25,6 +27,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 LITELLM = "litellm[proxy]==1.106.2"
 KEY = "sk-bench"
+TALLYLIGHT = str(Path(sys.executable).with_name("tallylight"))
 
 
 def free_port() -> int:
@@ -123,6 +126,58 @@ def tallylight_config(folder: Path, upstream: str, port: int, database: str) -> 
     return path
 
 
+def create_keys(config: Path) -> Mapping[str, tuple[str, str]]:
+    """Create a key with a monthly limit and one without; return their ids and secrets."""
+    found = {}
+    for name, limits in (("without", ()), ("with", ("--per-month", "1000000"))):
+        command = [TALLYLIGHT, "keys", "create", name, *limits, "--json", "--config", str(config)]
+        done = subprocess.run(command, check=True, capture_output=True)
+        created = json.loads(done.stdout)
+        found[name] = (str(created["id"]), str(created["key"]))
+    return found
+
+
+def measure_month(args: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """Measure creates of a key with and without a monthly limit, beside 30 days of its rows."""
+    upstream_port, port = free_port(), free_port()
+    url = f"http://127.0.0.1:{port}"
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tl-bench-")))
+        stub = [sys.executable, str(HERE / "upstream.py"), str(upstream_port)]
+        stack.enter_context(process(stub, 1))
+        config = tallylight_config(folder, f"http://127.0.0.1:{upstream_port}", port, args.postgres)
+        document = json.loads(config.read_text())
+        document["services"]["sora-2"]["price"] = {"per_call": 0.01}
+        config.write_text(json.dumps(document))
+        keys = create_keys(config)
+        database = document["database"]["url"]
+        fill = [sys.executable, str(HERE / "month_of_rows.py"), database, keys["with"][0]]
+        subprocess.run(fill, check=True)
+        stack.enter_context(process([TALLYLIGHT, "serve", "--config", str(config)], 0))
+        until_ready(url, keys["with"][1])
+        for clients in args.clients:
+            found = {
+                name: load(url, "create", args, clients, key=secret, prompt=f"{name} {clients}")
+                for name, (_, secret) in keys.items()
+            }
+            medians = [found[name]["p50_ms"] for name in ("with", "without")]
+            yield {
+                "target": "tallylight",
+                "operation": "create with a monthly limit, 30 days of rows",
+                "clients": clients,
+                "without": found["without"],
+                "with": found["with"],
+                "ratio": _ratio(*medians),
+            }
+
+
+def _ratio(value: object, reference: object) -> float | None:
+    """Return a ratio, None if one of the two was not measured: no response came in time."""
+    if isinstance(value, float) and isinstance(reference, float):
+        return round(value / reference, 2)
+    return None
+
+
 def litellm_home() -> Path:
     """Install LiteLLM if necessary, and return its environment."""
     home = Path(tempfile.gettempdir()) / "tallylight-bench-litellm"
@@ -154,9 +209,9 @@ def load(
     url: str, operation: str, args: argparse.Namespace, clients: int, **more: str
 ) -> dict[str, object]:
     """Run the load against a target, and return the measurements."""
-    command = [sys.executable, str(HERE / "load.py"), url, operation, "--key", KEY]
+    command = [sys.executable, str(HERE / "load.py"), url, operation]
     command += ["--clients", str(clients), "--seconds", str(args.seconds)]
-    for name, value in more.items():
+    for name, value in {"key": KEY, **more}.items():
         command += [f"--{name}", value]
     cores = sorted(os.sched_getaffinity(0))
     done = subprocess.run(
@@ -199,8 +254,7 @@ def measure(name: str, args: argparse.Namespace) -> Iterator[dict[str, object]]:
                 env = {"UPSTREAM": upstream}
             case "tallylight":
                 config = tallylight_config(folder, upstream, port, args.postgres)
-                script = Path(sys.executable).with_name("tallylight")
-                command = [str(script), "serve", "--config", str(config)]
+                command = [TALLYLIGHT, "serve", "--config", str(config)]
             case _:
                 command = litellm_command(folder, upstream, port)
                 env = {"LITELLM_LOG": "ERROR", "LITELLM_MASTER_KEY": KEY}
@@ -233,8 +287,13 @@ def main() -> None:
     parser.add_argument("--clients", default="1,16")
     parser.add_argument("--content-mb", type=int, default=50)
     parser.add_argument("--postgres", default="")
+    parser.add_argument("--month", action="store_true")
     args = parser.parse_args()
     args.clients = tuple(map(int, args.clients.split(",")))
+    if args.month:
+        for line in measure_month(args):
+            print(json.dumps(line), flush=True)
+        return
     for name in args.targets.split(","):
         for line in measure(name, args):
             print(json.dumps(line), flush=True)

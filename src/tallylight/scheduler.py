@@ -12,7 +12,7 @@ log = structlog.get_logger()
 
 
 async def every(
-    interval: timedelta, action: Callable[[], Awaitable[None]], clock: Clock, *, name: str
+    interval: timedelta, action: Callable[[], Awaitable[object]], clock: Clock, *, name: str
 ) -> Never:
     """Run an action now and after each interval, until cancelled.
 

@@ -424,3 +424,7 @@ def test_without_a_path_the_file_in_the_working_directory_is_taken(
     found = load_configuration(None, {"KEY": "x"})
 
     assert list(found.catalogue.services) == ["h3"]
+
+
+def test_the_number_of_connections_is_a_setting(load: Load) -> None:
+    assert load(f"{SMALL}database: {{pool: 40}}\n", KEY="x").database_pool == 40

@@ -62,7 +62,7 @@ def test_a_refused_file_tells_which_files_may_mend_it(load: Load, path: Path) ->
 def test_what_only_a_restart_can_change_is_refused(load: Load, path: Path) -> None:
     before = load(TEXT, KEY="x")
     path.write_text(
-        f"{TEXT}database: {{url: 'sqlite:///other.db'}}\nstatus: {{listen: ':9'}}\n",
+        f"{TEXT}database: {{url: 'sqlite:///other.db', pool: 9}}\nstatus: {{listen: ':9'}}\n",
         encoding="utf-8",
     )
 
@@ -71,6 +71,7 @@ def test_what_only_a_restart_can_change_is_refused(load: Load, path: Path) -> No
 
     assert str(raised.value).splitlines() == [
         "tallylight.yaml: database.url: was changed; restart the server to apply it",
+        "tallylight.yaml: database.pool: was changed; restart the server to apply it",
         "tallylight.yaml: status.listen: was changed; restart the server to apply it",
     ]
 

@@ -81,6 +81,26 @@ def test_after_a_reload_the_files_of_the_new_configuration_are_watched(
     eventually(lambda: len(server.program.events("configuration.reloaded")) == 2)
 
 
+def test_a_refused_key_that_a_reload_replaces_is_checked_at_once(
+    document: "Document", serve: "Serve", write: Write, eventually: "Eventually"
+) -> None:
+    first = of_services(document, "film")
+    first["probes"] = {"reach": "1s", "credentials": "1h"}
+    first["upstreams"]["maker"]["key"] = "sim-maker-key-of-yesterday"
+    server = serve(first)
+    eventually(lambda: server.get("/api/services/film").json()["blocked"] == "auth")
+
+    second = deepcopy(first)
+    second["upstreams"]["maker"]["key"] = "sim-maker-key"
+    write(second)
+
+    eventually(lambda: server.get("/api/services/film").json()["blocked"] is None)
+    eventually(lambda: len(server.evidence("film", "credentials")) == 2)
+    newest, oldest = server.evidence("film", "credentials")
+    assert newest["failure"] is None
+    assert oldest["failure"]["kind"] == "auth"
+
+
 def test_a_secret_file_that_was_missing_is_taken_as_soon_as_it_is_there(
     document: "Document",
     launch: "Launcher",

@@ -4,14 +4,16 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from tallylight.app.current_configuration import CurrentConfiguration
 from tallylight.app.gateway_wiring import GatewayResources, GatewayWiring, wire_gateway
+from tallylight.app.job_wiring import JobWiring, wire_jobs
 from tallylight.board import Board
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration, configuration_of
@@ -22,7 +24,9 @@ from tallylight.gateway.assets.options import open_store
 from tallylight.gateway.assets.store import AssetStore
 from tallylight.gateway.keys import ANONYMOUS
 from tallylight.gateway.requests import CreateRequest
-from tallylight.model.attempt import Attempt, AttemptState
+from tallylight.jobs.submit import CreateTiming
+from tallylight.model.attempt import Attempt
+from tallylight.model.attempt_state import AttemptState
 from tallylight.model.ids import VideoId
 from tallylight.model.video import Video
 from tallylight.simulator.catalogue import client_catalogue
@@ -31,10 +35,23 @@ from tallylight.simulator.scenario import Scenario, ScenarioKey, parse_scenario
 from tallylight.simulator.server import serve_simulation
 from tallylight.simulator.world import Simulation
 from tallylight.storage.database import Storage, open_storage
-from tallylight.storage.transaction import WriteBatch
+from tallylight.storage.engine import LockId
+from tallylight.storage.processes import FileLiveness, Liveness, open_liveness
+from tallylight.storage.transaction import Write, Written
 from tallylight.upstreams.transport import Transport
 
+
+async def _never(_: Write) -> Written:
+    await asyncio.Event().wait()
+    raise AssertionError("nothing sets the event")
+
+
+async def _nothing() -> None:
+    pass
+
+
 SPEED = 20.0  # gateway and simulation seconds per real second
+_TIMING = CreateTiming(send_within=timedelta(minutes=1))  # 3 s of the machine
 AFTER_ALL_JOBS = 100_000.0  # seconds after which every simulated job has ended
 
 SCENARIO = """
@@ -68,10 +85,12 @@ class RunningGateway:
     clock: Clock
     storage: Storage
     board: Board
+    jobs: JobWiring
     wiring: GatewayWiring
     configuration: Configuration
     running: asyncio.Task[None]
     store: AssetStore
+    others: list[Liveness] = field(default_factory=list)
 
     @property
     def assets(self) -> Path:
@@ -80,14 +99,19 @@ class RunningGateway:
         return self.store._root
 
     async def kill(self) -> None:
-        """Stop like a kill -9: nothing more is recorded, no lease is released."""
-        leases = self.wiring.gateway._leases
-        self.running.cancel()
-        following = tuple(leases._tasks.values())
-        for task in following:
+        """Stop like a kill -9: nothing more is recorded, and only the lock of the file ends."""
+        followers = self.jobs.followers
+        liveness = followers._liveness
+        assert isinstance(liveness, FileLiveness)
+        self.storage.group_commit.write = _never  # type: ignore[method-assign, assignment]
+        following = tuple(followers._tasks.values())
+        for tracked in followers._tracked.values():
+            tracked.is_sending = False
+        for task in (self.running, *following):
             task.cancel()
-        leases.owner = "dead"
+        liveness.close = _nothing  # type: ignore[method-assign]
         await asyncio.gather(self.running, *following, return_exceptions=True)
+        liveness._release()
 
     async def kill_during_create(self, name: str) -> None:
         """Kill the gateway during a create that the service accepts but does not answer."""
@@ -101,22 +125,41 @@ class RunningGateway:
 
     async def kill_after_writes(self, writes: int) -> None:
         """Kill the gateway after this many durable writes, before the next one."""
-        journal, write = self.storage.group_commit, self.storage.group_commit.write
+        group_commit, write = self.storage.group_commit, self.storage.group_commit.write
         write_count, is_done = 0, asyncio.Event()
 
-        async def counted(batch: WriteBatch) -> bool:
+        async def counted(wanted: Write) -> Written:
             nonlocal write_count
             if is_done.is_set():
                 await asyncio.Event().wait()
-            is_ours = await write(batch)
-            write_count += 1
+            written = await write(wanted)
+            write_count += wanted.is_durable
             if write_count == writes:
                 is_done.set()
-            return is_ours
+            return written
 
-        journal.write = counted  # type: ignore[method-assign]  # the real one, counted
+        group_commit.write = counted  # type: ignore[method-assign, assignment]  # the real one, counted
         await is_done.wait()
         await self.kill()
+
+    async def other_process(self) -> str:
+        """Return the name of another process that lives as long as this gateway."""
+        liveness = open_liveness(
+            self.storage.connections, self.storage.clock, lambda: True, _nothing
+        )
+        await liveness.register(())
+        self.others.append(liveness)
+        return liveness.name
+
+    async def take_over(self) -> str:
+        """Take all videos over, as another process does that believes this one to be dead."""
+        owner = await self.other_process()
+        change = text(
+            "UPDATE videos SET owner = :owner, epoch = epoch + 1, revision = revision + 1"
+        )
+        async with self.storage.connections.durable_transaction(LockId.VIDEO) as connection:
+            await connection.execute(change, {"owner": owner})
+        return owner
 
     async def replace_key(self, upstream: str, key: str) -> None:
         """Replace the key of an upstream, and reload a configuration with the new key."""
@@ -160,7 +203,7 @@ class RunningGateway:
     async def until_released(self, video: Video) -> None:
         """Return once the gateway no longer follows a video, which is after its end."""
         async with asyncio.timeout(60):
-            while self.wiring.gateway._leases.tracked(video.id) is not None:
+            while self.jobs.followers.tracked(video.id) is not None:
                 await self.clock.sleep(timedelta(seconds=1))
 
     async def attempts(self, video: Video) -> Sequence[Attempt]:
@@ -227,10 +270,14 @@ async def start(
                 configuration.catalogue.services.values(), configuration.verdicts
             )
             store = open_store(configuration.assets, f"sqlite:///{tmp_path / 'history.db'}")
+            liveness = open_liveness(storage.connections, storage.clock, lambda: True, _nothing)
+            jobs = wire_jobs(board, storage, transport, liveness, clock, _TIMING)
             wiring = wire_gateway(
                 CurrentConfiguration(configuration),
                 GatewayResources(board, storage, transport, store, clock),
+                jobs,
             )
+            await jobs.followers.beat()
             running = asyncio.create_task(wiring.run())
 
             async def stop() -> None:
@@ -239,7 +286,7 @@ async def start(
 
             stack.push_async_callback(stop)
             return RunningGateway(
-                simulations[0], clock, storage, board, wiring, configuration, running, store
+                simulations[0], clock, storage, board, jobs, wiring, configuration, running, store
             )
 
         yield start

@@ -1,19 +1,18 @@
-"""When a process dies or loses its lease, nothing is paid twice and no response is lost."""
+"""When a process dies or loses a video, nothing is paid twice and no response is lost."""
 
 import asyncio
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
 from tallylight.gateway.keys import ANONYMOUS
-from tallylight.model.attempt import AttemptState
+from tallylight.model.attempt import AttemptChange
+from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.ledger import EntryState
 from tallylight.model.video import Video, VideoStatus
-from tallylight.storage.attempts import VideoAttempts
 from tallylight.storage.engine import LockId
-from tallylight.storage.transaction import WriteBatch
+from tallylight.storage.transaction import Write, Written
 
 from .conftest import RunningGateway, Start
 
@@ -43,12 +42,12 @@ async def test_a_kill_after_any_write_pays_no_doubt_twice(start: Start, writes: 
     assert other.create_count("a") == 0
 
 
-async def test_a_refusal_and_the_next_attempt_are_one_transaction(start: Start) -> None:
+async def test_a_refusal_is_recorded_before_the_next_attempt(start: Start) -> None:
     killed = await start()
     killed.set_faults("a", {"kind": "refuse", "sign": "overloaded"})
     killed.set_faults("b", {"kind": "reset", "accepts": True})
     asking = asyncio.create_task(killed.create())
-    await killed.kill_after_writes(2)  # the first attempt and the second
+    await killed.kill_after_writes(3)  # the first attempt, its refusal and the second attempt
     asking.cancel()
 
     first, second = await killed.attempts(await only_video(killed))
@@ -65,36 +64,33 @@ async def test_the_reservation_of_a_refused_attempt_is_free_for_the_next(start: 
     assert (video.status, video.service) == (VideoStatus.COMPLETED, "b")
 
 
-async def test_a_process_that_lost_its_lease_stops_following(start: Start) -> None:
-    first = await start()
-    first.set_faults("a", {"kind": "slow", "factor": 20})
-    video = await first.create()
-    (lost,) = first.wiring.gateway._leases._tasks.values()
-    second = await start()
-    await second.storage.videos.release_leases(
-        [video.id], second.clock.now() - timedelta(seconds=1)
-    )
+async def test_a_process_that_lost_a_video_decides_nothing_about_it(start: Start) -> None:
+    gateway = await start()
+    gateway.set_faults("a", {"kind": "slow", "factor": 5})
+    video = await gateway.create()
 
-    async with asyncio.timeout(30):
-        await asyncio.wait((lost,))
-    seen = await second.until_ended(video)
+    owner = await gateway.take_over()
+    await gateway.until_released(video)
 
-    assert (seen.status, second.create_count("a")) == (VideoStatus.COMPLETED, 1)
+    (attempt,) = await gateway.attempts(video)
+    assert attempt.state is AttemptState.ACCEPTED
+    stands = await gateway.storage.videos.get(video.id)
+    assert stands is not None
+    assert (stands.owner, stands.is_terminal) == (owner, False)
 
 
-async def test_a_process_that_lost_its_lease_sends_no_further_attempt(start: Start) -> None:
+async def test_a_process_that_lost_a_video_sends_no_further_attempt(start: Start) -> None:
     gateway = await start()
     gateway.set_faults("a", {"kind": "refuse", "sign": "overloaded"})
-    journal, write = gateway.storage.group_commit, gateway.storage.group_commit.write
-    take = text("UPDATE videos SET owner = 'another', leased_until_us = 9999999999999999")
+    group_commit, write = gateway.storage.group_commit, gateway.storage.group_commit.write
+    owners: list[str] = []
 
-    async def write_late(batch: WriteBatch) -> bool:
-        if batch.is_further:
-            async with gateway.storage.connections.relaxed_transaction(LockId.VIDEO) as connection:
-                await connection.execute(take)
-        return await write(batch)
+    async def write_late(wanted: Write) -> Written:
+        if wanted.decision is not None and wanted.new_attempt is not None:
+            owners.append(await gateway.take_over())
+        return await write(wanted)
 
-    journal.write = write_late  # type: ignore[method-assign]  # the real one, after a take-over
+    group_commit.write = write_late  # type: ignore[method-assign, assignment]  # the real one, after a take-over
     video = await gateway.create()
     await gateway.until_released(video)
 
@@ -105,40 +101,47 @@ async def test_a_process_that_lost_its_lease_sends_no_further_attempt(start: Sta
     ]
     stands = await gateway.storage.videos.get(video.id)
     assert stands is not None
-    assert (stands.owner, stands.is_terminal) == ("another", False)
+    assert (stands.owner, stands.is_terminal) == (owners[0], False)
 
 
-async def test_a_video_that_ends_during_a_takeover_is_not_made_again(start: Start) -> None:
-    first = await start()
-    first.set_faults("a", {"kind": "slow", "factor": 5})
-    video = await first.create()
-    await first.kill()
-    second = await start()
-    take_over = second.storage.videos.claim_expired
-    taken = asyncio.Event()
+async def test_an_answer_is_recorded_though_another_process_has_the_video(start: Start) -> None:
+    gateway = await start()
+    group_commit, write = gateway.storage.group_commit, gateway.storage.group_commit.write
 
-    async def take_over_late(
-        owner: str, now: datetime, until: datetime
-    ) -> tuple[tuple[Video, VideoAttempts], ...]:
-        found = await take_over(owner, now, until)
-        for active, _ in found:  # the first process ends them meanwhile
-            (attempt,) = await second.attempts(active)
-            over = replace(active, status=VideoStatus.COMPLETED, progress=100, ended_at=now)
-            delivered = replace(attempt, state=AttemptState.DELIVERED, ended_at=now)
-            await second.storage.group_commit.write(WriteBatch(video=over, attempts=(delivered,)))
-            taken.set()
-        return found
+    async def write_late(wanted: Write) -> Written:
+        if wanted.facts and gateway.create_count("a"):
+            await gateway.take_over()
+            group_commit.write = write  # type: ignore[method-assign]
+        return await write(wanted)
 
-    second.storage.videos.claim_expired = take_over_late  # type: ignore[method-assign]  # the real one
-    await second.storage.videos.release_leases(
-        [video.id], second.clock.now() - timedelta(seconds=1)
-    )
-    await taken.wait()
-    await second.clock.sleep(timedelta(seconds=1))
-    await second.until_released(video)
+    group_commit.write = write_late  # type: ignore[method-assign, assignment]  # the real one, after a take-over
+    video = await gateway.create()
+    await gateway.until_released(video)
 
-    assert await second.attempt_states(video) == [("a", AttemptState.DELIVERED)]
-    assert [second.create_count(name) for name in "abc"] == [1, 0, 0]
+    (attempt,) = await gateway.attempts(video)
+    assert attempt.state is AttemptState.ACCEPTED
+    assert attempt.job
+
+
+async def test_a_decision_made_from_an_older_version_is_made_again(start: Start) -> None:
+    gateway = await start()
+    gateway.set_faults("a", {"kind": "refuse", "sign": "overloaded"})
+    group_commit, write = gateway.storage.group_commit, gateway.storage.group_commit.write
+    raise_revision = text("UPDATE videos SET revision = revision + 1")
+
+    async def write_late(wanted: Write) -> Written:
+        if wanted.decision is not None and wanted.new_attempt is not None:
+            group_commit.write = write  # type: ignore[method-assign]
+            connections = gateway.storage.connections
+            async with connections.durable_transaction(LockId.VIDEO) as connection:
+                await connection.execute(raise_revision)
+        return await write(wanted)
+
+    group_commit.write = write_late  # type: ignore[method-assign, assignment]  # the real one, after a write
+    video = await gateway.until_ended(await gateway.create())
+
+    assert (video.status, video.service) == (VideoStatus.COMPLETED, "b")
+    assert gateway.create_count("b") == 1
 
 
 async def test_a_response_to_another_process_resolves_the_doubt(start: Start) -> None:
@@ -146,17 +149,30 @@ async def test_a_response_to_another_process_resolves_the_doubt(start: Start) ->
     await cut_off.kill_during_create("c")
     other = await start(route=UNLISTED)
     video = await only_video(other)
-    while other.wiring.gateway._leases.tracked(video.id) is None:
+    while other.jobs.followers.tracked(video.id) is None:
         await other.clock.sleep(timedelta(seconds=1))
 
     (attempt,) = await other.attempts(video)
     (job,) = [entry.id for entry in other.simulation.ledger.entries]
-    heard = replace(attempt, state=AttemptState.ACCEPTED, job=job, accepted_at=other.clock.now())
-    await other.storage.group_commit.write(WriteBatch(attempts=(heard,)))
+    heard = AttemptChange(attempt.id, AttemptEvent.ACCEPTED, other.clock.now(), job=job)
+    await other.storage.group_commit.write(Write(video.id, facts=(heard,)))
     seen = await other.until_ended(video)
 
     assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "c")
     assert other.create_count("c") == 1
+
+
+async def test_a_task_that_failed_by_a_defect_is_followed_again(start: Start) -> None:
+    gateway = await start()
+    gateway.set_faults("a", {"kind": "slow", "factor": 5})
+    video = await gateway.create()
+    (task,) = gateway.jobs.followers._tasks.values()
+
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    seen = await gateway.until_ended(video)
+
+    assert (seen.status, gateway.create_count("a")) == (VideoStatus.COMPLETED, 1)
 
 
 async def test_a_disconnecting_caller_leaves_no_doubt(start: Start) -> None:

@@ -8,10 +8,14 @@ import pytest
 
 from tallylight.gateway.keys import ANONYMOUS
 from tallylight.gateway.requests import ApiError
-from tallylight.model.attempt import AttemptState
+from tallylight.gateway.routing.circuit_breaker import CLOSED_BREAKER
+from tallylight.model.attempt_state import AttemptState
+from tallylight.model.evidence import Source
+from tallylight.model.ids import ServiceId
 from tallylight.model.ledger import EntryState
 from tallylight.model.order import Reference
 from tallylight.model.video import VideoStatus
+from tallylight.verdicts.blocking import EARLIER_KEY_RULE
 
 from .conftest import Start
 
@@ -192,8 +196,7 @@ async def test_a_stalled_job_is_given_up_where_only_deliveries_are_billed(start:
 
     assert (video.status, video.service) == (VideoStatus.COMPLETED, "b")
     (stalled, delivered) = await gateway.attempts(video)
-    assert stalled.given_up_at is not None
-    assert stalled.state is FAILED
+    assert stalled.state is AttemptState.UNRESOLVED
     assert delivered.state is DELIVERED
 
 
@@ -224,7 +227,7 @@ async def test_a_proxys_error_page_does_not_lose_a_job(start: Start) -> None:
     assert gateway.create_count("b") == 0
 
 
-async def test_a_job_that_its_service_denies_for_a_minute_is_lost(start: Start) -> None:
+async def test_a_job_that_its_service_denies_is_in_doubt_and_not_made_again(start: Start) -> None:
     gateway = await start()
     denial = {"error": {"message": "Video not found.", "type": "invalid_request_error"}}
     gateway.set_faults(
@@ -233,7 +236,25 @@ async def test_a_job_that_its_service_denies_for_a_minute_is_lost(start: Start) 
 
     video = await gateway.until_ended(await gateway.create())
 
-    assert await gateway.attempt_states(video) == [("a", FAILED), ("b", DELIVERED)]
+    assert await gateway.attempt_states(video) == [("a", AttemptState.UNRESOLVED)]
+    assert video.error is not None
+    assert video.error.code == "outcome_unknown"
+
+
+async def test_a_job_that_its_service_forgets_for_a_while_is_delivered(start: Start) -> None:
+    gateway = await start()
+    denial = {"error": {"message": "Video not found.", "type": "invalid_request_error"}}
+    gateway.set_faults(
+        "a", {"kind": "refuse", "http_status": 404, "body": denial, "doors": ["poll"]}
+    )
+    video = await gateway.create()
+    while (await gateway.attempts(video))[0].state is not AttemptState.MISSING:
+        await gateway.clock.sleep(timedelta(seconds=1))
+    gateway.set_faults("a")
+
+    seen = await gateway.until_ended(video)
+
+    assert await gateway.attempt_states(seen) == [("a", DELIVERED)]
 
 
 async def test_polling_uses_the_key_of_a_reload(start: Start) -> None:
@@ -245,6 +266,24 @@ async def test_polling_uses_the_key_of_a_reload(start: Start) -> None:
     seen = await gateway.until_ended(video)
 
     assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "a")
+
+
+async def test_a_job_of_the_earlier_key_says_nothing_about_a_replaced_key(start: Start) -> None:
+    gateway = await start(route={"services": ["a"], "deadline": "2m"})
+    gateway.set_faults("a", {"kind": "refuse", "sign": "auth", "doors": ["poll"]})
+    service = ServiceId("a")
+
+    video = await gateway.create()
+    await gateway.replace_key("first", "sk-renewed")
+    seen = await gateway.until_ended(video)
+    while (reported := gateway.board.latest_evidence(service, Source.TRAFFIC)) is None:
+        await gateway.clock.sleep(timedelta(seconds=1))
+
+    assert seen.status is VideoStatus.FAILED
+    assert reported.failure is not None
+    assert reported.failure.rule == EARLIER_KEY_RULE
+    assert gateway.board.verdict(service).blocked is None
+    assert gateway.wiring.candidates._breaker.state(service) is CLOSED_BREAKER
 
 
 async def test_a_late_delivery_replaces_the_other_attempt(start: Start) -> None:

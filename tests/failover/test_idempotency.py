@@ -9,10 +9,9 @@ import pytest
 
 from tallylight.gateway.keys import ANONYMOUS
 from tallylight.gateway.requests import ApiError
-from tallylight.model.attempt import AttemptState
 from tallylight.model.video import VideoStatus
 from tallylight.simulator.world import JobRequest
-from tallylight.storage.transaction import WriteBatch
+from tallylight.storage.transaction import NewVideo, Write
 from tests.builders import new_video
 
 from .conftest import Start
@@ -111,14 +110,14 @@ async def test_a_retry_at_another_process_gets_no_refused_video(start: Start) ->
         deadline=now + timedelta(minutes=10),
         idempotency_key="mine",
         fingerprint="a paper boat",
-        owner="elsewhere",
+        owner=await gateway.other_process(),
     )
-    until = now + timedelta(minutes=10)
-    await gateway.storage.group_commit.write(WriteBatch(new_video=elsewhere, leased_until=until))
+    new = Write(elsewhere.id, new=NewVideo("token", elsewhere))
+    await gateway.storage.group_commit.write(new)
     asking = asyncio.create_task(gateway.create(idempotency_key="mine"))
     await gateway.clock.sleep(timedelta(seconds=5))
 
-    await gateway.storage.videos.delete(elsewhere.id, gateway.clock.now())
+    await gateway.storage.videos.delete(elsewhere.id, gateway.clock.now(), frees_key=True)
     video = await gateway.until_ended(await asking)
 
     assert video.id != elsewhere.id
@@ -201,23 +200,6 @@ async def test_a_retry_after_a_crash_finds_its_video(start: Start) -> None:
     again = await other.create(is_retry=True)
 
     assert again.id == video.id
-
-
-async def test_a_process_that_lost_its_video_sends_nothing_for_it(start: Start) -> None:
-    first = await start()
-    first.set_faults("a", {"kind": "fail", "after": 20})
-    video = await first.create()
-    second = await start()
-    now = second.clock.now()
-    await second.storage.videos.release_leases([video.id], now - timedelta(seconds=1))
-
-    seen = await second.until_ended(video)
-
-    assert seen.status is VideoStatus.COMPLETED
-    states = [state for _, state in await second.attempt_states(video)]
-    assert states.count(AttemptState.DELIVERED) == 1
-    assert second.create_count("b") == 1
-    assert second.billed_jobs("a paper boat") == 1
 
 
 @pytest.mark.parametrize("budget", [{"per_day": "1"}, {}], ids=["limited", "unlimited"])

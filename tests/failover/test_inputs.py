@@ -101,3 +101,36 @@ async def test_the_length_of_an_uploaded_video_may_not_be_claimed(start: Start) 
         await gateway.create(operation=Operation.EDIT, reference=film, seconds=1)
 
     assert (refusal.value.status, refusal.value.param) == (400, "seconds")
+
+
+@pytest.mark.parametrize(
+    "extras",
+    [
+        {"metadata": {"duration": 8}},
+        {"metadata": {"parameters": {"duration": 8, "resolution": "1080P"}}},
+        {"extra_params": '{"n": 4}'},
+        {"quality": "high"},
+    ],
+)
+async def test_a_measure_beside_ours_is_refused_by_name_and_sent_to_no_service(
+    start: Start, extras: dict[str, object]
+) -> None:
+    gateway = await start()
+
+    with pytest.raises(ApiError) as refusal:
+        await gateway.create(seconds=4, extras=extras)
+
+    assert (refusal.value.status, refusal.value.code) == (400, "invalid_value")
+    assert refusal.value.param.partition(".")[0] in extras
+    assert not gateway.simulation.ledger.entries
+
+
+async def test_fields_that_change_no_bill_are_passed_on(start: Start) -> None:
+    gateway = await start(route={"services": ["c"]})
+
+    video = await gateway.until_ended(
+        await gateway.create(seconds=4, extras={"seed": 7, "metadata": {"style": "ink"}})
+    )
+
+    (entry,) = gateway.simulation.ledger.entries
+    assert video.cost == entry.price

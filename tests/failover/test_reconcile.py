@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tallylight.model.attempt import AttemptState
+from tallylight.model.attempt_state import AttemptState
 from tallylight.model.video import Video, VideoStatus
 from tallylight.simulator.scenario import Scenario, parse_scenario
 from tallylight.simulator.world import JobRequest
@@ -33,7 +33,7 @@ async def create_unresolved(gateway: RunningGateway, prompt: str = "a paper boat
 
 async def assert_unresolved(gateway: RunningGateway, video: Video) -> None:
     (attempt,) = await gateway.attempts(video)
-    assert (attempt.state, attempt.job) == (AttemptState.FAILED, "")
+    assert (attempt.state, attempt.job) == (AttemptState.UNRESOLVED, "")
     assert video.error is not None
     assert video.error.code == "outcome_unknown"
 

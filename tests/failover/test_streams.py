@@ -2,7 +2,7 @@
 
 import pytest
 
-from tallylight.model.attempt import AttemptState
+from tallylight.model.attempt_state import AttemptState
 from tallylight.model.ledger import EntryState
 from tallylight.simulator.scenario import Scenario, parse_scenario
 
@@ -38,7 +38,7 @@ async def test_a_stream_may_last_until_the_deadline_of_its_video(start: Start) -
     video = await gateway.until_ended(await gateway.create())
 
     (attempt,) = await gateway.attempts(video)
-    assert attempt.state is AttemptState.FAILED
+    assert attempt.state is AttemptState.UNRESOLVED
     assert video.error is not None
     assert video.error.code == "outcome_unknown"
     (entry,) = await gateway.storage.ledger.entries()

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tallylight.catalogue.services import BillingBasis
+from tallylight.documents.secret import Secret
 from tallylight.errors import BudgetError
 from tallylight.model.evidence import FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
@@ -15,6 +17,7 @@ from tallylight.model.ledger import EntryState, Purpose
 from tallylight.model.money import Budget
 from tallylight.model.status import Status
 from tallylight.simulator.scenario import Billing
+from tallylight.verdicts.blocking import EARLIER_KEY_RULE
 from tallylight.verdicts.options import PolicyOptions
 
 Start = Callable[..., Awaitable[Any]]
@@ -284,6 +287,26 @@ async def test_a_key_that_is_refused_at_every_poll_is_our_own_fault(start: Start
 
     assert found.failure is not None
     assert (found.failure.kind, found.failure.fault) == (FailureKind.AUTH, Fault.OURS)
+
+
+async def test_a_key_replaced_under_a_paid_probe_is_not_blocked_by_its_end(start: Start) -> None:
+    env = await start(OFFICIAL, job_timeout=60.0)
+    env.set_faults(OFFICIAL, {**refuse("auth"), "doors": ["poll"]})
+    service = env.services[OFFICIAL]
+    replaced = replace(service, upstream=replace(service.upstream, key=Secret("sk-renewed")))
+
+    task = asyncio.create_task(env.generate(OFFICIAL))
+    await env.wait_for_requests(OFFICIAL, "poll")
+    await env.board.apply_config([replaced], PolicyOptions())
+    found = await task
+
+    assert found.failure is not None
+    assert found.failure.kind is FailureKind.AUTH
+    reported = env.board.latest_evidence(service.id, Source.GENERATION)
+    assert reported is not None
+    assert reported.failure is not None
+    assert reported.failure.rule == EARLIER_KEY_RULE
+    assert env.board.verdict(service.id).blocked is None
 
 
 async def test_a_budget_that_would_be_exceeded_withholds_the_probe_and_says_so(

@@ -23,7 +23,7 @@ from tallylight.probes.plan import (
 from tests import builders
 
 NOON = datetime(2026, 1, 28, 12, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 STEADY = ProbeTiming(jitter=0.0)
 
 SERVICE = replace(
@@ -137,7 +137,6 @@ def test_live_traffic_postpones_the_next_paid_probe() -> None:
     [
         replace(FACTS, status=Status.RETIRED),
         replace(FACTS, status=Status.MAINTENANCE),
-        replace(FACTS, is_key_refused=True),
         replace(FACTS, api_is_up=False),
         replace(FACTS, has_open_attempt=True),
         replace(FACTS, disabled_depths=frozenset({Depth.GENERATION})),
@@ -147,6 +146,35 @@ def test_live_traffic_postpones_the_next_paid_probe() -> None:
 )
 def test_no_paid_probe_is_sent_if_it_would_give_no_evidence(spared: PlanInput) -> None:
     assert planned(replace(spared, jobs_undecided=True), Depth.GENERATION) is None
+
+
+def test_a_paid_probe_waits_as_long_as_credentials_probes_tell_about_a_refused_key() -> None:
+    until = NOON + timedelta(days=1)
+
+    waiting = planned(
+        replace(FACTS, jobs_undecided=True, key_refused_until=until), Depth.GENERATION
+    )
+
+    assert waiting is not None
+    assert waiting.at == until
+
+
+def test_a_replaced_key_is_checked_at_once_unless_each_check_may_be_billed() -> None:
+    checked = {Depth.CREDENTIALS: NOON - SECOND}
+    replaced = replace(
+        FACTS, last_probed_at=checked, key_replaced_at=NOON, key_checked_at=NOON - 2 * SECOND
+    )
+
+    soon = planned(replaced, Depth.CREDENTIALS)
+    done = planned(replace(replaced, key_checked_at=NOON), Depth.CREDENTIALS)
+    costly = planned(replace(replaced, unanswered_count=1), Depth.CREDENTIALS)
+
+    assert soon is not None
+    assert done is not None
+    assert costly is not None
+    assert NOON <= soon.at <= NOON + 5 * SECOND
+    assert done.at > NOON + MINUTE
+    assert costly.at > NOON + MINUTE
 
 
 def test_a_withheld_probe_waits_before_the_next_try() -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tallylight.board import Board
 from tallylight.catalogue.services import ProbeIntervals, Service, Upstream
 from tallylight.clock import VirtualClock
+from tallylight.documents.secret import Secret
 from tallylight.errors import BudgetError, StorageError
 from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fault, Source
@@ -427,6 +428,73 @@ async def test_a_refused_key_that_only_a_create_finds_is_tried_again(env: Prober
         await env.clock.advance(2 * HOUR)
 
     assert env.paid_probes.sent
+    assert env.board.verdict(name).blocked is None
+
+
+def with_key(service: Service, key: str) -> Service:
+    return replace(service, upstream=replace(service.upstream, key=Secret(key)))
+
+
+async def test_a_replaced_key_is_checked_within_seconds_and_clears_the_block(
+    env: ProberSetup,
+) -> None:
+    name = ServiceId("a")
+    service = service_of(name, ProbeIntervals(None, HOUR, None))
+    await env.apply_config(with_key(service, "old"))
+    env.upstreams.status["a"] = 401
+
+    async with env.running():
+        await env.clock.advance(10 * MINUTE)
+        refused = env.board.verdict(name).blocked
+        env.upstreams.status["a"] = 200
+        await env.apply_config(with_key(service, "new"))
+        await env.clock.advance(6 * SECOND)
+        cleared = env.board.verdict(name).blocked
+        await env.clock.advance(50 * MINUTE)
+
+    assert (refused, cleared) == (FailureKind.AUTH, None)
+    assert len(env.upstreams.times("a", Phase.PROBE)) == 2
+
+
+async def test_a_credentials_probe_that_began_with_the_old_key_does_not_block_the_new_one(
+    env: ProberSetup,
+) -> None:
+    name = ServiceId("a")
+    service = service_of(name, ProbeIntervals(None, HOUR, None))
+    await env.apply_config(with_key(service, "old"))
+    env.upstreams.status["a"], env.upstreams.delays["a"] = 401, 20 * SECOND
+
+    async with env.running():
+        await env.clock.advance(10 * SECOND)
+        await env.apply_config(with_key(service, "new"))
+        await env.clock.advance(15 * SECOND)
+        answered = env.board.latest_evidence(name, Source.CREDENTIALS)
+        blocked = env.board.verdict(name).blocked
+        await env.clock.advance(30 * SECOND)
+
+    assert answered is not None
+    assert not answered.is_good
+    assert blocked is None
+    assert env.board.verdict(name).blocked is FailureKind.AUTH  # the new key is refused as well
+
+
+async def test_a_refused_key_is_tried_by_paid_probes_if_credentials_probes_fall_silent(
+    env: ProberSetup,
+) -> None:
+    name = ServiceId("a")
+    await env.apply_config(service_of(name, ProbeIntervals(None, 10 * MINUTE, HOUR)))
+    env.upstreams.status["a"] = 401
+
+    async with env.running():
+        await env.clock.advance(20 * MINUTE)
+        at_first = len(env.paid_probes.sent)
+        await env.clock.advance(2 * HOUR)
+        while_refused = len(env.paid_probes.sent)
+        env.upstreams.status["a"] = None
+        await env.clock.advance(HOUR)
+
+    assert while_refused == at_first
+    assert len(env.paid_probes.sent) > while_refused
     assert env.board.verdict(name).blocked is None
 
 

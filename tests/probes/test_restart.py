@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tallylight.model.attempt import AttemptState
+from tallylight.model.attempt_state import AttemptState
 from tallylight.model.evidence import Evidence, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.ledger import EntryState

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tallylight.errors import StorageError
-from tallylight.model.attempt import Attempt, AttemptState
+from tallylight.model.attempt import Attempt
+from tallylight.model.attempt_state import AttemptState
 from tallylight.probes.settlement import ProbeSettlement
 
 Start = Callable[..., Awaitable[Any]]

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import pytest
 
+from tallylight.simulator.protocols.measures import relay_measures
+from tallylight.simulator.protocols.request_fields import RequestFields
 from tallylight.simulator.world import Simulation
 
 Start = Callable[..., Awaitable[Simulation]]
@@ -219,3 +221,27 @@ async def test_prompts_with_blocked_words_are_refused_without_charge(
     assert status == 500
     assert "sensitive_words_detected" in str(refusal["error"])
     assert world.ledger.entries == ()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"seconds": "4", "duration": 8},
+        {"seconds": "4", "Duration": "8s"},
+        {"seconds": "4", "metadata": {"duration": 8}},
+        {"duration": 4, "metadata": '{"parameters": {"duration": 8}}'},
+        {"seconds": "4", "prompt": "a boat --dur 8"},
+    ],
+)
+def test_a_relay_makes_the_length_that_its_channels_read(fields: dict[str, object]) -> None:
+    assert relay_measures(RequestFields(fields, is_form=False)).fields.values["seconds"] == "8"
+
+
+async def test_a_relay_bills_each_of_several_videos(start: Start, call: Call) -> None:
+    world = await start()
+
+    for more in ({}, {"n": 2}):
+        await call(world, "POST", "/videos", {"prompt": "a boat", "model": "veo-3.1", **more})
+
+    one, two = world.ledger.entries
+    assert two.price == 2 * one.price > 0

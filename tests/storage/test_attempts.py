@@ -9,7 +9,8 @@ import pytest
 
 from tallylight.clock import VirtualClock
 from tallylight.errors import StorageError
-from tallylight.model.attempt import Attempt, AttemptState
+from tallylight.model.attempt import Attempt
+from tallylight.model.attempt_state import AttemptState
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.ids import AttemptId, ServiceId
 from tallylight.model.ledger import EntryId, Purpose

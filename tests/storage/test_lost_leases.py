@@ -14,7 +14,8 @@ from sqlalchemy import Connection, event, text
 
 from tallylight.clock import VirtualClock
 from tallylight.errors import BudgetError
-from tallylight.model.attempt import Attempt, AttemptState
+from tallylight.model.attempt import Attempt
+from tallylight.model.attempt_state import AttemptState
 from tallylight.model.ledger import EntryId, EntryState, LedgerEntry
 from tallylight.model.money import Budget
 from tallylight.model.video import Video, VideoError, VideoStatus

@@ -85,12 +85,12 @@ async def alive(
     connections: Connections,
     *,
     is_well: Callable[[], bool] = lambda: True,
-    on_new_timeline: Callable[[], object] = lambda: None,
+    check_identity: Callable[[], object] = lambda: None,
 ) -> AsyncIterator[Liveness]:
     """Give a registered process that is closed at the end."""
 
     async def notice() -> None:
-        on_new_timeline()
+        check_identity()
 
     clock = DatabaseClock(VirtualClock(NOON), None)
     liveness = open_liveness(connections, clock, is_well, notice)
@@ -148,11 +148,13 @@ async def test_a_process_that_ends_says_so_at_once(connections: Connections) -> 
 async def test_a_process_that_was_declared_dead_goes_on_under_another_name(
     connections: Connections,
 ) -> None:
-    async with alive(connections) as process:
+    checks: list[str] = []
+    async with alive(connections, check_identity=lambda: checks.append(process.name)) as process:
         before = process.name
         await execute(connections, "UPDATE processes SET dead_at_us = 1")
 
         found = await process.beat()
+        assert checks == [before]
 
         assert (found, await process.beat()) == (False, True)
         assert process.name != before
@@ -263,6 +265,19 @@ class TestHeartbeat:
 
             assert await process.beat()
 
+    async def test_a_server_that_does_not_answer_fails_one_beat(
+        self, on_postgres: Connections
+    ) -> None:
+        async with alive(on_postgres) as process:
+            async with on_postgres.durable_transaction(LockId.PROCESS) as connection:
+                # Ours would not hold a lock while it does nothing.
+                await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+                await connection.execute(text("SELECT 1 FROM processes FOR UPDATE"))
+                with pytest.raises(StorageError):
+                    await process.beat()
+
+            assert await process.beat()
+
     async def test_it_connects_again(self, on_postgres: Connections) -> None:
         async with alive(on_postgres) as process:
             await process.beat()
@@ -286,7 +301,7 @@ class TestHeartbeat:
             if len(looks) <= BEATS + 1:
                 raise StorageError("away")
 
-        async with alive(on_postgres, on_new_timeline=look) as process:
+        async with alive(on_postgres, check_identity=look) as process:
             for _ in range(BEATS + 1):
                 with pytest.raises(StorageError, match="away"):
                     await process.beat()

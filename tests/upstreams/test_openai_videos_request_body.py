@@ -248,3 +248,13 @@ def test_the_cost_of_a_job_is_read_if_present(
 
     assert isinstance(job, Job)
     assert job.cost == cost
+
+
+def test_new_api_is_sent_the_length_under_both_of_its_names(make_upstream: MakeUpstream) -> None:
+    order = replace(ORDER, extras={"duration": 15})
+
+    relay = json.loads(adapter_for(make_upstream(dialect="new_api")).create(order, "m").json)
+    engine = json.loads(adapter_for(make_upstream(dialect="sglang")).create(ORDER, "m").json)
+
+    assert (relay["seconds"], relay["duration"]) == ("4", 4)
+    assert "duration" not in engine

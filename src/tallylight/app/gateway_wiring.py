@@ -35,7 +35,7 @@ from tallylight.gateway.settings import GatewaySettings, KeyLimits
 from tallylight.gateway.stalls import StalledJobs
 from tallylight.gateway.webhooks.messages import webhook_messages
 from tallylight.gateway.webhooks.sender import WebhookSender
-from tallylight.model.video import Video, VideoKind
+from tallylight.model.video import VideoKind
 from tallylight.scheduler import every
 from tallylight.storage.database import Storage
 from tallylight.upstreams.transport import Transport
@@ -128,18 +128,19 @@ def wire_gateway(
         clock,
     )
     recent = RecentVideos(jobs.followers, clock)
-    failover = _make_failover(
-        jobs,
+    parts, doubt = jobs.parts(outcomes), DoubtPolicy(board, clock)
+    failover = Failover(
+        parts.engine,
         finisher,
-        selector,
-        outcomes,
-        inputs,
+        FurtherAttempts(parts, selector, inputs, clock),
+        StalledJobs(board, parts, finisher, selector, outcomes, doubt, clock),
+        doubt,
         recent,
         lambda video: settings().routes.get(video.model) or Route(video.model, ()),
+        clock,
     )
-    creator = VideoCreator(
-        settings, selector, inputs, jobs.journal, jobs.followers, failover, clock
-    )
+    jobs.policies[VideoKind.VIDEO] = failover
+    creator = VideoCreator(settings, selector, inputs, parts, failover, clock)
     metrics.track_active(lambda: jobs.followers.active_count)
     contents = ContentReader(board, history, resources.transport, resources.assets)
     return GatewayWiring(
@@ -156,31 +157,6 @@ def wire_gateway(
         },
         sinks={"outcomes": outcomes.run},
     )
-
-
-def _make_failover(  # noqa: PLR0913, PLR0917  # the parts of the gateway that it combines
-    jobs: JobWiring,
-    finisher: VideoFinisher,
-    selector: ServiceSelector,
-    outcomes: OutcomeReporter,
-    inputs: InputResolver,
-    recent: RecentVideos,
-    route_of: Callable[[Video], Route],
-) -> Failover:
-    engine, clock = jobs.engine(outcomes), jobs.clock
-    doubt = DoubtPolicy(jobs.board, clock)
-    failover = Failover(
-        engine,
-        finisher,
-        FurtherAttempts(jobs.journal, engine, selector, inputs, clock),
-        StalledJobs(jobs.board, jobs.journal, engine, finisher, selector, outcomes, doubt, clock),
-        doubt,
-        recent,
-        route_of,
-        clock,
-    )
-    jobs.policies[VideoKind.VIDEO] = failover
-    return failover
 
 
 def gateway_settings(configuration: Configuration) -> GatewaySettings:

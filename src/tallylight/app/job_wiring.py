@@ -1,8 +1,7 @@
 """Creates the parts of the job engine that callers' videos and probes share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
 
 from tallylight.board import Board
 from tallylight.clock import Clock
@@ -10,17 +9,20 @@ from tallylight.jobs.engine import JobEngine
 from tallylight.jobs.followers import VideoFollowers, VideoPolicy
 from tallylight.jobs.journal import Journal
 from tallylight.jobs.outcome import JobObserver
+from tallylight.jobs.parts import JobParts
 from tallylight.jobs.search import JobSearch
-from tallylight.jobs.submit import AttemptSubmitter
+from tallylight.jobs.submit import AttemptSubmitter, CreateTiming
 from tallylight.model.ids import ServiceId, UpstreamId
 from tallylight.model.money import Budget
 from tallylight.model.video import VideoKind
-from tallylight.probes.paid_probes import PaidProbeRunner, ProbeJobs
+from tallylight.probes.paid_probes import PaidProbeRunner
 from tallylight.probes.settlement import ProbeSettlement
 from tallylight.probes.verify import DeliveryVerifier
 from tallylight.storage.database import Storage
 from tallylight.storage.processes import Liveness
 from tallylight.upstreams.transport import Transport
+
+_TIMING = CreateTiming()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class JobWiring:
         journal: Records facts and decisions.
         followers: Follows the videos of this process.
         policies: Who decides about the videos of each kind; filled while the parts are wired.
+        timing: How long a create may take.
     """
 
     board: Board
@@ -39,11 +42,12 @@ class JobWiring:
     clock: Clock
     journal: Journal
     followers: VideoFollowers
-    policies: dict[VideoKind, VideoPolicy] = field(default_factory=dict)
+    policies: dict[VideoKind, VideoPolicy]
+    timing: CreateTiming
 
-    def engine(self, observer: JobObserver) -> JobEngine:
-        """Return an engine that tells an observer how its attempts go."""
-        return JobEngine(
+    def parts(self, observer: JobObserver) -> JobParts:
+        """Return the parts for a policy; the observer hears how its attempts go."""
+        engine = JobEngine(
             self.transport,
             self.journal,
             AttemptSubmitter(self.transport, self.journal, observer, self.clock),
@@ -57,14 +61,20 @@ class JobWiring:
             self.board.current_service,
             self.clock,
         )
+        return JobParts(self.journal, engine, self.followers, self.timing)
 
     def _services_at(self, upstream: UpstreamId) -> frozenset[ServiceId]:
         found = (each.id for each in self.board.services() if each.upstream.id == upstream)
         return frozenset(found)
 
 
-def wire_jobs(
-    board: Board, storage: Storage, transport: Transport, liveness: Liveness, clock: Clock
+def wire_jobs(  # noqa: PLR0913, PLR0917  # the parts of a process
+    board: Board,
+    storage: Storage,
+    transport: Transport,
+    liveness: Liveness,
+    clock: Clock,
+    timing: CreateTiming = _TIMING,
 ) -> JobWiring:
     """Create the job engine; no task runs yet."""
     policies: dict[VideoKind, VideoPolicy] = {}
@@ -74,12 +84,10 @@ def wire_jobs(
 
     journal = Journal(storage.group_commit, clock)
     followers = VideoFollowers(storage.videos, liveness, policies, services, clock)
-    return JobWiring(board, storage, transport, clock, journal, followers, policies)
+    return JobWiring(board, storage, transport, clock, journal, followers, policies, timing)
 
 
-def wire_probes(
-    jobs: JobWiring, total_budget: Callable[[], Budget], **options: timedelta
-) -> PaidProbeRunner:
+def wire_probes(jobs: JobWiring, total_budget: Callable[[], Budget]) -> PaidProbeRunner:
     """Create the runner of paid probes, which decides about their videos."""
     settlement = ProbeSettlement(
         jobs.board,
@@ -88,9 +96,7 @@ def wire_probes(
         DeliveryVerifier(jobs.transport, jobs.clock),
         jobs.clock,
     )
-    parts = ProbeJobs(jobs.journal, jobs.engine(settlement), jobs.followers)
-    runner = PaidProbeRunner(
-        jobs.board, jobs.storage, parts, settlement, jobs.clock, total_budget, **options
-    )
+    parts = jobs.parts(settlement)
+    runner = PaidProbeRunner(jobs.board, jobs.storage, parts, settlement, jobs.clock, total_budget)
     jobs.policies[VideoKind.PROBE] = runner
     return runner

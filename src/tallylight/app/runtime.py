@@ -31,6 +31,7 @@ from tallylight.probes.plan import ProbeTiming
 from tallylight.probes.prober import Prober
 from tallylight.scheduler import every
 from tallylight.storage.database import Storage, open_storage
+from tallylight.storage.identity import IDENTITY_INTERVAL, IdentityGuard
 from tallylight.storage.processes import open_liveness
 from tallylight.upstreams.transport import Transport
 
@@ -42,6 +43,9 @@ _ROLLUP_INTERVAL = timedelta(minutes=5)
 _RETENTION_INTERVAL = timedelta(hours=1)
 _CALENDAR_INTERVAL = timedelta(hours=6)
 _FORWARDED_EVIDENCE_INTERVAL = timedelta(seconds=2)
+
+_LONGEST_WRITE_SECONDS = 5.0
+"""A process whose writes wait for longer does not beat: another one takes its videos over."""
 
 _LOCK_ATTEMPTS = 10
 _LOCK_RETRY_DELAY = timedelta(milliseconds=50)
@@ -88,6 +92,7 @@ class Runtime:
     probing: Probing
     gateway_wiring: GatewayWiring
     role: ClusterRole
+    guard: IdentityGuard
 
     @property
     def configuration(self) -> Configuration:
@@ -129,6 +134,10 @@ class Runtime:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.history.wait_for_buffer(), name="history")
             tasks.create_task(self.gateway_wiring.run(), name="gateway")
+            tasks.create_task(
+                every(IDENTITY_INTERVAL, self.guard.check, self.clock, name="identity"),
+                name="identity",
+            )
             tasks.create_task(role, name="role")
 
     async def _lead(self) -> None:
@@ -219,10 +228,11 @@ async def open_runtime(
         StorageError: if the database cannot be reached.
     """
     async with (
-        open_storage(configuration.database_url, clock) as history,
-        Transport(clock) as transport,
+        open_storage(configuration.database_url, clock, configuration.database_pool) as history,
+        Transport(history.clock) as transport,
         AsyncExitStack() as stack,
     ):
+        clock = history.clock
         leader_lock = LeaderLock(history, _sqlite_file(configuration.database_url))
         stack.push_async_callback(leader_lock.release)
         is_leader = not is_embedded and await _acquire_leader_lock(leader_lock, clock)
@@ -230,7 +240,15 @@ async def open_runtime(
         board = Board(storage, clock, is_leader=is_leader)
         current = CurrentConfiguration(configuration)
         store = open_store(configuration.assets, configuration.database_url)
-        liveness = open_liveness(history.connections, clock, lambda: True, _nothing)
+        guard = IdentityGuard(history.connections)
+        stack.push_async_callback(guard.close)
+        await guard.check()
+        liveness = open_liveness(
+            history.connections,
+            history.clock,
+            lambda: history.group_commit.oldest_wait < _LONGEST_WRITE_SECONDS,
+            guard.check,
+        )
         stack.push_async_callback(liveness.close)
         jobs = wire_jobs(board, history, transport, liveness, clock)
         runtime = Runtime(
@@ -243,8 +261,11 @@ async def open_runtime(
                 current, GatewayResources(board, history, transport, store, clock), jobs
             ),
             role=ClusterRole(leader_lock, board, history, clock),
+            guard=guard,
         )
         await runtime.apply_config(configuration)
+        # Whoever may record a video is known as alive before that.
+        await liveness.register([service.id for service in board.services()])
         await runtime.judge_forwarded_evidence()
         try:
             yield runtime

@@ -10,6 +10,7 @@ is the leader; the others follow it. `change_role` turns one into the other.
 import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 
 import structlog
 
@@ -26,6 +27,7 @@ from tallylight.errors import StorageError
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Verdict
+from tallylight.verdicts.blocking import KeyPeriod, attribute_forwarded, attribute_to_key
 from tallylight.verdicts.judge import initial_state
 from tallylight.verdicts.options import PolicyOptions, service_policy
 from tallylight.verdicts.policy import Policy
@@ -74,8 +76,8 @@ class Board:
                 role.announce(transition)
             for id_, entry in role.entries.items():
                 if id_ in wanted:
-                    entry.service = wanted[id_]
-                    entry.policy = service_policy(wanted[id_], options)
+                    policy = service_policy(wanted[id_], options)
+                    entry.apply_config(wanted[id_], policy, self._clock.now())
             known = {**role.entries, **new}
             role.entries = {id_: known[id_] for id_ in wanted}
             self._services = tuple(wanted.values())
@@ -102,6 +104,8 @@ class Board:
                 for id_, entry in self._role.entries.items()
             }
             await role.load(entries)
+            for id_, entry in entries.items():
+                entry.apply_key_period(self._role.entries[id_].key_period)
             await role.flush()
             # No await from here: evidence meets either the whole former role or the whole new one.
             former, self._role = self._role, role
@@ -120,14 +124,20 @@ class Board:
         async with self._entries_lock:
             await self._role.catch_up()
 
-    async def report(self, evidence: Evidence) -> Verdict:
+    async def report(self, evidence: Evidence, began_at: datetime | None = None) -> Verdict:
         """Apply evidence that this process has seen, and return the verdict after it.
+
+        Args:
+            evidence: The observation.
+            began_at: When its request began, or the job that it ends; None if it was timed.
 
         Raises:
             KeyError: if the service is not on the board.
         """
+        period = self.key_period(evidence.service)
+        evidence = attribute_to_key(evidence, began_at or evidence.began_at, period)
         provider = self.service(evidence.service).upstream.provider
-        return await self.apply(self._network.attribute_fault(evidence, provider))
+        return await self._apply(self._network.attribute_fault(evidence, provider))
 
     async def apply(self, evidence: Evidence) -> Verdict:
         """Apply evidence that another process has seen over its own network.
@@ -135,6 +145,9 @@ class Board:
         Raises:
             KeyError: if the service is not on the board.
         """
+        return await self._apply(attribute_forwarded(evidence, self.key_period(evidence.service)))
+
+    async def _apply(self, evidence: Evidence) -> Verdict:
         while (verdict := await self._role.apply(evidence)) is None:
             pass  # the role changed while the call waited: the new one applies it
         return verdict
@@ -182,6 +195,10 @@ class Board:
         """Return the judge's state of a service, and the policy it is judged by."""
         entry = self._role.entries[id_]
         return entry.state, entry.policy
+
+    def key_period(self, id_: ServiceId) -> KeyPeriod:
+        """Return since when this process has used its present key at a service."""
+        return self._role.entries[id_].key_period
 
     def latest_evidence(self, id_: ServiceId, source: Source) -> Evidence | None:
         """Return the newest evidence of one source that is in memory, if any."""

@@ -12,6 +12,7 @@ from tallylight.model.verdict import Incident, Verdict
 from tallylight.storage.evidence import EvidenceRecord
 from tallylight.storage.state_snapshots import StateSnapshot
 from tallylight.verdicts import snapshot
+from tallylight.verdicts.blocking import KeyPeriod, has_other_key, with_period
 from tallylight.verdicts.judge import advance_to, judge
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import FailureRecord, ServiceState
@@ -30,6 +31,7 @@ class ServiceEntry:
             after it has recorded the transition to it.
         lock: Held while evidence is judged and recorded; without it two reports could both be
             applied to the same former state.
+        key_period: Since when this process has used its present key.
         confirmed: On a follower: the state from the leader's evidence alone.
         confirmed_cursor: The id of the last evidence in `confirmed`.
         unconfirmed: On a follower: local evidence that the leader has not stored yet.
@@ -40,6 +42,7 @@ class ServiceEntry:
     state: ServiceState
     published: Verdict = field(init=False)
     open_incident: Incident | None = None
+    key_period: KeyPeriod = field(init=False)
     latest: dict[Source, Evidence] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     confirmed: ServiceState = field(init=False)
@@ -48,11 +51,24 @@ class ServiceEntry:
 
     def __post_init__(self) -> None:
         self.confirmed = self.state
+        self.key_period = KeyPeriod(self.state.at)
         self.publish()
 
     def publish(self) -> None:
         """Publish the verdict of the current state."""
         self.published = self.state.verdict
+
+    def apply_config(self, service: Service, policy: Policy, now: datetime) -> None:
+        """Replace the service and the policy, and begin a period if the key is another one."""
+        if has_other_key(self.service.upstream, service.upstream):
+            self.apply_key_period(KeyPeriod(now, is_first=False))
+        self.service, self.policy = service, policy
+
+    def apply_key_period(self, period: KeyPeriod) -> None:
+        """Set the period of the present key."""
+        self.key_period = period
+        self.state = with_period(self.state, period)
+        self.confirmed = with_period(self.confirmed, period)
 
     def dump_state(self) -> str:
         """Return the current state as JSON."""

@@ -3,8 +3,9 @@
 from decimal import Decimal
 
 from tallylight.catalogue.services import FactSheet, Medium, Service
-from tallylight.model.money import cost_of
+from tallylight.model.money import ANY_RESOLUTION, PriceUnit, cost_of
 from tallylight.model.order import Order
+from tallylight.model.status import Access
 
 PROBE_PROMPT = "A paper boat drifts across a calm pond in soft morning light, steady camera."
 """A prompt that no moderation refuses, with motion, so that a frozen video is noticed."""
@@ -34,6 +35,31 @@ def order_cost(sheet: FactSheet, order: Order, *, input_images: int = 0) -> Deci
         return cost_of(sheet.price, order, input_images=input_images)
     except LookupError:
         return None  # the price list has no rate for this size or length
+
+
+def upload_cost(sheet: FactSheet, seconds: int) -> Decimal | None:
+    """Return the price of work on an uploaded film in USD; None if it depends on the film's size.
+
+    Args:
+        sheet: The service's facts and price.
+        seconds: The seconds that are made; 0 if they are those of the film, which nobody knows.
+    """
+    price = sheet.price
+    if price is None or not (seconds or price.unit is PriceUnit.PER_CALL):
+        return None
+    tables = (price.rates, price.tokens, *price.blocks.values())
+    if any(resolution != ANY_RESOLUTION for table in tables for resolution in table):
+        return None
+    return order_cost(sheet, Order("", seconds, ""))
+
+
+def costs_nothing(service: Service) -> bool:
+    """Tell whether a service bills nothing: self-hosted without a price, or priced at zero."""
+    price = service.sheet.price
+    if price is None:
+        return service.access is Access.SELF_HOSTED
+    tables = (price.rates, *price.blocks.values())
+    return not price.per_input_image and not any(any(rates.values()) for rates in tables)
 
 
 def probe_cost(service: Service) -> Decimal | None:

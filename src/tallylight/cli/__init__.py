@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 import typer
 
 from tallylight.cli import (
+    adopt,
     catalogue,
     check,
     export,
@@ -45,6 +46,7 @@ _COMMANDS: Mapping[str, Mapping[str, Callable[..., None] | typer.Typer]] = {
         "export": export.export_history,
         "catalogue": catalogue.catalogue_app,
         "config": catalogue.config_app,
+        "adopt": adopt.adopt_command,
     },
     "Try": {
         "demo": serve.demo,

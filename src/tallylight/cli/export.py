@@ -26,7 +26,10 @@ from tallylight.status.views.uptimes import UptimeWindow
 from tallylight.storage.export_formats import ExportFormat, ExportTable
 
 if TYPE_CHECKING:
-    from tallylight.model.ids import KeyId
+    from decimal import Decimal
+
+    from tallylight.catalogue.services import Service
+    from tallylight.model.ids import KeyId, ServiceId
     from tallylight.model.ledger import LedgerEntry, Purpose, SpendingTotal
     from tallylight.status.views.probes import BudgetUsage
 
@@ -84,6 +87,7 @@ async def cost(
     to = output_translator(lang)
     async with open_history(config) as (configuration, clock, board, history):
         total, now = configuration.catalogue.total_budget, clock.now()
+        services = {service.id: service for service in board.services()}
         budgets = await budget_usage(history.ledger, board.services(), total, now)
         sums = await history.ledger.totals(window.length, now)
         entries = await history.ledger.entries(limit=limit)
@@ -93,10 +97,13 @@ async def cost(
         budgets += await traffic_budget_usage(history.ledger, open_keys, all_videos, now)
     keys = {key.id: key.name for key in known}
     if json:
-        print_json(_ledger_json(budgets, sums, entries, keys))
+        from tallylight.status.json_shapes import ledger_response
+
+        answer = ledger_response(budgets, entries, services.values())
+        print_json(answer.model_dump(mode="json") | {"spending": _spending(sums, keys, services)})
         return
     _print_budgets(budgets, to)
-    _print_sums(sums, keys, window, to)
+    _print_sums(sums, keys, services, window, to)
     columns = (
         to.gettext("Time"),
         to.gettext("Service"),
@@ -105,29 +112,28 @@ async def cost(
         to.gettext("State"),
         to.gettext("Amount"),
     )
-    print_table(columns, (_ledger_row(entry, keys, to) for entry in entries))
+    print_table(columns, (_ledger_row(entry, keys, services, to) for entry in entries))
 
 
-def _ledger_json(
-    budgets: Sequence["BudgetUsage"],
+def _spending(
     sums: Sequence["SpendingTotal"],
-    entries: Sequence["LedgerEntry"],
     keys: Mapping["KeyId", str],
-) -> dict[str, object]:
-    from tallylight.status.models import LedgerResponse
+    services: Mapping["ServiceId", "Service"],
+) -> list[dict[str, object]]:
+    """Return the spending for JSON; an amount is null if no price was known."""
+    from tallylight.status.spending import known_total
 
-    answer = LedgerResponse.model_validate({"budgets": budgets, "entries": entries})
-    spent = [
+    amounts = [known_total(each, services.get(each.service)) for each in sums]
+    return [
         {
             "purpose": each.purpose.value,
             "key": keys.get(each.payer, each.payer) or None,
             "service": each.service,
             "entries": each.entry_count,
-            "amount_usd": float(each.amount),
+            "amount_usd": None if amount is None else float(amount),
         }
-        for each in sums
+        for each, amount in zip(sums, amounts, strict=True)
     ]
-    return answer.model_dump(mode="json") | {"spending": spent}
 
 
 def _print_budgets(budgets: Sequence["BudgetUsage"], to: Translator) -> None:
@@ -166,11 +172,12 @@ def _scope_label(scope: str, to: Translator) -> str:
 def _print_sums(
     sums: Sequence["SpendingTotal"],
     keys: Mapping["KeyId", str],
+    services: Mapping["ServiceId", "Service"],
     window: UptimeWindow,
     to: Translator,
 ) -> None:
     from tallylight.i18n.formatting import format_number
-    from tallylight.i18n.prices import format_usd
+    from tallylight.status.spending import known_total
 
     words = (
         to.gettext("For"),
@@ -185,7 +192,7 @@ def _print_sums(
             keys.get(each.payer, each.payer) or "–",
             each.service,
             format_number(each.entry_count, to),
-            format_usd(each.amount),
+            _amount(known_total(each, services.get(each.service)), to),
         )
         for each in sums
     ]
@@ -194,10 +201,13 @@ def _print_sums(
 
 
 def _ledger_row(
-    entry: "LedgerEntry", keys: Mapping["KeyId", str], to: Translator
+    entry: "LedgerEntry",
+    keys: Mapping["KeyId", str],
+    services: Mapping["ServiceId", "Service"],
+    to: Translator,
 ) -> tuple[str, ...]:
     from tallylight.i18n.formatting import format_moment_short
-    from tallylight.i18n.prices import format_usd
+    from tallylight.status.spending import known_amount
 
     return (
         format_moment_short(entry.at, to),
@@ -205,8 +215,14 @@ def _ledger_row(
         _purpose_label(entry.purpose, to),
         keys.get(entry.payer, entry.payer) or "–",
         _state_label(entry, to),
-        format_usd(entry.amount),
+        _amount(known_amount(entry, services.get(entry.service)), to),
     )
+
+
+def _amount(amount: "Decimal | None", to: Translator) -> str:
+    from tallylight.i18n.prices import format_usd
+
+    return to.gettext("price unknown") if amount is None else format_usd(amount)
 
 
 def _purpose_label(purpose: "Purpose", to: Translator) -> str:

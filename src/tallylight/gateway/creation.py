@@ -19,8 +19,7 @@ from tallylight.gateway.routing.ranking import Choice
 from tallylight.gateway.routing.routes import Route
 from tallylight.gateway.routing.selector import ServiceSelector
 from tallylight.gateway.settings import GatewaySettings
-from tallylight.jobs.followers import VideoFollowers
-from tallylight.jobs.journal import Journal
+from tallylight.jobs.parts import JobParts
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.ids import VideoId
 from tallylight.model.ledger import SpendingLimit
@@ -36,16 +35,14 @@ class VideoCreator:
         settings: Callable[[], GatewaySettings],
         selector: ServiceSelector,
         inputs: InputResolver,
-        journal: Journal,
-        followers: VideoFollowers,
+        jobs: JobParts,
         failover: Failover,
         clock: Clock,
     ) -> None:
         self._settings = settings
         self._selector = selector
         self._inputs = inputs
-        self._journal = journal
-        self._followers = followers
+        self._jobs = jobs
         self._failover = failover
         self._clock = clock
 
@@ -61,7 +58,7 @@ class VideoCreator:
             ApiError: if no service can or may make it; then nothing is recorded.
             StorageError: if the database is unavailable; then nothing is recorded.
         """
-        if self._followers.is_closing:
+        if self._jobs.followers.is_closing:
             raise _SHUTTING_DOWN
         params, order = await self._inputs.resolve(request, caller.key, route)
         limits = caller.spending_limits(self._settings().budget)
@@ -102,7 +99,7 @@ class VideoCreator:
             params=params,
             idempotency_key=request.idempotency_key,
             fingerprint=request.fingerprint,
-            owner=self._followers.owner,
+            owner=self._jobs.followers.owner,
         )
 
     async def _record(
@@ -115,10 +112,10 @@ class VideoCreator:
         began = self._clock.boottime()
         new = None
         if choice is not None:
-            new = new_attempt(video, 1, choice, limits, video.created_at)
+            new = new_attempt(video, 1, choice, limits, video.created_at, self._jobs.timing)
             video = replace(video, made=measures_of(video, new.attempt))
         try:
-            record = await self._journal.create(video, new)
+            record = await self._jobs.journal.create(video, new)
         except BudgetError as error:
             raise spending_limit_error(str(error)) from None
         if record is None:
@@ -129,12 +126,12 @@ class VideoCreator:
         tracked = TrackedVideo(record, began)
         if choice is None:
             tracked.resolve()
-            self._followers.start(tracked)
+            self._jobs.followers.start(tracked)
         else:
             tracked.intended_at[record.attempts[-1].id] = began
             tracked.is_sending = True
             following = self._failover.begin(tracked, choice.service, choice.order)
-            self._followers.start(tracked, following)
+            self._jobs.followers.start(tracked, following)
         return tracked
 
 

@@ -30,6 +30,7 @@ TRANSIENT_KINDS = frozenset(
 )
 """Kinds of refusal that pass: the same service may accept the same order later."""
 
+_CALLERS_REASONS = frozenset({ExclusionReason.CAPABILITY, ExclusionReason.UNPRICED})
 _RATE_LIMIT_KINDS = frozenset({FailureKind.RATE_LIMITED})
 _DEFAULT_RETRY_AFTER = timedelta(seconds=15)
 
@@ -123,9 +124,7 @@ def spending_limit_error(message: str) -> ApiError:
 def no_service_error(route: Route, ranking: Ranking) -> ApiError:
     """Return the response to a create for which every service of the route is excluded."""
     reasons = "; ".join(f"{each.service}: {each.message}" for each in ranking.excluded)
-    if ranking.excluded and all(
-        each.reason is ExclusionReason.CAPABILITY for each in ranking.excluded
-    ):
+    if ranking.excluded and all(each.reason in _CALLERS_REASONS for each in ranking.excluded):
         message = f"No service of '{route.name}' can do this. {reasons}"
         params = {each.param for each in ranking.excluded}
         param = next(iter(params)) if len(params) == 1 else ""  # no single parameter is at fault

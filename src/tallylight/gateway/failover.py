@@ -136,7 +136,7 @@ class Failover:
     ) -> None:
         """Close an attempt of which nothing can be known, and send on only if that is allowed."""
         failure = outcome.failure or UNRESOLVED_DOUBT
-        self._stalls.report_failed(attempt.service, failure)
+        self._stalls.report_failed(attempt, failure)
         now = self._clock.now()
         change = AttemptChange(attempt.id, AttemptEvent.CLOSE, now, failure=failure)
         if await self._doubt.sends_on(tracked, route) and now < tracked.video.deadline:
@@ -158,6 +158,9 @@ class Failover:
 
     async def _next_attempt(self, tracked: TrackedVideo, route: Route) -> Job | None:
         """Send to the next service, wait, or end the video; return the new job, if any."""
+        if tracked.video.is_barred:
+            await self._further.wait_for_adoption(tracked)
+            return None
         ranking = await self._further.rank(tracked, route)
         choice = next(iter(ranking.choices), None)
         if (

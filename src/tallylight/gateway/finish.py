@@ -66,7 +66,7 @@ class VideoFinisher:
                 "video.fetch_failed", service=service.id, video=tracked.video.id, rule=asset.rule
             )
             if asset.fault is not Fault.OURS:  # a full local disk says nothing about the service
-                self._reporter.report_failed(service.id, asset)
+                self._reporter.report_failed(attempt, asset)
             await self._complete(tracked, attempt, job, done, "")
         elif await self._complete(tracked, attempt, job, done, asset):
             self._reporter.report_delivered(tracked.attempt(attempt.id), self._clock.now())
@@ -86,6 +86,7 @@ class VideoFinisher:
             video = replace(tracked.video, status=VideoStatus.FAILED, error=error, ended_at=now)
             # A create that still waits for its response reports the failure itself.
             is_in_response = not (tracked.is_resolved or tracked.is_answered)
+            tracked.is_ending = is_in_response
             if await self._journal.decide(
                 tracked,
                 video,
@@ -108,7 +109,7 @@ class VideoFinisher:
         event = AttemptEvent.FAILED_FREE if is_free else AttemptEvent.FAILED_BILLED
         change = change_of_job(event, attempt, service, job, self._clock.now())
         await self._journal.record(tracked, change)
-        self._reporter.report_failed(service.id, failure)
+        self._reporter.report_failed(attempt, failure)
         log.info("attempt.failed", service=service.id, video=attempt.video, rule=failure.rule)
 
     async def _complete(

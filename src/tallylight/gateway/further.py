@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tallylight.clock import Clock
 from tallylight.gateway.errors import REFERENCE_LOST
@@ -11,9 +11,8 @@ from tallylight.gateway.inputs import InputResolver
 from tallylight.gateway.routing.ranking import Choice, Ranking
 from tallylight.gateway.routing.routes import Route
 from tallylight.gateway.routing.selector import ServiceSelector
-from tallylight.jobs.engine import JobEngine
-from tallylight.jobs.journal import Journal
-from tallylight.jobs.submit import SEND_WITHIN, answer_within
+from tallylight.jobs.parts import JobParts
+from tallylight.jobs.submit import CreateTiming
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, AttemptChange
 from tallylight.model.ids import AttemptId
@@ -22,20 +21,20 @@ from tallylight.model.video import Video
 from tallylight.storage.transaction import NewAttempt
 from tallylight.upstreams.messages import Job
 
+_ADOPTION_POLL_INTERVAL = timedelta(seconds=15)
+
 
 class FurtherAttempts:
     """Sends a video to a further service."""
 
     def __init__(
         self,
-        journal: Journal,
-        engine: JobEngine,
+        jobs: JobParts,
         selector: ServiceSelector,
         inputs: InputResolver,
         clock: Clock,
     ) -> None:
-        self._journal = journal
-        self._engine = engine
+        self._jobs = jobs
         self._selector = selector
         self._inputs = inputs
         self._clock = clock
@@ -60,35 +59,41 @@ class FurtherAttempts:
         if tracked.is_over:
             return None
         began = self._clock.boottime()
-        new = new_attempt(
-            tracked.video, len(tracked.attempts) + 1, choice, limits, self._clock.now()
-        )
+        number, timing = len(tracked.attempts) + 1, self._jobs.timing
+        new = new_attempt(tracked.video, number, choice, limits, self._clock.now(), timing)
         video = replace(tracked.video, made=measures_of(tracked.video, new.attempt))
         tracked.is_sending = True
         try:
-            if not await self._journal.decide(tracked, video, new_attempt=new):
+            if not await self._jobs.journal.decide(tracked, video, new_attempt=new):
                 return None
             tracked.intended_at[new.attempt.id] = began
-            return await self._engine.submit(tracked, new.attempt, choice.service, order)
+            return await self._jobs.engine.submit(tracked, new.attempt, choice.service, order)
         finally:
             tracked.is_sending = False
             tracked.notify()
 
+    async def wait_for_adoption(self, tracked: TrackedVideo) -> None:
+        """Wait a while for the operator to adopt the database, and read the video anew."""
+        left = max(tracked.video.deadline - self._clock.now(), timedelta())
+        await self._clock.sleep(min(_ADOPTION_POLL_INTERVAL, left))
+        await self._jobs.journal.refresh(tracked)
+
     async def close(self, tracked: TrackedVideo, change: AttemptChange) -> None:
         """Record that an attempt is closed though its outcome is unknown."""
-        await self._journal.decide(tracked, tracked.video, change)
+        await self._jobs.journal.decide(tracked, tracked.video, change)
 
     async def hand_over(self, tracked: TrackedVideo) -> None:
         """Leave a video to a process that can ask the service of its open attempt."""
-        await self._journal.hand_over(tracked)
+        await self._jobs.journal.hand_over(tracked)
 
 
-def new_attempt(
+def new_attempt(  # noqa: PLR0913, PLR0917  # what an attempt consists of
     video: Video,
     number: int,
     choice: Choice,
     limits: Collection[SpendingLimit],
     now: datetime,
+    timing: CreateTiming,
 ) -> NewAttempt:
     """Return an attempt and the reservation of its cost; stores nothing."""
     service = choice.service
@@ -114,7 +119,7 @@ def new_attempt(
         intended_at=now,
         video=video.id,
         number=number,
-        send_within=SEND_WITHIN,
-        answer_within=answer_within(service.upstream, video.deadline - now),
+        send_within=timing.send_within,
+        answer_within=timing.answer_within(service.upstream, video.deadline - now),
     )
     return NewAttempt(attempt, entry, tuple(limits))

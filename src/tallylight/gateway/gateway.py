@@ -166,6 +166,8 @@ class Gateway:
 
     async def _create_result(self, tracked: TrackedVideo) -> Video:
         """Return the response to a create; delete the video and raise if every service refused."""
+        while tracked.is_ending and not tracked.is_over:  # its webhooks depend on this response
+            await tracked.wait_for_change()
         tracked.is_resolved = True
         if not tracked.video.is_terminal or tracked.paid_attempts or tracked.is_answered:
             tracked.is_answered = True

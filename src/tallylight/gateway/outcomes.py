@@ -14,6 +14,7 @@ from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Evidence, Failure, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.video import Video
+from tallylight.verdicts.blocking import is_refusal_of_earlier_key
 
 log = structlog.get_logger()
 
@@ -36,7 +37,7 @@ class OutcomeReporter:
         self._metrics = metrics
         self._clock = clock
         self._acceptance_reported_at: dict[ServiceId, datetime] = {}
-        self._unpublished: asyncio.Queue[Evidence] = asyncio.Queue()
+        self._unpublished: asyncio.Queue[tuple[Evidence, datetime]] = asyncio.Queue()
 
     async def report_accepted(self, attempt: Attempt) -> None:
         """Report that a service accepted a job."""
@@ -46,32 +47,33 @@ class OutcomeReporter:
         reported_at = self._acceptance_reported_at.get(service)
         if reported_at is None or now - reported_at >= _ACCEPTANCE_INTERVAL:
             self._acceptance_reported_at[service] = now
-            self._unpublished.put_nowait(Evidence(service, now, Source.ACCEPTANCE))
+            self._unpublished.put_nowait((Evidence(service, now, Source.ACCEPTANCE), now))
 
-    async def report_refused(self, service: ServiceId, failure: Failure) -> None:
-        """Report that a service refused a job."""
-        self._metrics.count_attempt(service, AttemptOutcome.REFUSED)
-        self._report_not_accepted(service, failure)
+    async def report_refused(self, attempt: Attempt, failure: Failure) -> None:
+        """Report that a service refused an attempt."""
+        self._metrics.count_attempt(attempt.service, AttemptOutcome.REFUSED)
+        self._report_not_accepted(attempt, failure)
 
-    async def report_in_doubt(self, service: ServiceId, failure: Failure) -> None:
-        """Report that it is unknown whether a service accepted a job."""
-        self._metrics.count_attempt(service, AttemptOutcome.IN_DOUBT)
-        self._report_not_accepted(service, failure)
+    async def report_in_doubt(self, attempt: Attempt, failure: Failure) -> None:
+        """Report that it is unknown whether a service accepted an attempt."""
+        self._metrics.count_attempt(attempt.service, AttemptOutcome.IN_DOUBT)
+        self._report_not_accepted(attempt, failure)
 
-    def report_failed(self, service: ServiceId, failure: Failure) -> None:
-        """Report that an accepted job delivered no video."""
+    def report_failed(self, attempt: Attempt, failure: Failure) -> None:
+        """Report that an accepted attempt delivered no video."""
         now = self._clock.now()
-        self._breaker.record_failure(service, failure, now)
-        self._metrics.count_attempt(service, AttemptOutcome.FAILED)
-        self._unpublished.put_nowait(Evidence(service, now, Source.TRAFFIC, failure=failure))
+        if not self._is_of_earlier_key(attempt, failure):
+            self._breaker.record_failure(attempt.service, failure, now)
+        self._metrics.count_attempt(attempt.service, AttemptOutcome.FAILED)
+        evidence = Evidence(attempt.service, now, Source.TRAFFIC, failure=failure)
+        self._unpublished.put_nowait((evidence, attempt.intended_at))
 
     def report_delivered(self, attempt: Attempt, now: datetime) -> None:
         """Report that an attempt delivered its video, with its latency since the create."""
         latency = now - attempt.intended_at
         self._breaker.record_delivery(attempt.service, now)
-        self._unpublished.put_nowait(
-            Evidence(attempt.service, now, Source.TRAFFIC, latency=latency)
-        )
+        evidence = Evidence(attempt.service, now, Source.TRAFFIC, latency=latency)
+        self._unpublished.put_nowait((evidence, attempt.intended_at))
         stages = stage_seconds(attempt, now)
         self._metrics.count_attempt(attempt.service, AttemptOutcome.DELIVERED)
         self._metrics.observe_stages(attempt.service, stages)
@@ -85,23 +87,32 @@ class OutcomeReporter:
         """Report evidence to the board until cancelled, then the rest of the queue."""
         try:
             while True:
-                await self._publish(await self._unpublished.get())
+                await self._publish(*await self._unpublished.get())
         finally:
             while not self._unpublished.empty():
-                await self._publish(self._unpublished.get_nowait())
+                await self._publish(*self._unpublished.get_nowait())
 
-    def _report_not_accepted(self, service: ServiceId, failure: Failure) -> None:
+    def _report_not_accepted(self, attempt: Attempt, failure: Failure) -> None:
         now = self._clock.now()
-        self._breaker.record_refusal(service, failure, now)
+        if not self._is_of_earlier_key(attempt, failure):
+            self._breaker.record_refusal(attempt.service, failure, now)
         # The next acceptance contradicts this failure, so it is reported at once.
-        self._acceptance_reported_at.pop(service, None)
-        self._unpublished.put_nowait(Evidence(service, now, Source.ACCEPTANCE, failure=failure))
+        self._acceptance_reported_at.pop(attempt.service, None)
+        evidence = Evidence(attempt.service, now, Source.ACCEPTANCE, failure=failure)
+        self._unpublished.put_nowait((evidence, attempt.intended_at))
 
-    async def _publish(self, evidence: Evidence) -> None:
+    def _is_of_earlier_key(self, attempt: Attempt, failure: Failure) -> bool:
+        """Tell whether a failure is a refusal that says nothing about the present key."""
+        if attempt.service not in self._board:
+            return False
+        period = self._board.key_period(attempt.service)
+        return is_refusal_of_earlier_key(failure, attempt.intended_at, period)
+
+    async def _publish(self, evidence: Evidence, began_at: datetime) -> None:
         if evidence.service not in self._board:
             return  # a reload removed the service
         try:
-            await self._board.report(evidence)
+            await self._board.report(evidence, began_at)
         except StorageError as error:  # the board stores it later; the video continues
             log.warning("evidence.publish_failed", service=evidence.service, error=str(error))
 

@@ -19,14 +19,13 @@ from tallylight.gateway.finish import VideoFinisher
 from tallylight.gateway.outcomes import OutcomeReporter
 from tallylight.gateway.routing.routes import Route
 from tallylight.gateway.routing.selector import ServiceSelector
-from tallylight.jobs.engine import JobEngine, Patience
-from tallylight.jobs.journal import Journal
+from tallylight.jobs.engine import Patience
 from tallylight.jobs.outcome import JobOutcome, stalled_failure
+from tallylight.jobs.parts import JobParts
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, AttemptChange
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.evidence import Failure
-from tallylight.model.ids import ServiceId
 from tallylight.upstreams.messages import Job
 from tallylight.upstreams.poll_state import MAX_POLL_INTERVAL, MIN_POLL_INTERVAL
 from tallylight.upstreams.protocols.registry import adapter_for
@@ -43,8 +42,7 @@ class StalledJobs:
     def __init__(  # noqa: PLR0913, PLR0917  # its collaborators
         self,
         board: Board,
-        journal: Journal,
-        engine: JobEngine,
+        jobs: JobParts,
         finisher: VideoFinisher,
         selector: ServiceSelector,
         reporter: OutcomeReporter,
@@ -52,8 +50,7 @@ class StalledJobs:
         clock: Clock,
     ) -> None:
         self._board = board
-        self._journal = journal
-        self._engine = engine
+        self._jobs = jobs
         self._finisher = finisher
         self._selector = selector
         self._reporter = reporter
@@ -79,8 +76,8 @@ class StalledJobs:
         self, tracked: TrackedVideo, route: Route, attempt: Attempt, service: Service
     ) -> None:
         """Give a stalled job up if another service is available and it cannot cost twice."""
-        failure = stalled_failure(self._engine.waited(attempt))
-        self._reporter.report_failed(attempt.service, failure)
+        failure = stalled_failure(self._jobs.engine.waited(attempt))
+        self._reporter.report_failed(attempt, failure)
         if not await self._gives_up(tracked, route, attempt, service, failure):
             log.info("attempt.stalled", service=service.id, attempt=attempt.id)
             tracked.kept.add(attempt.id)
@@ -102,7 +99,7 @@ class StalledJobs:
             return False
         change = AttemptChange(attempt.id, AttemptEvent.GIVE_UP, self._clock.now())
         log.info("attempt.given_up", service=service.id, attempt=attempt.id)
-        return await self._journal.decide(tracked, tracked.video, change)
+        return await self._jobs.journal.decide(tracked, tracked.video, change)
 
     async def poll_given_up(self, tracked: TrackedVideo) -> None:
         """Poll each given-up job once, if it is due; a delivery ends the video."""
@@ -122,20 +119,20 @@ class StalledJobs:
         await self._clock.sleep(min(_GIVEN_UP_POLL_INTERVAL, left))
         await self.poll_given_up(tracked)
 
-    def report_failed(self, service: ServiceId, failure: Failure) -> None:
+    def report_failed(self, attempt: Attempt, failure: Failure) -> None:
         """Report that an accepted job delivered no video."""
-        self._reporter.report_failed(service, failure)
+        self._reporter.report_failed(attempt, failure)
 
     def report_expired(self, attempt: Attempt, outcome: JobOutcome) -> None:
         """Report that a job had not ended at its video's deadline."""
-        failure = outcome.failure or stalled_failure(self._engine.waited(attempt))
-        self._reporter.report_failed(attempt.service, failure)
+        failure = outcome.failure or stalled_failure(self._jobs.engine.waited(attempt))
+        self._reporter.report_failed(attempt, failure)
 
     async def _poll_once(self, tracked: TrackedVideo, attempt: Attempt) -> None:
         service = self.service_of(attempt)
         if service is None or not attempt.job or adapter_for(service.upstream).streams:
             return
-        job, _ = await self._engine.read(attempt, service)
+        job, _ = await self._jobs.engine.read(attempt, service)
         if not (isinstance(job, Job) and job.state.is_terminal):
             return
         if job.failure is None:
@@ -158,9 +155,9 @@ class StalledJobs:
         if adapter_for(service.upstream).cancel(attempt.job) is None:
             return False
         change = AttemptChange(attempt.id, AttemptEvent.CANCEL, self._clock.now())
-        if not await self._journal.decide(tracked, tracked.video, change):
+        if not await self._jobs.journal.decide(tracked, tracked.video, change):
             return False
-        return await self._engine.cancel(tracked, attempt, service, failure)
+        return await self._jobs.engine.cancel(tracked, attempt, service, failure)
 
     def _first_poll_delay(self, service: Service) -> timedelta:
         """Return the delay before the first poll: a fifth of the usual duration, within limits."""

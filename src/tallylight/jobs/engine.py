@@ -85,6 +85,26 @@ async def _nothing_else(_: TrackedVideo) -> None:
     """Do nothing between polls."""
 
 
+Between = Callable[[TrackedVideo], Awaitable[None]]
+"""What is called between polls and searches."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """The work on one attempt: its video, its service as last configured, and how long to wait."""
+
+    tracked: TrackedVideo
+    id: AttemptId
+    service: Service
+    patience: Patience
+    between: Between
+
+    @property
+    def attempt(self) -> Attempt:
+        """Return the attempt as last known."""
+        return self.tracked.attempt(self.id)
+
+
 @dataclass(slots=True)
 class _Polling:
     """The state of polling one job.
@@ -127,14 +147,14 @@ class JobEngine:
         """Send an attempt whose intent was recorded; return its job as far as it is known."""
         return await self._submitter.submit(tracked, attempt, service, order)
 
-    async def run(
+    async def run(  # noqa: PLR0913, PLR0917  # what a run needs
         self,
         tracked: TrackedVideo,
         attempt: Attempt,
         service: Service,
         patience: Patience,
         job: Job | None = None,
-        between: Callable[[TrackedVideo], Awaitable[None]] = _nothing_else,
+        between: Between = _nothing_else,
     ) -> JobOutcome:
         """Work on an attempt that was sent, until it ends or its owner has to decide.
 
@@ -146,13 +166,13 @@ class JobEngine:
             job: Its job as last read; None after a take-over.
             between: Called between polls and searches.
         """
+        run = _Run(tracked, attempt.id, service, patience, between)
         while not tracked.is_over:
-            attempt = tracked.attempt(attempt.id)
-            match attempt.state:
+            match run.attempt.state:
                 case AttemptState.INTENDED:
-                    await self._await_answer(tracked, attempt, service, between)
+                    await self._await_answer(run)
                 case AttemptState.IN_DOUBT:
-                    outcome = await self._look(tracked, attempt, service, patience, between)
+                    outcome = await self._look(run)
                     if isinstance(outcome, JobOutcome):
                         return outcome
                     job = outcome
@@ -160,13 +180,11 @@ class JobEngine:
                     if job is None and adapter_for(service.upstream).streams:
                         # A lost stream cannot be resumed; the job may continue and be billed.
                         return JobOutcome(Ending.UNRESOLVED, failure=UNRESOLVED_DOUBT)
-                    return await self._poll_to_end(
-                        tracked, attempt, service, patience, job, between
-                    )
+                    return await self._poll_to_end(run, job)
                 case AttemptState.REFUSED:
-                    return JobOutcome(Ending.REFUSED, failure=attempt.failure)
+                    return JobOutcome(Ending.REFUSED, failure=run.attempt.failure)
                 case _:
-                    return JobOutcome(Ending.OVER, failure=attempt.failure)
+                    return JobOutcome(Ending.OVER, failure=run.attempt.failure)
         return JobOutcome(Ending.OVER)
 
     async def read(self, attempt: Attempt, service: Service) -> tuple[Job | Failure, Reply]:
@@ -203,117 +221,92 @@ class JobEngine:
         began = attempt.accepted_at or attempt.intended_at
         return (self._clock.now() - began).total_seconds()
 
-    async def _await_answer(
-        self,
-        tracked: TrackedVideo,
-        attempt: Attempt,
-        service: Service,
-        between: Callable[[TrackedVideo], Awaitable[None]],
-    ) -> None:
+    async def _await_answer(self, run: _Run) -> None:
         """Wait for an attempt that another process was sending, and then leave it in doubt.
 
         That process may be cut off or stopped and still receive the response. Its job may show in
         the upstream's list before that; its absence means nothing yet.
         """
+        tracked, attempt = run.tracked, run.attempt
         until = tracked.absence_counts_after(attempt)
         for pause in _search_pauses():
-            if await self._is_changed(tracked, attempt):
+            if await self._is_changed(run, attempt):
                 return
-            found = await self._search.search(tracked, attempt, service)
-            if isinstance(found, Job):
+            if isinstance(await self._search.search(tracked, attempt, run.service), Job):
                 return
             left = until - self._clock.boottime()
-            if left <= 0 or self._clock.now() >= tracked.video.deadline:
+            if left <= 0 or self._time_left(tracked) <= timedelta():
                 break
-            await between(tracked)
+            await run.between(tracked)
             await self._clock.sleep(min(pause, timedelta(seconds=left)))
-        change = AttemptChange(
-            attempt.id, AttemptEvent.LEAVE, self._clock.now(), failure=INTERRUPTED
-        )
+        now = self._clock.now()
+        change = AttemptChange(attempt.id, AttemptEvent.LEAVE, now, failure=INTERRUPTED)
         await self._journal.decide(tracked, tracked.video, change)
 
-    async def _is_changed(self, tracked: TrackedVideo, attempt: Attempt) -> bool:
+    async def _is_changed(self, run: _Run, attempt: Attempt) -> bool:
         """Read the video anew; tell whether another process has recorded a fact about it."""
-        await self._journal.refresh(tracked)
-        return tracked.is_over or tracked.attempt(attempt.id).state is not attempt.state
+        await self._journal.refresh(run.tracked)
+        return run.tracked.is_over or run.attempt.state is not attempt.state
 
-    async def _look(
-        self,
-        tracked: TrackedVideo,
-        attempt: Attempt,
-        service: Service,
-        patience: Patience,
-        between: Callable[[TrackedVideo], Awaitable[None]],
-    ) -> Job | JobOutcome | None:
+    async def _look(self, run: _Run) -> Job | JobOutcome | None:
         """Search for the job of an attempt in doubt; None if its state changed meanwhile."""
-        began = self._clock.boottime()
+        tracked, attempt, began = run.tracked, run.attempt, self._clock.boottime()
         absent_after = tracked.absence_counts_after(attempt) + LISTED_AFTER.total_seconds()
         for pause in _search_pauses():
             await self._clock.sleep(min(pause, self._time_left(tracked)))
-            if await self._is_changed(tracked, attempt):
+            if await self._is_changed(run, attempt):
                 return None
-            service = self._current_service(service)  # a reload may have changed its key
+            # A reload may have changed its key.
+            service = run.service = self._current_service(run.service)
             now = self._clock.boottime()
             # At least once, even after the deadline: a paid job may be done meanwhile.
             found = await self._search.search(tracked, attempt, service)
             if isinstance(found, Job):
                 return found
-            if found is None and service.upstream.lists_all_jobs and now >= absent_after:
+            lists_all = service.upstream.lists_all_jobs
+            if found is None and lists_all and now >= absent_after:
                 change = AttemptChange(
                     attempt.id, AttemptEvent.ABSENT, self._clock.now(), failure=UNRESOLVED_DOUBT
                 )
                 await self._journal.record(tracked, change)
                 return None
             is_listed = adapter_for(service.upstream).listing() is not None
-            can_tell = is_listed and service.upstream.lists_all_jobs
-            is_late = now - began >= patience.search_for.total_seconds()
-            if (
-                self._time_left(tracked) <= timedelta()
-                or not is_listed
-                or (is_late and not can_tell)
-            ):
+            until = began + run.patience.search_for.total_seconds()
+            if lists_all:
+                until = max(until, absent_after)
+            if not is_listed or now >= until or self._time_left(tracked) <= timedelta():
                 break
-            await between(tracked)
+            await run.between(tracked)
         return JobOutcome(Ending.UNRESOLVED, failure=UNRESOLVED_DOUBT)
 
     def _time_left(self, tracked: TrackedVideo) -> timedelta:
         return max(tracked.video.deadline - self._clock.now(), timedelta())
 
-    async def _poll_to_end(
-        self,
-        tracked: TrackedVideo,
-        attempt: Attempt,
-        service: Service,
-        patience: Patience,
-        job: Job | None,
-        between: Callable[[TrackedVideo], Awaitable[None]],
-    ) -> JobOutcome:
+    async def _poll_to_end(self, run: _Run, job: Job | None) -> JobOutcome:
         """Poll a job until it ends, stalls, is lost, or the deadline passes."""
         if job is not None and job.state.is_terminal:
             return _ended(job, is_timed=True)
-        polling = self._new_polling(attempt, is_seen=job is not None)
+        tracked = run.tracked
+        polling = self._new_polling(run.attempt, is_seen=job is not None)
         pause = timedelta()
         if job is not None:
-            pause = tracked.first_poll_after or patience.first_poll_after
+            pause = tracked.first_poll_after or run.patience.first_poll_after
         while True:
             await self._clock.sleep(pause)
-            service = self._current_service(service)  # a reload may have changed its key
-            attempt = tracked.attempt(attempt.id)
-            answer, reply = await self.read(attempt, service)
+            run.service = self._current_service(run.service)  # a reload may have changed its key
+            answer, reply = await self.read(run.attempt, run.service)
             if isinstance(answer, Job) and answer.state.is_terminal:
                 return _ended(answer, is_timed=self._is_fresh(polling))
-            await self._note(tracked, attempt.id, service, polling, answer, reply)
-            await between(tracked)
-            if tracked.is_over or not tracked.attempt(attempt.id).is_open:
+            await self._note(run, polling, answer, reply)
+            await run.between(tracked)
+            if tracked.is_over or not run.attempt.is_open:
                 return JobOutcome(Ending.OVER)
-            outcome = self._verdict(tracked, polling, patience)
+            outcome = self._verdict(run, polling)
             if outcome is not None:
                 return outcome
             waited = timedelta(seconds=self._clock.monotonic() - polling.began)
-            pause = min(
-                next_poll_delay(reply, polling.state.last_failure, waited),
-                self._time_left(tracked),
-            )
+            delay = next_poll_delay(reply, polling.state.last_failure, waited)
+            pause = min(delay, self._time_left(tracked))
 
     def _is_fresh(self, polling: _Polling) -> bool:
         """Tell whether the job was seen running shortly before now."""
@@ -326,54 +319,43 @@ class JobEngine:
         return _Polling(began, PollState(now if is_seen else None), monotonic)
 
     async def _note(
-        self,
-        tracked: TrackedVideo,
-        attempt: AttemptId,
-        service: Service,
-        polling: _Polling,
-        answer: Job | Failure,
-        reply: Reply,
+        self, run: _Run, polling: _Polling, answer: Job | Failure, reply: Reply
     ) -> None:
         """Record what a poll said: progress, or that the upstream no longer knows the job."""
-        now, at = self._clock.now(), self._clock.monotonic()
-        known = tracked.attempt(attempt)
+        now, at, attempt = self._clock.now(), self._clock.monotonic(), run.attempt
         if isinstance(answer, Failure):
             # A failed poll says nothing about the job, which is paid for: continue.
             polling.state.record_failure(answer, reply, now)
             if polling.missing_since is None and polling.state.is_lost(now):
                 polling.missing_since = at
                 lost = replace(as_upstream_fault(answer), rule=LOST_JOB)
-                change = AttemptChange(attempt, AttemptEvent.GONE, now, failure=lost)
-                await self._journal.record(tracked, change)
+                change = AttemptChange(attempt.id, AttemptEvent.GONE, now, failure=lost)
+                await self._journal.record(run.tracked, change)
             return
         polling.state.record_progress(now)
-        progress = progress_of(answer)
-        is_new = known.state is AttemptState.MISSING or (
-            progress.is_working and known.started_at is None
-        )
         polling.missing_since = None
-        is_due = at - polling.written_at >= PROGRESS_WRITE_INTERVAL.total_seconds()
-        if is_new or is_due:
+        is_new = attempt.state is AttemptState.MISSING or (
+            progress_of(answer).is_working and attempt.started_at is None
+        )
+        if is_new or at - polling.written_at >= PROGRESS_WRITE_INTERVAL.total_seconds():
             polling.written_at = at
-            change = change_of_job(AttemptEvent.WORKING, known, service, answer, now)
-            change = replace(change, progress=progress)
-            await self._journal.record(tracked, change)
+            change = change_of_job(AttemptEvent.WORKING, attempt, run.service, answer, now)
+            await self._journal.record(run.tracked, change)
 
-    def _verdict(
-        self, tracked: TrackedVideo, polling: _Polling, patience: Patience
-    ) -> JobOutcome | None:
+    def _verdict(self, run: _Run, polling: _Polling) -> JobOutcome | None:
         """Return the outcome if the time is over."""
         now = self._clock.monotonic()
         waited, failure = now - polling.began, polling.state.last_failure
         told = None if failure is None else as_upstream_fault(failure)
-        if self._time_left(tracked) <= timedelta():
-            if polling.missing_since is not None:
+        is_missing = polling.missing_since is not None
+        if is_missing and now - (polling.missing_since or now) >= MISSING_PATIENCE.total_seconds():
+            return JobOutcome(Ending.UNRESOLVED, failure=told and replace(told, rule=LOST_JOB))
+        if self._time_left(run.tracked) <= timedelta():
+            if is_missing:
                 return JobOutcome(Ending.UNRESOLVED, failure=told and replace(told, rule=LOST_JOB))
             return JobOutcome(Ending.EXPIRED, failure=told or stalled_failure(waited))
-        since = polling.missing_since
-        if since is not None and now - since >= MISSING_PATIENCE.total_seconds():
-            return JobOutcome(Ending.UNRESOLVED, failure=told and replace(told, rule=LOST_JOB))
-        if patience.stall_after is not None and waited >= patience.stall_after.total_seconds():
+        limit = run.patience.stall_after
+        if limit is not None and waited >= limit.total_seconds():
             return JobOutcome(Ending.STALLED, failure=told or stalled_failure(waited))
         return None
 

@@ -19,13 +19,10 @@ from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.ids import ServiceId, VideoId
 from tallylight.model.video import VideoKind, VideoRecord
 from tallylight.scheduler import every
-from tallylight.storage.processes import Liveness
+from tallylight.storage.processes import BEAT_INTERVAL, Liveness
 from tallylight.storage.videos import Videos
 
 log = structlog.get_logger()
-
-BEAT_INTERVAL = timedelta(seconds=4)
-"""How often a process tells that it lives, and looks for videos that nobody follows."""
 
 _SHUTDOWN_WAIT = timedelta(seconds=5)
 """How long a shutdown waits for the responses to creates: an interrupted create is in doubt, which

@@ -42,9 +42,7 @@ class Journal:
         self._group_commit = group_commit
         self._clock = clock
 
-    async def create(
-        self, video: Video, new_attempt: NewAttempt | None
-    ) -> VideoRecord | None:
+    async def create(self, video: Video, new_attempt: NewAttempt | None) -> VideoRecord | None:
         """Record a new video, usually with its first attempt.
 
         Returns:

@@ -10,6 +10,8 @@ from tallylight.model.attempt import Attempt, AttemptChange, JobProgress, Made
 from tallylight.model.attempt_state import AttemptEvent
 from tallylight.upstreams.messages import Job, JobState
 
+_MAX_SECONDS = 24 * 3600  # longer ones are no lengths
+
 
 def progress_of(job: Job) -> JobProgress:
     """Return the progress of a job; a finished one is still to be downloaded."""
@@ -57,4 +59,4 @@ def _whole_seconds(text: str) -> int:
         value = Decimal(text)
     except InvalidOperation:
         return 0
-    return int(value) if value.is_finite() and 0 < value < 100_000 else 0
+    return int(value) if value.is_finite() and 0 < value <= _MAX_SECONDS else 0

@@ -6,7 +6,6 @@ from typing import Protocol
 
 from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Failure, FailureKind, Fault
-from tallylight.model.ids import ServiceId
 from tallylight.upstreams.messages import Job
 
 
@@ -46,12 +45,12 @@ class JobObserver(Protocol):
         """Report that a service accepted a job."""
         ...
 
-    async def report_refused(self, service: ServiceId, failure: Failure) -> None:
-        """Report that a service refused a job."""
+    async def report_refused(self, attempt: Attempt, failure: Failure) -> None:
+        """Report that a service refused an attempt."""
         ...
 
-    async def report_in_doubt(self, service: ServiceId, failure: Failure) -> None:
-        """Report that it is unknown whether a service accepted a job."""
+    async def report_in_doubt(self, attempt: Attempt, failure: Failure) -> None:
+        """Report that it is unknown whether a service accepted an attempt."""
         ...
 
 

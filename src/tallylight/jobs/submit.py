@@ -24,14 +24,6 @@ from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()
 
-SEND_WITHIN = timedelta(seconds=5)
-"""Time from the intent in which the first byte of a create is sent, or it is not sent at all. Who
-takes a video over waits for it before an absent job means anything."""
-
-CREATE_TIMEOUT = timedelta(minutes=2)
-"""Shortest time limit of a create, whatever the limit of other calls: each create that times out
-is an attempt in doubt, which costs money."""
-
 PROGRESS_WRITE_INTERVAL = timedelta(seconds=5)
 """Shortest time between two writes of a job's progress. Callers see only recorded progress: a
 process that takes a video over continues from it, and progress never decreases."""
@@ -40,19 +32,30 @@ _UNSUPPORTED = Failure(kind=FailureKind.INVALID_REQUEST, fault=Fault.OURS, rule=
 """Nothing was sent, since the dialect cannot express the order."""
 
 
-def answer_within(
-    upstream: Upstream, left: timedelta, shortest: timedelta = CREATE_TIMEOUT
-) -> timedelta:
-    """Return how long the response to a create is awaited.
+@dataclass(frozen=True, slots=True)
+class CreateTiming:
+    """How long a create may take.
 
     Args:
-        upstream: The upstream.
-        left: Time until the video's deadline; looking for a job in doubt needs time, too.
-        shortest: Shortest time limit of a create, if there is enough time.
+        send_within: Time from the intent in which the first byte is sent, or nothing is sent at
+            all. Who takes a video over waits for it before an absent job means anything.
+        shortest_timeout: Shortest time limit of a create, whatever the limit of other calls: each
+            create that times out is an attempt in doubt, which costs money.
     """
-    if left < 2 * shortest:
-        return max(upstream.timeout, left / 2)
-    return max(upstream.timeout, shortest)
+
+    send_within: timedelta = timedelta(seconds=5)
+    shortest_timeout: timedelta = timedelta(minutes=2)
+
+    def answer_within(self, upstream: Upstream, left: timedelta) -> timedelta:
+        """Return how long the response is awaited.
+
+        Args:
+            upstream: The upstream.
+            left: Time until the video's deadline; looking for a job in doubt needs time, too.
+        """
+        if left < 2 * self.shortest_timeout:
+            return max(upstream.timeout, left / 2)
+        return max(upstream.timeout, self.shortest_timeout)
 
 
 @dataclass(slots=True)
@@ -153,7 +156,7 @@ class AttemptSubmitter:
         change = AttemptChange(attempt.id, event, self._clock.now(), failure=failure)
         await self._journal.record(tracked, change)
         log.info("attempt.refused", service=attempt.service, video=attempt.video, rule=failure.rule)
-        await self._observer.report_refused(attempt.service, failure)
+        await self._observer.report_refused(attempt, failure)
 
     async def _in_doubt(self, tracked: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
         change = AttemptChange(attempt.id, AttemptEvent.UNCLEAR, self._clock.now(), failure=failure)
@@ -162,7 +165,7 @@ class AttemptSubmitter:
             "attempt.in_doubt", service=attempt.service, attempt=attempt.id, rule=failure.rule
         )
         tracked.resolve()
-        await self._observer.report_in_doubt(attempt.service, failure)
+        await self._observer.report_in_doubt(attempt, failure)
 
     async def _stream(
         self,

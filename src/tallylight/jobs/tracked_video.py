@@ -23,6 +23,7 @@ class TrackedVideo:
         intended_at: Boottime seconds before the intent of each attempt that this process sends.
         is_answered: The create has returned the video.
         is_resolved: The create can be answered: accepted, in doubt, failed or waiting.
+        is_ending: The end of the video is being recorded, as one that no response told yet.
         first_poll_after: Delay that the upstream requested before the first poll, if any.
         is_released: This process decides nothing more about it; another one does, or will.
         is_sending: An attempt is being recorded and sent; interrupted, it would be in doubt.
@@ -37,6 +38,7 @@ class TrackedVideo:
     intended_at: dict[AttemptId, float] = field(default_factory=dict)
     is_answered: bool = False
     is_resolved: bool = False
+    is_ending: bool = False
     first_poll_after: timedelta | None = None
     is_released: bool = False
     is_sending: bool = False

@@ -100,6 +100,11 @@ class Evidence:
     vantage: str = ""
 
     @property
+    def began_at(self) -> datetime:
+        """Return when the request or the job behind it began, as far as that was timed."""
+        return self.at if self.latency is None else self.at - self.latency
+
+    @property
     def is_good(self) -> bool:
         """Return whether it shows that the service works."""
         return self.failure is None and self.claimed_status in {None, Status.OPERATIONAL}

@@ -79,6 +79,8 @@ class Video:
         owner: The process that follows it, "" if none does.
         epoch: How often it changed hands.
         revision: How often its rows were written.
+        is_barred: Nothing is sent for it until the operator adopts a database that was copied,
+            restored or promoted.
         deadline: The time after which the video fails if it is not delivered.
         idempotency_key: The idempotency key of the request, "" for none.
         fingerprint: A digest of the request's content, by which a repetition is recognized.
@@ -108,6 +110,7 @@ class Video:
     owner: str = ""
     epoch: int = 1
     revision: int = 1
+    is_barred: bool = False
     status: VideoStatus = VideoStatus.QUEUED
     progress: int = 0
     service: ServiceId = NO_SERVICE

@@ -16,11 +16,9 @@ from tallylight.board import Board
 from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
-from tallylight.jobs.engine import JobEngine, Patience
-from tallylight.jobs.followers import VideoFollowers
-from tallylight.jobs.journal import Journal
+from tallylight.jobs.engine import Patience
 from tallylight.jobs.outcome import Ending, JobOutcome
-from tallylight.jobs.submit import CREATE_TIMEOUT, SEND_WITHIN, answer_within
+from tallylight.jobs.parts import JobParts
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Depth, Evidence, Source
@@ -63,15 +61,6 @@ class ProbeHistory:
     disabled_depths: frozenset[Depth] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeJobs:
-    """The parts of the job engine that probes use."""
-
-    journal: Journal
-    engine: JobEngine
-    followers: VideoFollowers
-
-
 class PaidProbeRunner:
     """Sends generation probes and follows them to their ends.
 
@@ -82,19 +71,16 @@ class PaidProbeRunner:
         settlement: Ends probes.
         clock: The time.
         total_budget: Returns the budget of all probes together.
-        patience: The minimum time limit of a create.
     """
 
-    def __init__(  # noqa: PLR0913  # the parts that a probe needs
+    def __init__(  # noqa: PLR0913, PLR0917  # the parts that a probe needs
         self,
         board: Board,
         storage: Storage,
-        jobs: ProbeJobs,
+        jobs: JobParts,
         settlement: ProbeSettlement,
         clock: Clock,
         total_budget: Callable[[], Budget],
-        *,
-        patience: timedelta = CREATE_TIMEOUT,
     ) -> None:
         self._board = board
         self._storage = storage
@@ -102,7 +88,6 @@ class PaidProbeRunner:
         self._settlement = settlement
         self._clock = clock
         self._total_budget = total_budget
-        self._patience = patience
         self._prepared: dict[VideoId, TrackedVideo] = {}
         self._results: dict[VideoId, asyncio.Future[Evidence]] = {}
 
@@ -169,6 +154,8 @@ class PaidProbeRunner:
         if order is None or probe_cost(service) is None:
             raise ValueError(f"{service.id} has no price, so its generation cannot be budgeted")
         now, name = self._clock.now(), uuid4().hex
+        create = self._jobs.timing.shortest_timeout
+        longest = create + service.upstream.job_timeout + _TIME_TO_SETTLE
         return Video(
             id=VideoId(f"probe_{name}"),
             key=NO_KEY,
@@ -178,7 +165,10 @@ class PaidProbeRunner:
             seconds=order.seconds,
             size=order.size,
             created_at=now,
-            deadline=now + self._patience + service.upstream.job_timeout + _TIME_TO_SETTLE,
+            deadline=now
+            + self._jobs.timing.shortest_timeout
+            + service.upstream.job_timeout
+            + _TIME_TO_SETTLE,
             kind=VideoKind.PROBE,
             owner=self._jobs.followers.owner,
         )
@@ -187,7 +177,7 @@ class PaidProbeRunner:
         cost, order, now = probe_cost(service), service.probe_order, self._clock.now()
         if cost is None or order is None:
             raise ValueError(f"{service.id} has no price, so its generation cannot be budgeted")
-        name = f"{video.id}.1"
+        name, timing = f"{video.id}.1", self._jobs.timing
         entry = LedgerEntry(
             id=EntryId(name),
             service=service.id,
@@ -208,8 +198,8 @@ class PaidProbeRunner:
             intended_at=now,
             video=video.id,
             number=1,
-            send_within=SEND_WITHIN,
-            answer_within=answer_within(service.upstream, video.deadline - now, self._patience),
+            send_within=timing.send_within,
+            answer_within=timing.answer_within(service.upstream, video.deadline - now),
         )
         limits = (
             SpendingLimit(service.budget, probe_scope(service.id), f"of {service.id}"),

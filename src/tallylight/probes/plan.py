@@ -48,6 +48,7 @@ class ProbeTiming:
             of the usual job time.
         jitter: The fraction by which an interval is randomly lengthened or shortened, so that the
             probes of many services are not sent at once.
+        key_check_spread: After a key was replaced, its services are checked within this time.
         rare_interval: How often the key of a retired service is still checked; also the longest
             interval of a free probe that may have been billed.
     """
@@ -64,6 +65,7 @@ class ProbeTiming:
     traffic_wait: timedelta = timedelta(minutes=2)
     job_time_factor: float = 2.0
     jitter: float = 0.1
+    key_check_spread: timedelta = timedelta(seconds=5)
     rare_interval: timedelta = timedelta(days=1)
 
 
@@ -85,7 +87,10 @@ class PlanInput:
         schedule: The allocated intervals; None applies the service's own interval.
         api_is_up: The API responds.
         status: The current status.
-        is_key_refused: Credentials probes find our key refused, and will find it accepted again.
+        key_refused_until: Until when credentials probes, which find our key refused, are expected
+            to find it accepted again; None if the key is not left to them.
+        key_replaced_at: When a reload replaced the key; None if none did.
+        key_checked_at: When the newest credentials probe of this process began.
         last_traffic_at: The newest end of a caller's job, which gives evidence for free.
         usual_job_time: The usual duration of a job; None if it is not known.
         has_open_attempt: A generation of this service is still running.
@@ -107,7 +112,9 @@ class PlanInput:
     schedule: ProbeSchedule | None = None
     api_is_up: bool = True
     status: Status = Status.UNKNOWN
-    is_key_refused: bool = False
+    key_refused_until: datetime | None = None
+    key_replaced_at: datetime | None = None
+    key_checked_at: datetime | None = None
     last_traffic_at: datetime | None = None
     usual_job_time: timedelta | None = None
     has_open_attempt: bool = False
@@ -173,7 +180,19 @@ def _free_probe(
         delay = min(interval, timing.retry_delays[facts.failures_in_a_row - 1])
         return PlannedProbe(depth, last + delay, ProbeReason.CONFIRM)
     due_at = last + _jittered(interval, facts, last, timing)
+    if depth is Depth.CREDENTIALS and (check_at := _key_check_at(facts, timing)) is not None:
+        return PlannedProbe(depth, min(due_at, check_at), ProbeReason.FIRST)
     return PlannedProbe(depth, due_at, ProbeReason.ROUTINE)
+
+
+def _key_check_at(facts: PlanInput, timing: ProbeTiming) -> datetime | None:
+    """Return when a replaced key is checked: soon, unless each check may be billed."""
+    replaced_at, checked_at = facts.key_replaced_at, facts.key_checked_at
+    if replaced_at is None or facts.unanswered_count:
+        return None
+    if checked_at is not None and checked_at >= replaced_at:
+        return None
+    return replaced_at + timing.key_check_spread * _share(facts, replaced_at)
 
 
 def _paid_probe(facts: PlanInput, timing: ProbeTiming) -> PlannedProbe | None:
@@ -195,6 +214,8 @@ def _paid_probe(facts: PlanInput, timing: ProbeTiming) -> PlannedProbe | None:
         due_at = last + _jittered(routine, facts, last, timing)
     # After a long downtime everything is overdue; it must not be sent at once.
     due_at = max(due_at, facts.first_due_at)
+    if facts.key_refused_until is not None:
+        due_at = max(due_at, facts.key_refused_until)
     if facts.withheld_at is not None:
         due_at = max(due_at, facts.withheld_at + min(interval, timing.undecided_interval))
     return PlannedProbe(Depth.GENERATION, due_at, reason)
@@ -221,20 +242,24 @@ def _traffic_wait(facts: PlanInput, timing: ProbeTiming) -> timedelta:
 
 def _may_spend(facts: PlanInput) -> bool:
     # A blocked service is probed all the same: a refusal costs nothing, and is often the only way
-    # to see that a balance was topped up. A refused key is left to the credentials probe.
+    # to see that a balance was topped up.
     return (
         facts.service.probe_order is not None
         and facts.api_is_up
         and not facts.has_open_attempt
         and Depth.GENERATION not in facts.disabled_depths
         and facts.status not in {Status.RETIRED, Status.MAINTENANCE}
-        and not facts.is_key_refused
     )
 
 
 def _jittered(
     interval: timedelta, facts: PlanInput, last: datetime, timing: ProbeTiming
 ) -> timedelta:
-    # A hash instead of a random number, so that the plan stays pure and repeatable.
-    share = crc32(f"{facts.service.id}/{last.timestamp()}".encode()) / 2**32
+    share = _share(facts, last)
     return timedelta(0, interval.total_seconds() * (1 + timing.jitter * (2 * share - 1)))
+
+
+def _share(facts: PlanInput, at: datetime) -> float:
+    """Return a ratio from 0.0 to 1.0 that differs from service to service."""
+    # A hash instead of a random number, so that the plan stays pure and repeatable.
+    return crc32(f"{facts.service.id}/{at.timestamp()}".encode()) / 2**32

@@ -1,16 +1,17 @@
 """The prober's state of one service, and what the plan and the allocation read from it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from tallylight.board import Board
 from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
-from tallylight.model.evidence import Depth, FailureKind, Source
+from tallylight.model.evidence import Depth, Source
 from tallylight.probes.budget_allocation import DecayingSpend, ProbeCandidate, ProbeSchedule
 from tallylight.probes.free_probes import FreeProbeResult
 from tallylight.probes.plan import PlanInput
+from tallylight.verdicts.blocking import KeyPeriod, paid_probes_wait_until
 from tallylight.verdicts.judge import (
     api_is_up,
     has_conflicting_evidence,
@@ -20,8 +21,6 @@ from tallylight.verdicts.judge import (
 from tallylight.verdicts.outage_history import expected_outages
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import ServiceState
-
-_FREE_SOURCES = frozenset({Source.REACH, Source.CREDENTIALS})
 
 _ROUTINE_SHARE = 0.8  # a probe after less than this share of the routine interval is an extra one
 
@@ -37,6 +36,7 @@ class ProbeState:
         disabled_depths: Depths whose free probe was billed.
         failures_in_a_row: Bad free probes since the last good one.
         unanswered_count: Credentials probes in a row that may have been billed.
+        key_checked_at: When the newest credentials probe began.
         withheld_at: When a generation could last not be sent.
         withheld_reason: Which budget did not allow it, "" if none prevents one.
         schedule: The allocated intervals; None until the first allocation.
@@ -50,11 +50,18 @@ class ProbeState:
     disabled_depths: frozenset[Depth] = frozenset()
     failures_in_a_row: int = 0
     unanswered_count: int = 0
+    key_checked_at: datetime | None = None
     withheld_at: datetime | None = None
     withheld_reason: str = ""
     schedule: ProbeSchedule | None = None
     was_refused: bool = False
     extra_spend: DecayingSpend | None = None
+
+    def record_end(self, depth: Depth, began_at: datetime, ended_at: datetime) -> None:
+        """Record that a free probe has ended, whatever its result."""
+        self.last_probed_at[depth] = ended_at
+        if depth is Depth.CREDENTIALS:
+            self.key_checked_at = began_at
 
     def record_free_probe(self, result: FreeProbeResult) -> None:
         """Record the result of a free probe."""
@@ -93,19 +100,29 @@ def current_plan_input(
     traffic = board.latest_evidence(service.id, Source.TRAFFIC)
     traffic_at = None if traffic is None else traffic.at
     undecided = jobs_are_uncertain(state, clock.now(), policy)
-    return plan_input(service, probe_state, state, traffic_at, jobs_undecided=undecided)
+    return plan_input(
+        service,
+        probe_state,
+        state,
+        traffic_at,
+        jobs_undecided=undecided,
+        key_period=board.key_period(service.id),
+    )
 
 
-def plan_input(
+def plan_input(  # noqa: PLR0913  # the states of the prober, the judge and the board
     service: Service,
     probe_state: ProbeState,
     service_state: ServiceState,
     traffic_at: datetime | None,
     *,
     jobs_undecided: bool,
+    key_period: KeyPeriod | None = None,
 ) -> PlanInput:
     """Return the facts for the plan from the prober's and the judge's state of a service."""
-    blocked, usual_seconds = service_state.blocked, service_state.job_history.median_seconds
+    usual_seconds, intervals = service_state.job_history.median_seconds, service.probe_intervals
+    if Depth.CREDENTIALS in probe_state.disabled_depths:
+        intervals = replace(intervals, credentials=None)
     return PlanInput(
         service=service,
         first_due_at=probe_state.first_due_at,
@@ -119,13 +136,9 @@ def plan_input(
         schedule=probe_state.schedule,
         api_is_up=api_is_up(service_state),
         status=service_state.verdict.status,
-        is_key_refused=(
-            blocked is not None
-            and blocked.kind is FailureKind.AUTH
-            and blocked.source in _FREE_SOURCES
-            and service.probe_intervals.credentials is not None
-            and Depth.CREDENTIALS not in probe_state.disabled_depths
-        ),
+        key_refused_until=paid_probes_wait_until(service_state, intervals),
+        key_replaced_at=None if key_period is None else key_period.replaced_at,
+        key_checked_at=probe_state.key_checked_at,
         last_traffic_at=traffic_at,
         usual_job_time=None if usual_seconds is None else timedelta(seconds=usual_seconds),
         has_open_attempt=Depth.GENERATION in probe_state.in_progress,

@@ -107,14 +107,15 @@ class Prober:
         if depth is Depth.GENERATION:
             return await self._probe_paid(service, state)
         send = probe_reach if depth is Depth.REACH else probe_credentials
+        began_at = self._clock.now()
         try:
             result = await send(service, self._sender, self._clock)
         finally:
             # Also after an error of ours: it must not be repeated at once.
-            state.last_probed_at[depth] = self._clock.now()
+            state.record_end(depth, began_at, self._clock.now())
         state.record_free_probe(result)
         if service.id in self._board:  # otherwise it was removed meanwhile
-            await self._board.report(result.evidence)
+            await self._board.report(result.evidence, began_at)
         await self._record_billed_free_probe(service, depth, result, state)
         return result.evidence
 
@@ -273,6 +274,7 @@ class Prober:
             await self._finish(service.id, depth, self.probe(service, depth))
             return
         async with self._free_probe_slots:
+            service = self._board.current_service(service)  # a reload may have changed its key
             await self._finish(service.id, depth, self.probe(service, depth))
 
     def _resume(self, attempt: Attempt) -> Coroutine[object, object, None]:

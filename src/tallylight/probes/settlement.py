@@ -22,7 +22,6 @@ from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, AttemptChange
 from tallylight.model.attempt_state import AttemptEvent
 from tallylight.model.evidence import Depth, Evidence, Failure, Source
-from tallylight.model.ids import ServiceId
 from tallylight.model.ledger import Purpose
 from tallylight.model.video import Video, VideoError, VideoStatus
 from tallylight.probes.verify import DeliveryVerifier
@@ -84,7 +83,7 @@ class ProbeSettlement:
         await self._journal.refresh(tracked)
         if tracked.is_over:
             return None
-        evidence = await self._report(attempt.service, failure, latency)
+        evidence = await self._report(attempt, failure, latency)
         await self._end(tracked, changes, failure, evidence.at)
         return evidence
 
@@ -98,14 +97,13 @@ class ProbeSettlement:
 
     async def report_accepted(self, attempt: Attempt) -> None:
         """Report that a service accepted a job."""
-        await self._report_if_on_board(
-            Evidence(attempt.service, self._clock.now(), Source.ACCEPTANCE)
-        )
+        evidence = Evidence(attempt.service, self._clock.now(), Source.ACCEPTANCE)
+        await self._report_if_on_board(evidence, attempt)
 
-    async def report_refused(self, service: ServiceId, failure: Failure) -> None:
+    async def report_refused(self, attempt: Attempt, failure: Failure) -> None:
         """Do nothing: the end of the probe is its evidence."""
 
-    async def report_in_doubt(self, service: ServiceId, failure: Failure) -> None:
+    async def report_in_doubt(self, attempt: Attempt, failure: Failure) -> None:
         """Do nothing: the end of the probe is its evidence."""
 
     async def _inspect(
@@ -130,20 +128,20 @@ class ProbeSettlement:
         return (done, fetched), None, latency
 
     async def _report(
-        self, service: ServiceId, failure: Failure | None, latency: timedelta | None
+        self, attempt: Attempt, failure: Failure | None, latency: timedelta | None
     ) -> Evidence:
         evidence = Evidence(
-            service=service,
+            service=attempt.service,
             at=self._clock.now(),
             source=Source.GENERATION,
             failure=failure,
             latency=latency,
         )
-        await self._report_if_on_board(evidence)
+        await self._report_if_on_board(evidence, attempt)
         await self._flush()
         log.info(
             "probe.ended",
-            service=service,
+            service=attempt.service,
             failure=None if failure is None else failure.kind,
             rule=None if failure is None else failure.rule,
             seconds=None if latency is None else round(latency.total_seconds(), 1),
@@ -160,9 +158,9 @@ class ProbeSettlement:
             else:
                 return
 
-    async def _report_if_on_board(self, evidence: Evidence) -> None:
+    async def _report_if_on_board(self, evidence: Evidence, attempt: Attempt) -> None:
         if evidence.service in self._board:  # otherwise it was removed from the configuration
-            await self._board.report(evidence)
+            await self._board.report(evidence, attempt.intended_at)
 
     async def _end(
         self,

@@ -31,6 +31,7 @@ class JobRequest:
     Args:
         seconds: Length of the clip, 0 for a still image.
         billed_seconds: Seconds to charge, if not the length of the clip.
+        count: Number of videos to charge; one of them can be fetched.
         parent: Id of the video that it is made from, "" for none.
         answered: False if the caller gets no response.
     """
@@ -41,6 +42,7 @@ class JobRequest:
     seconds: int
     model: str
     billed_seconds: int | None = None
+    count: int = 1
     parent: str = ""
     key: str = ""
     answered: bool = True
@@ -159,7 +161,7 @@ class Simulation:
             outcome=decide_outcome(service, requested, request.prompt, fault, self.draw()),
             accepted_at=second,
             created_at=int(self.clock.unix_time(second)),
-            price=video_price(service.price, request.size, seconds),
+            price=video_price(service.price, request.size, seconds) * request.count,
             billing=service.billing,
             parent=request.parent,
             key=request.key,

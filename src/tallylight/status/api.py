@@ -9,6 +9,7 @@ from pydantic import AwareDatetime
 from tallylight.status.budgets import budget_usage
 from tallylight.status.json_shapes import (
     fact_sheet_response,
+    ledger_response,
     recommendation_response,
     service_response,
     uptime_response,
@@ -143,11 +144,10 @@ async def get_ledger(
 ) -> LedgerResponse:
     """Return the budgets, and the latest spending of probes and jobs."""
     now, ledger = context.now(), context.sources.history.ledger
-    budgets = await budget_usage(
-        ledger, context.sources.board.services(), context.sources.total_budget(), now
-    )
+    services = context.sources.board.services()
+    budgets = await budget_usage(ledger, services, context.sources.total_budget(), now)
     entries = await ledger.entries(end=_clamp_time(before, now), limit=limit)
-    return LedgerResponse.model_validate({"budgets": budgets, "entries": entries})
+    return ledger_response(budgets, entries, services)
 
 
 @api_router.get("/advice", responses=_not_found("This server computes no advice."))

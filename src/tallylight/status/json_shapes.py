@@ -1,14 +1,19 @@
 """Builds the responses of our JSON API that hold texts in the reader's language; pure."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from tallylight.catalogue.services import FactSheet
+from tallylight.catalogue.services import FactSheet, Service
 from tallylight.i18n import Translator
 from tallylight.i18n.prices import format_price
 from tallylight.model.ids import ServiceId
+from tallylight.model.ledger import LedgerEntry
 from tallylight.status.models import (
+    BudgetUsageResponse,
     ExcludedServiceResponse,
     FactSheetResponse,
+    LedgerEntryResponse,
+    LedgerResponse,
     OfficialFeedResponse,
     RankedServiceResponse,
     RecommendationResponse,
@@ -16,6 +21,8 @@ from tallylight.status.models import (
     UptimeResponse,
 )
 from tallylight.status.recommendation import Recommendation
+from tallylight.status.spending import known_amount
+from tallylight.status.views.probes import BudgetUsage
 from tallylight.status.views.recommendation import (
     exclusion_sentence,
     policy_description,
@@ -51,6 +58,24 @@ def service_response(row: ServiceRow, uptime: UptimeView) -> ServiceResponse:
         shutdown_at=service.sheet.shutdown_at,
         replacement=service.sheet.replacement,
         checked_at=row.checked_at,
+    )
+
+
+def ledger_response(
+    budgets: Sequence[BudgetUsage], entries: Sequence[LedgerEntry], services: Iterable[Service]
+) -> LedgerResponse:
+    """Return the budgets, and ledger entries of these services and of ones that were removed."""
+    known = {service.id: service for service in services}
+    unknown = {"estimate_usd": None, "amount_usd": None}
+    rows = [LedgerEntryResponse.model_validate(entry) for entry in entries]
+    return LedgerResponse(
+        budgets=[BudgetUsageResponse.model_validate(budget) for budget in budgets],
+        entries=[
+            row.model_copy(update=unknown)
+            if known_amount(entry, known.get(entry.service)) is None
+            else row
+            for row, entry in zip(rows, entries, strict=True)
+        ],
     )
 
 

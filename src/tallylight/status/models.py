@@ -170,9 +170,12 @@ class LedgerEntryResponse(_ResponseModel):
     purpose: Purpose
     note: str
     state: EntryState
-    estimate_usd: float = Field(validation_alias="estimate")
-    amount_usd: float = Field(
-        validation_alias="amount", description="The amount that counts against the budgets."
+    estimate_usd: float | None = Field(
+        validation_alias="estimate", description="null if the price is not known."
+    )
+    amount_usd: float | None = Field(
+        validation_alias="amount",
+        description="The amount that counts against the budgets; null if it is not known.",
     )
     at: datetime
 

@@ -64,19 +64,16 @@ async def pending_adoption(connections: Connections, limit: int) -> PendingAdopt
     )
 
 
-async def adopt_database(connections: Connections) -> int:
-    """Lift the bar of all videos and record where the database lives; return how many there were.
+async def adopt_database(connections: Connections) -> None:
+    """Lift the bar of all videos and record where the database lives.
 
     Raises:
         StorageError: if the database, or the file beside it, cannot be written.
     """
     file = connections.file
-    lifted = await connections.run_in_thread(
-        lambda connection: _adopt(connection, file), is_durable=True
-    )
+    await connections.run_in_thread(lambda connection: _adopt(connection, file), is_durable=True)
     if file is not None:
         await drop_former_token(connections, file)
-    return lifted
 
 
 def _pending(connection: Connection, file: Path | None, limit: int) -> PendingAdoption | None:
@@ -103,8 +100,8 @@ def _newest_attempts(connection: Connection, videos: list[str]) -> Mapping[str, 
     return {video: (service, state) for video, service, state in rows}
 
 
-def _adopt(connection: Connection, file: Path | None) -> int:
+def _adopt(connection: Connection, file: Path | None) -> None:
     acquire_lock(connection, LockId.PROCESS)
     identity, _ = identity_now(connection, file)
     store_identity(connection, replace(identity, differences=()), file)
-    return set_bar(connection, BARRED, is_barred=False)
+    set_bar(connection, BARRED, is_barred=False)

@@ -22,7 +22,15 @@ from tallylight.storage import (
 )
 from tallylight.storage.attempts import Attempts
 from tallylight.storage.characters import Characters
-from tallylight.storage.engine import Connections, HeldLock, LockId, connect, upsert
+from tallylight.storage.database_clock import DatabaseClock, open_database_clock
+from tallylight.storage.engine import (
+    DEFAULT_POOL_SIZE,
+    Connections,
+    HeldLock,
+    LockId,
+    connect,
+    upsert,
+)
 from tallylight.storage.evidence_buffer import EvidenceBuffer, running_buffer
 from tallylight.storage.forwarded_evidence import ForwardedEvidence
 from tallylight.storage.gateway_keys import GatewayKeys
@@ -44,7 +52,7 @@ class Storage(StorageQueries):
     def __init__(  # noqa: PLR0913, PLR0917  # only `open_storage` calls it
         self,
         connections: Connections,
-        clock: Clock,
+        clock: DatabaseClock,
         leader_epoch: LeaderEpoch,
         buffer: EvidenceBuffer,
         forwarded_evidence: ForwardedEvidence,
@@ -52,7 +60,7 @@ class Storage(StorageQueries):
         buffer_task: asyncio.Task[Never],
     ) -> None:
         super().__init__(connections)
-        self._clock = clock
+        self.clock = clock
         self._buffer = buffer
         self.leader_epoch = leader_epoch
         self._buffer_task = buffer_task
@@ -167,10 +175,10 @@ class Storage(StorageQueries):
 
     async def _close_day(self) -> bool:
         async with self.connections.relaxed_transaction(LockId.EVIDENCE) as connection:
-            return await day_status.close_oldest_day(connection, self._clock.now())
+            return await day_status.close_oldest_day(connection, self.clock.now())
 
     async def _delete_batch(self, policy: RetentionOptions) -> bool:
-        now = self._clock.now()
+        now = self.clock.now()
         async with self.connections.relaxed_transaction(LockId.ROLLUP) as connection:
             evidence_deleted = await retention.delete_old_evidence(connection, policy, now)
             rollups_deleted = await retention.delete_old_rollups(connection, policy, now)
@@ -178,20 +186,24 @@ class Storage(StorageQueries):
 
 
 @asynccontextmanager
-async def open_storage(address: str, clock: Clock) -> AsyncIterator[Storage]:
+async def open_storage(
+    address: str, clock: Clock, pool_size: int = DEFAULT_POOL_SIZE
+) -> AsyncIterator[Storage]:
     """Open the database at an address; create its tables or bring them up to date.
 
     Args:
         address: "sqlite:///relative/path", "sqlite:////absolute/path" or "postgresql://…".
-        clock: The clock that dates evidence.
+        clock: The process's clock; the storage's own one is anchored to the database's time.
+        pool_size: Connections to PostgreSQL that transactions use at most.
 
     Raises:
         ConfigurationError: if the address has another form.
         StorageError: if the database cannot be reached, or a newer version has written it.
     """
-    connections = connect(address)
+    connections = connect(address, pool_size)
     try:
         await upgrade_schema(connections)
+        clock = await open_database_clock(connections, clock)
         leader_epoch = LeaderEpoch(connections)
         buffer = EvidenceBuffer(connections, clock, guard=leader_epoch.check)
         forwarded = ForwardedEvidence(connections, clock, buffer.flush)

@@ -104,8 +104,12 @@ async def open_database_clock(connections: Connections, clock: Clock) -> Databas
         return DatabaseClock(clock, None)
     if connections.file is None:
         return DatabaseClock(clock, await _server_time(connections, clock))
+    async with connections.read_transaction() as connection:
+        kept = await connection.run_sync(lambda each: _kept_time(each, clock))
+    if kept is not None:
+        return DatabaseClock(clock, kept)
     anchor = await connections.run_in_thread(
-        lambda connection: _kept_time(connection, clock), is_durable=False
+        lambda each: _store_pair(each, clock), is_durable=False
     )
     return DatabaseClock(clock, anchor)
 
@@ -118,27 +122,27 @@ async def _server_time(connections: Connections, clock: Clock) -> datetime:
         return told.astimezone(UTC) + timedelta(seconds=(clock.boottime() - asked_at) / 2)
 
 
-def _kept_time(connection: Connection, clock: Clock) -> datetime:
-    """Return the present time by the stored pair of times; store a new pair if that is due."""
-    wall = clock.now()
+def _kept_time(connection: Connection, clock: Clock) -> datetime | None:
+    """Return the present time by the stored pair of times, None if a new pair is due."""
     kept = _time_since_stored(connection, clock)
-    if kept is not None:
-        step = wall - kept
-        if abs(step) <= _STEP:
-            return kept
-        # Times in the rows of a video under way must stay comparable with the present.
-        is_needed = connection.scalar(select(exists().where(videos_table.c.ended_at_us.is_(None))))
-        effect = "ignored" if is_needed else "accepted"
-        log.warning("clock.stepped", by_s=step.total_seconds(), effect=effect)
-        if is_needed:
-            return kept
+    if kept is None:
+        return None
+    step = clock.now() - kept
+    if abs(step) <= _STEP:
+        return kept
+    # Times in the rows of a video under way must stay comparable with the present.
+    is_needed = connection.scalar(select(exists().where(videos_table.c.ended_at_us.is_(None))))
+    effect = "ignored" if is_needed else "accepted"
+    log.warning("clock.stepped", by_s=step.total_seconds(), effect=effect)
+    return kept if is_needed else None
+
+
+def _store_pair(connection: Connection, clock: Clock) -> datetime:
+    """Store what the two clocks of the machine say now; return the time."""
+    wall, table = clock.now(), component_state_table
     pair = {"boot": boot_id(), "boottime": clock.boottime(), "wall_us": to_microseconds(wall)}
-    connection.execute(
-        delete(component_state_table).where(component_state_table.c.name == _STATE_NAME)
-    )
-    connection.execute(
-        insert(component_state_table).values(name=_STATE_NAME, state=json.dumps(pair))
-    )
+    connection.execute(delete(table).where(table.c.name == _STATE_NAME))
+    connection.execute(insert(table).values(name=_STATE_NAME, state=json.dumps(pair)))
     return wall
 
 

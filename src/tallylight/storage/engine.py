@@ -206,7 +206,7 @@ class Connections:
 
         It does not wait for the connections that all others share. The caller disposes of it.
         """
-        engine = _postgres_engine(self._engine.url, pool_size=1, limit=StatementLimit.WRITE)
+        engine = _postgres_engine(self._engine.url, pool_size=1, limit=StatementLimit.SHORT)
         return engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def storage_errors(self) -> AbstractContextManager[None]:
@@ -259,7 +259,7 @@ def connect(address: str, pool_size: int = DEFAULT_POOL_SIZE) -> Connections:
     """
     url = database_url(address)
     if url.get_backend_name() == "postgresql":
-        return Connections(_postgres_engine(url, pool_size, StatementLimit.READ))
+        return Connections(_postgres_engine(url, pool_size, StatementLimit.LONG))
     directory = Path(url.database or "").absolute().parent
     if not directory.is_dir():
         raise StorageError(f"database: the directory {directory} does not exist; create it")
@@ -322,7 +322,7 @@ def _thread_engine_for(url: URL) -> Engine:
             pool_size=1,
             connect_args=client_parameters(url),
         )
-        limit_sessions(thread_engine, StatementLimit.WRITE)
+        limit_sessions(thread_engine, StatementLimit.SHORT)
         return thread_engine
     engine = create_engine(
         url.set(drivername="sqlite+pysqlite"), hide_parameters=True, pool_size=1, max_overflow=0
@@ -338,7 +338,8 @@ async def _begin_writing(connection: AsyncConnection, lock: LockId) -> None:
         await connection.execute(NO_LIMITS)
         await connection.execute(_ACQUIRE_LOCK, names)
     else:
-        await connection.execute(_BEGIN_WRITING, {**names, "limit": StatementLimit.WRITE.value})
+        limit = StatementLimit.LONG if lock is LockId.ROLLUP else StatementLimit.SHORT
+        await connection.execute(_BEGIN_WRITING, {**names, "limit": limit.value})
 
 
 def acquire_lock(connection: Connection, lock: LockId) -> None:

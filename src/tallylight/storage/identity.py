@@ -73,6 +73,10 @@ class Difference(NamedTuple):
     before: str
     after: str
 
+    def __str__(self) -> str:
+        values = f": {self.before} → {self.after}" if self.before or self.after else ""
+        return f"{self.trait}{values}"
+
 
 _OLDER_COPY = Difference(Trait.CONTENT, "", "")
 
@@ -147,8 +151,8 @@ class IdentityGuard:
             log.debug("database.token_kept", error=str(error))
 
 
-def set_bar(connection: Connection, which: ColumnElement[bool], *, is_barred: bool) -> int:
-    """Bar videos or lift their bar; return how many.
+def set_bar(connection: Connection, which: ColumnElement[bool], *, is_barred: bool) -> None:
+    """Bar videos or lift their bar.
 
     Their revision rises: a decision that was made before does not hold.
     """
@@ -160,7 +164,7 @@ def set_bar(connection: Connection, which: ColumnElement[bool], *, is_barred: bo
         .where(which)
         .values(is_barred=is_barred, revision=videos_table.c.revision + 1)
     )
-    return connection.execute(changed).rowcount
+    connection.execute(changed)
 
 
 def present_identity(connection: Connection, file: Path | None) -> Mapping[str, str]:
@@ -280,7 +284,7 @@ def _check(connection: Connection, file: Path | None) -> IdentityChange | None:
 
 
 def _log_change(change: IdentityChange) -> None:
-    changed = [f"{each.trait}: {each.before} → {each.after}" for each in change.differences]
+    changed = [str(each) for each in change.differences]
     if not change.videos:
         log.info("database.moved", changed=changed)
         return

@@ -11,7 +11,6 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 from uuid import uuid4
 
@@ -34,7 +33,7 @@ log = structlog.get_logger()
 BEAT_INTERVAL = timedelta(seconds=4)
 
 _BEATS_UNTIL_DEAD = 4
-_BEAT_TIMEOUT_SECONDS = 5
+_BEAT_TIMEOUT_SECONDS = 3  # and up to 5 more until the driver gives its connection up
 _LOCK_ATTEMPTS = 5
 
 _NOW_US = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
@@ -126,8 +125,8 @@ class HeartbeatLiveness:
         connections: The database.
         clock: Approaches the server's time with each beat.
         is_well: Returns whether writes get through and the loop turns; without that, no beat.
-        on_new_timeline: Called before others are judged, at the first beat and once a standby has
-            been promoted: `IdentityGuard.check`.
+        check_identity: `IdentityGuard.check`. It is called before others are judged, at the first
+            beat, once a standby has been promoted, and once this process was declared dead.
     """
 
     def __init__(
@@ -135,12 +134,12 @@ class HeartbeatLiveness:
         connections: Connections,
         clock: DatabaseClock,
         is_well: Callable[[], bool],
-        on_new_timeline: Callable[[], Awaitable[object]],
+        check_identity: Callable[[], Awaitable[object]],
     ) -> None:
         self._connections = connections
         self._clock = clock
         self._is_well = is_well
-        self._on_new_timeline = on_new_timeline
+        self._check_identity = check_identity
         self._engine = connections.separate_engine()
         self._name = _new_name()
         self._services = ""
@@ -164,11 +163,12 @@ class HeartbeatLiveness:
         timeline = await self._run(self._raise_counter)
         if timeline is None:
             log.warning("process.declared_dead", process=self._name)
+            await self._check_identity()  # the row may be missing because the database forgot it
             self._name, self._seen = _new_name(), {}
             await self._run(self._enter)
             return False
         if timeline != self._timeline:
-            await self._on_new_timeline()
+            await self._check_identity()
             self._timeline = timeline
         await self._run(self._judge_others)
         return True
@@ -229,13 +229,21 @@ class FileLiveness:
     Args:
         connections: The database.
         clock: Its clock.
-        file: The file of the database.
+        files: The files beside it.
+        check_identity: `IdentityGuard.check`. It is called once this process was declared dead.
     """
 
-    def __init__(self, connections: Connections, clock: DatabaseClock, file: Path) -> None:
+    def __init__(
+        self,
+        connections: Connections,
+        clock: DatabaseClock,
+        files: ProcessFiles,
+        check_identity: Callable[[], Awaitable[object]],
+    ) -> None:
         self._connections = connections
         self._clock = clock
-        self._files = ProcessFiles(file)
+        self._files = files
+        self._check_identity = check_identity
         self._name = _new_name()
         self._services = ""
         self._lock: int | None = None
@@ -265,6 +273,7 @@ class FileLiveness:
             living = set(await connection.scalars(_LIVING))
         if self._name not in living:
             log.warning("process.declared_dead", process=self._name)
+            await self._check_identity()  # the row is missing in an older copy of the database
             self._release()
             await self._enter()
             return False
@@ -335,12 +344,12 @@ def open_liveness(
     connections: Connections,
     clock: DatabaseClock,
     is_well: Callable[[], bool],
-    on_new_timeline: Callable[[], Awaitable[object]],
+    check_identity: Callable[[], Awaitable[object]],
 ) -> Liveness:
     """Return the liveness of this process in a database; the arguments are those of the classes."""
     if connections.file is not None:
-        return FileLiveness(connections, clock, connections.file)
-    return HeartbeatLiveness(connections, clock, is_well, on_new_timeline)
+        return FileLiveness(connections, clock, ProcessFiles(connections.file), check_identity)
+    return HeartbeatLiveness(connections, clock, is_well, check_identity)
 
 
 async def _forget_dead(connection: AsyncConnection, before: datetime) -> None:

@@ -26,9 +26,9 @@ _CLIENT_PARAMETERS: Mapping[str, int] = {
 class StatementLimit(StrEnum):
     """How long PostgreSQL lets one statement run."""
 
-    WRITE = "10s"
-    #: Exports, pages of long windows and rollups read for longer; they hold no locks meanwhile.
-    READ = "5min"
+    SHORT = "10s"
+    #: For reads, whose windows may be long, and for rollups and retention: nobody waits for them.
+    LONG = "5min"
 
 
 #: For migrations, which may take longer than any limit; it holds until the transaction ends.

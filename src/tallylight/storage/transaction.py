@@ -271,6 +271,12 @@ class _Group:
         c = attempts_table.c
         jobs = {fact.job for fact in write.facts if fact.event is AttemptEvent.SHOWN}
         own = [fact.attempt for fact in write.facts]
+        in_group = (each for record in self._records.values() for each in record.attempts)
+        if any(
+            each.job in jobs and each.service in write.listing and each.id not in own
+            for each in in_group
+        ):
+            return True
         query = select(c.id).where(c.service.in_(write.listing), c.job.in_(jobs), c.id.not_in(own))
         return self._connection.execute(query.limit(1)).first() is not None
 

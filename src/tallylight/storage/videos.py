@@ -365,6 +365,7 @@ def video_from_row(row: Row[*tuple[object, ...]]) -> Video:
         owner=row.owner,
         epoch=row.epoch,
         revision=row.revision,
+        is_barred=row.is_barred,
         made=made_from_row(row),
         status=VideoStatus(row.status),
         progress=row.progress,

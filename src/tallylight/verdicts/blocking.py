@@ -1,65 +1,180 @@
-"""What clears a block (our key refused, or our balance empty) at one service. The only such rule.
+"""What sets and what clears a block (our key refused, or our balance empty). The only such rule.
 
-A good result clears a block that a response of the same or a lesser depth has set. A good
-credentials probe also clears a refused key, because a refused create often is a momentary mistake
-and the probe costs nothing. If creates refuse the key again before one was accepted, the probe has
-shown that it says nothing about creates. From then until a create is accepted no credentials probe
-clears the key, so that a service with a public list of models does not flap.
+The block of a service says that its upstream refuses our present key or that our balance there is
+empty. A refusal sets it if its request began with the present key. A good result of a request that
+began after the refusal clears it if it tests the service as deeply. A good credentials probe also
+clears a refused key, because a refused create often is a momentary mistake and the probe costs
+nothing. If creates refuse the key again before one was accepted, the probe has shown that it says
+nothing about creates. From then until a create is accepted, or the key is replaced, no credentials
+probe clears the key, so that a service with a public list of models does not flap.
+
+No stored value is derived from a key: a process knows since when it has used its present key
+(`KeyPeriod`), and a request of an earlier moment says nothing about that key.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tallylight.catalogue.services import ProbeIntervals
-from tallylight.model.evidence import Evidence, FailureKind, Source
-from tallylight.verdicts.named_failures import is_deeper, is_disproved_by
+from tallylight.catalogue.services import ProbeIntervals, Upstream
+from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.verdicts.named_failures import failure_record, is_deeper, is_disproved_by
 from tallylight.verdicts.state import FailureRecord, ServiceState
 
+EARLIER_KEY_RULE = "key:replaced"
+"""The rule of a refusal that says nothing about the present key."""
+
+_BLOCKING_KINDS = frozenset({FailureKind.AUTH, FailureKind.QUOTA})
 _MAX_INTERVALS = 3  # without an answer from a credentials probe that says anything
+_MAX_ROLLOUT = timedelta(minutes=2)  # until every process of a database uses a replaced key
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPeriod:
+    """Since when one process has used its present key at a service.
+
+    Args:
+        began_at: When the process started, or replaced an earlier key.
+        is_first: The process has used no other key before. Another process may have.
+    """
+
+    began_at: datetime
+    is_first: bool = True
+
+    @property
+    def replaced_at(self) -> datetime | None:
+        """Return when the present key replaced another one; None if it did not."""
+        return None if self.is_first else self.began_at
+
+
+def has_other_key(before: Upstream, after: Upstream) -> bool:
+    """Tell whether refusals of one upstream say nothing about the key at another one."""
+    return (before.base_url, before.key) != (after.base_url, after.key)
+
+
+def is_refusal(failure: Failure | None) -> bool:
+    """Tell whether a failure says that our key is refused or our balance empty."""
+    return failure is not None and failure.fault is Fault.OURS and failure.kind in _BLOCKING_KINDS
+
+
+def is_refusal_of_earlier_key(failure: Failure, began_at: datetime, period: KeyPeriod) -> bool:
+    """Tell whether a failure is a refusal of a request that began before the present key."""
+    return is_refusal(failure) and began_at < period.began_at
+
+
+def attribute_to_key(evidence: Evidence, began_at: datetime, period: KeyPeriod) -> Evidence:
+    """Return evidence of this process; a refusal of an earlier key becomes one that says nothing.
+
+    Args:
+        evidence: The observation.
+        began_at: When its request began; the create, if the request followed a job.
+        period: The period of the present key.
+    """
+    return _of_earlier_key(evidence) if began_at < period.began_at else evidence
+
+
+def attribute_forwarded(evidence: Evidence, period: KeyPeriod) -> Evidence:
+    """Return evidence of another process; the same for a process that may use an earlier key.
+
+    The processes of a database do not reload their configurations at the same moment.
+    """
+    replaced_at = period.replaced_at
+    is_rolled_out = replaced_at is None or evidence.at >= replaced_at + _MAX_ROLLOUT
+    return evidence if is_rolled_out else _of_earlier_key(evidence)
+
+
+def blocked(state: ServiceState, evidence: Evidence) -> ServiceState:
+    """Return the state after a refusal."""
+    return replace(state, blocked=failure_record(evidence))
 
 
 def clears(state: ServiceState, source: Source) -> bool:
     """Tell whether a new good result of a source clears the block of a service."""
-    blocked = state.blocked
-    if blocked is None:
+    block = state.blocked
+    if block is None:
         return False
     is_trusted = state.cleared_by_probe is None
-    is_key_known = blocked.kind is FailureKind.AUTH and source is Source.CREDENTIALS and is_trusted
-    return is_key_known or is_disproved_by(blocked, source)
+    is_key_known = block.kind is FailureKind.AUTH and source is Source.CREDENTIALS and is_trusted
+    return is_key_known or is_disproved_by(block, source)
 
 
 def cleared(state: ServiceState, evidence: Evidence) -> ServiceState:
     """Return the state after a good result, without the block if the result clears it.
 
-    A refusal that a credentials probe has cleared is kept until a create is accepted.
+    A job that was accepted before the refusal says nothing about it when it delivers. A refusal
+    that a credentials probe has cleared is kept until a create is accepted.
     """
-    blocked, by_probe = state.blocked, state.cleared_by_probe
-    if blocked is not None and evidence.at >= blocked.at and clears(state, evidence.source):
-        if is_deeper(blocked.source, evidence.source):
-            by_probe = blocked
-        blocked = None
+    block, by_probe = state.blocked, state.cleared_by_probe
+    if block is not None and evidence.began_at >= block.at and clears(state, evidence.source):
+        if is_deeper(block.source, evidence.source):
+            by_probe = block
+        block = None
     if (
         by_probe is not None
-        and evidence.at >= by_probe.at
+        and evidence.began_at >= by_probe.at
         and is_disproved_by(by_probe, evidence.source)
     ):
         by_probe = None
-    if blocked is state.blocked and by_probe is state.cleared_by_probe:
+    if block is state.blocked and by_probe is state.cleared_by_probe:
         return state
-    return replace(state, blocked=blocked, cleared_by_probe=by_probe)
+    return replace(state, blocked=block, cleared_by_probe=by_probe)
 
 
-def is_probed(
-    blocked: FailureRecord, intervals: ProbeIntervals, now: datetime, *, is_key_known: bool
-) -> bool:
-    """Tell whether a probe will detect the end of a block.
+def with_period(state: ServiceState, period: KeyPeriod) -> ServiceState:
+    """Return the state in a period of a key: credentials probes of a replacement count again.
+
+    The block stays, because nothing has shown yet that the upstream accepts the replacement.
+    """
+    by_probe, replaced_at = state.cleared_by_probe, period.replaced_at
+    if by_probe is None or replaced_at is None or by_probe.at >= replaced_at:
+        return state
+    return replace(state, cleared_by_probe=None)
+
+
+def is_of_earlier_key(block: FailureRecord, period: KeyPeriod) -> bool:
+    """Tell whether a block may speak of an earlier key, so that the present one is worth a try."""
+    return block.at < period.began_at
+
+
+def is_probed(state: ServiceState, intervals: ProbeIntervals, now: datetime) -> bool:
+    """Tell whether a probe will detect the end of the block of a service."""
+    until = _credentials_tell_until(state, intervals)
+    return intervals.generation is not None or (until is not None and now < until)
+
+
+def paid_probes_wait_until(state: ServiceState, intervals: ProbeIntervals) -> datetime | None:
+    """Return until when paid probes are left out, because a credentials probe tells the same.
+
+    Only a key that a free probe has found refused is left to free probes. A refused create costs
+    nothing, and is often the only way to see that a balance was topped up.
+    """
+    block = state.blocked
+    if (
+        block is None
+        or block.kind is not FailureKind.AUTH
+        or is_deeper(block.source, Source.CREDENTIALS)
+    ):
+        return None
+    return _credentials_tell_until(state, intervals)
+
+
+def _credentials_tell_until(state: ServiceState, intervals: ProbeIntervals) -> datetime | None:
+    """Return until when credentials probes are expected to detect the end of a block.
 
     Each refused credentials probe renews the block. If none has cleared or renewed it for some
-    intervals, credentials probes get no conclusive answer. `is_key_known` says whether a good one
-    would clear the block (`clears`).
+    intervals, credentials probes get no conclusive answer.
     """
-    if intervals.generation is not None:
-        return True
-    credentials = intervals.credentials
-    patience = timedelta() if credentials is None else _MAX_INTERVALS * credentials
-    return is_key_known and now < blocked.at + patience
+    if (
+        state.blocked is None
+        or intervals.credentials is None
+        or not clears(state, Source.CREDENTIALS)
+    ):
+        return None
+    return state.blocked.at + _MAX_INTERVALS * intervals.credentials
+
+
+def _of_earlier_key(evidence: Evidence) -> Evidence:
+    failure = evidence.failure
+    if failure is None or not is_refusal(failure):
+        return evidence
+    said_nothing = replace(failure, kind=FailureKind.UNKNOWN, rule=EARLIER_KEY_RULE)
+    return replace(evidence, failure=said_nothing)

@@ -31,7 +31,6 @@ from tallylight.verdicts.recovery import recovered
 from tallylight.verdicts.state import LayerStatus, ServiceState, updated_state
 from tallylight.verdicts.status import STATUS_RANK, DerivedStatus
 
-_BLOCKING = frozenset({FailureKind.AUTH, FailureKind.QUOTA})
 _MAX_CONFLICTING_RUN = 3  # after more equal results in a row the layer has been decided
 
 
@@ -164,13 +163,12 @@ def _is_ignored(evidence: Evidence) -> bool:
     failure = evidence.failure
     if failure is None or failure.fault is Fault.UPSTREAM:
         return False
-    return failure.fault is Fault.CALLER or failure.kind not in _BLOCKING
+    return not blocking.is_refusal(failure)
 
 
 def _apply_evidence(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceState:
-    failure = evidence.failure
-    if failure is not None and failure.fault is Fault.OURS:
-        return replace(_with_time(state, evidence), blocked=failure_record(evidence))
+    if blocking.is_refusal(evidence.failure):
+        return blocking.blocked(_with_time(state, evidence), evidence)
     if evidence.source is Source.FEED:
         return lifecycle.apply_feed(_with_time(state, evidence), evidence, policy)
     state = _apply_named_failure(state, evidence, policy)

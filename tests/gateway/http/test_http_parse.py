@@ -111,6 +111,27 @@ def test_an_image_is_a_file_a_url_or_a_data_url(value: object, read: Reference) 
 
 
 @pytest.mark.parametrize(
+    ("start", "media_type"),
+    [
+        (b"\0\0\0\x18ftypheic", "image/heic"),
+        (b"\0\0\0\x18ftypmif1", "image/heic"),
+        (b"\0\0\0\x1cftypavif", "image/avif"),
+        (b"GIF89a", "image/gif"),
+        (b"BM" + b"\0" * 8, "image/bmp"),
+        (b"\0\0\0\x18ftypmp42", "video/mp4"),
+        (b"BMW", ""),
+    ],
+)
+def test_the_first_bytes_of_a_file_tell_its_media_type(start: bytes, media_type: str) -> None:
+    upload = Upload("a", "", start + b" rest")
+
+    reference = parse.create_request({**ORDER, "input_reference": upload}, SAID).reference
+
+    assert reference is not None
+    assert reference.media_type == media_type
+
+
+@pytest.mark.parametrize(
     ("value", "message"),
     [
         ({"file_id": "file_1"}, "this gateway stores no files"),

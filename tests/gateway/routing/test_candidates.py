@@ -14,6 +14,7 @@ from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Sou
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access, Status
 from tallylight.model.verdict import Verdict
+from tallylight.verdicts.blocking import KeyPeriod
 from tallylight.verdicts.judge import advance_time, initial_state, judge
 from tallylight.verdicts.policy import DEFAULT_MTBF_AND_MTTR, REVERSE_LIKELIHOODS, Policy
 from tallylight.verdicts.state import ServiceState
@@ -38,6 +39,7 @@ class FakeBoard:
         )
         self._service, self._clock = service, clock
         self._state = initial_state(service.id, clock.now())
+        self._key_period = KeyPeriod(clock.now())
 
     def __contains__(self, id_: ServiceId) -> bool:
         return id_ == self._service.id
@@ -52,6 +54,14 @@ class FakeBoard:
 
     def state(self, _: ServiceId) -> tuple[ServiceState, Policy]:
         return self._state, self._policy
+
+    def key_period(self, _: ServiceId) -> KeyPeriod:
+        return self._key_period
+
+    async def replace_key(self) -> None:
+        await self._clock.advance(timedelta(seconds=30))
+        self._key_period = KeyPeriod(self._clock.now(), is_first=False)
+        self._service = replace(self._service)
 
     async def credentials(self, failure: Failure | None = None) -> None:
         await self._clock.advance(timedelta(minutes=10))
@@ -260,3 +270,32 @@ async def test_a_refused_key_is_tried_by_few_callers_if_no_credentials_probe_get
 
     assert silent.verdict.blocked is refused.verdict.blocked is FailureKind.AUTH
     assert (silent.is_trial, refused.is_trial) == (True, False)
+
+
+async def test_a_replaced_key_is_tried_at_once_and_only_until_it_is_refused(
+    official: FakeBoard, breaker: CircuitBreaker, clock: VirtualClock
+) -> None:
+    await official.job()
+    await official.job(LOCKED)
+    breaker.record_refusal(A, LOCKED, clock.now())
+    refused = candidate(official, breaker, clock)
+    await official.replace_key()
+    replaced = candidate(official, breaker, clock)
+    await official.job(LOCKED)
+    breaker.record_refusal(A, LOCKED, clock.now())
+    again = candidate(official, breaker, clock)
+
+    assert [each.is_trial for each in (refused, replaced, again)] == [False, True, False]
+    assert replaced.verdict.blocked is FailureKind.AUTH
+    assert replaced.traffic_share == pytest.approx(0.02)
+
+
+async def test_a_replaced_key_that_failed_otherwise_waits_like_any_other(
+    official: FakeBoard, breaker: CircuitBreaker, clock: VirtualClock
+) -> None:
+    await official.job()
+    await official.job(LOCKED)
+    await official.replace_key()
+    breaker.record_refusal(A, BROKEN, clock.now())
+
+    assert not candidate(official, breaker, clock).is_trial

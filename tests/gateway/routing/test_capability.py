@@ -188,3 +188,28 @@ def test_a_reference_image_adds_to_the_cost() -> None:
 
     assert isinstance(found, Match)
     assert found.cost == Decimal("0.85")
+
+
+FILM = Reference(body=b"film", media_type="video/mp4")
+PER_CALL = Price(PriceUnit.PER_CALL, {"*": Decimal("0.10")})
+
+
+@pytest.mark.parametrize(
+    ("operation", "price", "cost"),
+    [
+        (Operation.EDIT, PER_CALL, Decimal("0.10")),
+        (Operation.EDIT, price_per_second("0.10"), None),
+        (Operation.EDIT, replace(PER_CALL, rates={"*": Decimal(1), "4k": Decimal(2)}), None),
+        (Operation.EXTEND, price_per_second("0.10"), Decimal("0.80")),
+        (Operation.EXTEND, price_per_second("0.10", "720p"), None),
+    ],
+)
+def test_work_on_an_uploaded_film_has_a_price_only_if_it_depends_on_nothing_of_the_film(
+    operation: Operation, price: Price, cost: Decimal | None
+) -> None:
+    service = service_with(replace(SHEET, price=price))
+
+    match = match_of(service, replace(ORDER, operation=operation, reference=FILM))
+
+    assert isinstance(match, Match)
+    assert match.cost == cost

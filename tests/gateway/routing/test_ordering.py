@@ -226,6 +226,34 @@ def test_a_self_hosted_service_needs_no_price_under_a_spending_limit(make: Make)
     assert [choice.service.id for choice in found.choices] == ["own"]
 
 
+@pytest.mark.parametrize("is_limited", [False, True])
+def test_a_measure_goes_to_no_service_whose_price_it_could_change(
+    make: Make, *, is_limited: bool
+) -> None:
+    order = replace(ORDER, extras={"metadata": {"duration": 15}})
+    services = [make("own", price=None, access="self_hosted"), make("priced")]
+    route = Route("r", tuple(each.service.id for each in services))
+
+    found = rank(order, route, services, is_limited=is_limited)
+
+    assert [choice.service.id for choice in found.choices] == ["own"]
+    (excluded,) = found.excluded
+    assert (excluded.service, excluded.param) == ("priced", "metadata.duration")
+    assert excluded.message == (
+        "has a price that 'metadata.duration' could change; send 'seconds' in its place"
+    )
+
+
+def test_a_flag_in_the_prompt_is_named_as_such(make: Make) -> None:
+    order = replace(ORDER, prompt="a kite --dur 15")
+
+    found = rank(order, Route("r", (ServiceId("a"),)), [make("a")])
+
+    assert found.excluded[0].message == (
+        "has a price that '--dur' in 'prompt' could change; send 'seconds' in its place"
+    )
+
+
 def test_a_service_below_the_minimum_success_rate_is_ranked_last(make: Make) -> None:
     candidates = [make("half", "0.01", delivery=0.5), make("dear", "2.00", delivery=0.9)]
 

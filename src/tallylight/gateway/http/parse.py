@@ -19,6 +19,7 @@ from tallylight.gateway.http.fields import (
     unknown_fields,
 )
 from tallylight.gateway.http.forms import FieldTree, Upload
+from tallylight.gateway.http.synonyms import with_own_names
 from tallylight.gateway.requests import CreateRequest, bad_request
 from tallylight.gateway.routing.presets import policy_named
 from tallylight.model.ids import NO_KEY, KeyId, VideoId
@@ -126,6 +127,7 @@ def _request_on_video(fields: FieldTree, context: RequestContext) -> CreateReque
 def _common_request(
     fields: FieldTree, context: RequestContext, known: tuple[str, ...]
 ) -> CreateRequest:
+    fields = with_own_names(fields)
     return CreateRequest(
         model=text_field(fields, "model"),
         prompt=required_text_field(fields, "prompt", MAX_PROMPT_LENGTH),

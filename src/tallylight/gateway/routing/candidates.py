@@ -22,12 +22,11 @@ from tallylight.gateway.routing.circuit_breaker import (
     traffic_share,
 )
 from tallylight.gateway.routing.ranking import Candidate
-from tallylight.model.evidence import Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import ReasonCode, Verdict
 from tallylight.upstreams.protocols.registry import adapter_for
-from tallylight.verdicts.blocking import clears, is_probed
+from tallylight.verdicts.blocking import KeyPeriod, is_of_earlier_key, is_probed
 from tallylight.verdicts.forecast import Forecast, forecast
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import ServiceState
@@ -64,6 +63,10 @@ class BoardStates(Protocol):
         """Return the judge's state of a service and the policy that it is judged by."""
         ...
 
+    def key_period(self, id_: ServiceId, /) -> KeyPeriod:
+        """Return since when this process has used its present key at a service."""
+        ...
+
 
 @dataclass(slots=True)
 class _CacheEntry:
@@ -74,6 +77,7 @@ class _CacheEntry:
         verdict: The verdict at that time.
         forecast: The forecast from the state.
         state: The judge's state at that time.
+        key_period: Since when this process has used its present key.
         capability: The requests that the service can serve.
         closed_candidate: The candidate while the breaker is closed; None until computed.
         expires_at: When to compute it again.
@@ -83,6 +87,7 @@ class _CacheEntry:
     verdict: Verdict
     forecast: Forecast
     state: ServiceState
+    key_period: KeyPeriod
     capability: Capability
     closed_candidate: Candidate | None
     expires_at: datetime
@@ -123,6 +128,7 @@ class Candidates:
             verdict=verdict,
             forecast=forecast(state, now, policy),
             state=state,
+            key_period=self._board.key_period(id_),
             # It depends on the service alone, and holds a cache of its own.
             capability=capability_of(service) if cached is None else cached.capability,
             closed_candidate=None,
@@ -169,9 +175,12 @@ def _is_due_for_trial(entry: _CacheEntry, breaker: BreakerState, now: datetime) 
     """Tell whether a caller's job may try an excluded service that no probe tries.
 
     Without generation probes, an excluded service would never be seen to deliver again. Each
-    further failure doubles the time until the next trial.
+    further failure doubles the time until the next trial. A present key that has not been tried
+    since it replaced another one is tried at once.
     """
     verdict = entry.verdict
+    if _is_key_untried(entry, breaker):
+        return True
     is_excluded = verdict.status in _DOWN_STATUSES or verdict.blocked is not None
     if not is_excluded or _is_recovery_probed(entry, now):
         return False
@@ -186,5 +195,15 @@ def _is_recovery_probed(entry: _CacheEntry, now: datetime) -> bool:
     state, intervals = entry.state, entry.service.probe_intervals
     if state.blocked is None or entry.verdict.status in _DOWN_STATUSES:
         return intervals.generation is not None
-    is_key_known = clears(state, Source.CREDENTIALS)
-    return is_probed(state.blocked, intervals, now, is_key_known=is_key_known)
+    return is_probed(state, intervals, now)
+
+
+def _is_key_untried(entry: _CacheEntry, breaker: BreakerState) -> bool:
+    """Tell whether the only cause to exclude a service is a refusal that an earlier key met."""
+    block, period = entry.state.blocked, entry.key_period
+    return (
+        block is not None
+        and entry.verdict.status not in _DOWN_STATUSES
+        and is_of_earlier_key(block, period)
+        and (breaker.failed_at is None or breaker.failed_at < period.began_at)
+    )

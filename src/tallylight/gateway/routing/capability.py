@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from tallylight.catalogue.orders import order_cost
-from tallylight.catalogue.services import Medium, Service
+from tallylight.catalogue.orders import order_cost, upload_cost
+from tallylight.catalogue.services import FactSheet, Medium, Service
 from tallylight.model.order import Operation, Order
 
 DEFAULT_SECONDS = 4
@@ -158,10 +158,7 @@ def _match_service(
     if requirements.has_characters and not features.takes_characters:
         return Mismatch("characters", "")
     if operation in {Operation.REMIX, Operation.EDIT}:
-        # The length of an uploaded video is not known: the default is assumed.
-        return _priced_match(
-            service, requirements.seconds or DEFAULT_SECONDS, requirements.size or DEFAULT_SIZE
-        )
+        return _match_rework(service.sheet, requirements)
     return _match_measures(service, requirements)
 
 
@@ -171,6 +168,15 @@ def _reference_mismatch(features: Features, requirements: Requirements) -> Misma
     if requirements.has_url and not features.takes_url:
         return Mismatch("input_reference", "as a URL", "bytes")
     return None
+
+
+def _match_rework(sheet: FactSheet, requirements: Requirements) -> Match:
+    """Return the match of a remix or an edit, which has the length and size of its source."""
+    seconds = requirements.seconds or DEFAULT_SECONDS
+    size = requirements.size or DEFAULT_SIZE
+    if requirements.has_reference:
+        return _match_of(seconds, size, upload_cost(sheet, 0))
+    return _match_of(seconds, size, order_cost(sheet, Order("", seconds, size)))
 
 
 def _match_measures(service: Service, requirements: Requirements) -> Match | Mismatch:
@@ -191,19 +197,17 @@ def _match_measures(service: Service, requirements: Requirements) -> Match | Mis
         substituted["seconds"] = f"{requirements.seconds}→{seconds}"
     if not requirements.chooses_size and size != requirements.size:
         substituted["size"] = f"{requirements.size}→{size}"
-    images = int(is_create and requirements.has_reference)
-    return _priced_match(service, seconds, size, substituted, images=images)
+    if requirements.has_reference and not is_create:
+        cost = upload_cost(sheet, seconds)
+    else:
+        images = int(requirements.has_reference)
+        cost = order_cost(sheet, Order("", seconds, size), input_images=images)
+    return _match_of(seconds, size, cost, substituted)
 
 
-def _priced_match(
-    service: Service,
-    seconds: int,
-    size: str,
-    substituted: Mapping[str, str] | None = None,
-    *,
-    images: int = 0,
+def _match_of(
+    seconds: int, size: str, cost: Decimal | None, substituted: Mapping[str, str] | None = None
 ) -> Match:
-    cost = order_cost(service.sheet, Order("", seconds, size), input_images=images)
     return Match(seconds, size, cost, float(cost or 0), substituted or {})
 
 

@@ -15,8 +15,10 @@ from decimal import Decimal
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
+from tallylight.catalogue.orders import costs_nothing
 from tallylight.catalogue.services import BillingBasis
 from tallylight.gateway.routing.capability import Match, Mismatch, Requirements, requirements_of
+from tallylight.gateway.routing.measures import Measure, first_measure, measure_advice
 from tallylight.gateway.routing.presets import POLICY_WEIGHTS, PolicyWeights, RoutingPolicy
 from tallylight.gateway.routing.ranking import (
     Candidate,
@@ -29,12 +31,11 @@ from tallylight.gateway.routing.ranking import (
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.ids import NO_SERVICE, ServiceId
 from tallylight.model.order import Order
-from tallylight.model.status import Access, Status
+from tallylight.model.status import Status
 
 _HOUR = 3600.0
 _MIN_DELIVERY = 0.001  # avoids a division by zero
 _ZERO_USD = Decimal(0)
-_UNBILLED_ACCESS = Access.SELF_HOSTED  # without a price in the configuration it costs nothing
 
 _LAST_RESORT, _NOT_PREFERRED, _UNTRUSTED, _UNRELIABLE = 8, 4, 2, 1
 """Weights of the tier, which is compared before the score. Powers of two: reasons add up."""
@@ -96,6 +97,7 @@ def rank(  # noqa: PLR0913  # each is a fact of the request
     """
     weights = POLICY_WEIGHTS[policy or route.policy]
     requirements = requirements_of(order, chosen, route.substitutes)
+    measure = first_measure(order)
     matched: list[tuple[ServiceId, Candidate, Match]] = []
     excluded: list[Exclusion] = []
     for candidate in candidates:
@@ -104,7 +106,7 @@ def rank(  # noqa: PLR0913  # each is a fact of the request
             continue
         exclusion = _exclusion(candidate, weights, tried, is_pinned=bool(pinned))
         if exclusion is None:
-            match = _match(candidate, requirements, is_limited=is_limited)
+            match = _match(candidate, requirements, measure, is_limited=is_limited)
             if isinstance(match, Match):
                 matched.append((id_, candidate, match))
                 continue
@@ -150,16 +152,25 @@ def _exclusion(  # noqa: PLR0911  # one return for each reason
 
 
 def _match(
-    candidate: Candidate, requirements: Requirements, *, is_limited: bool
+    candidate: Candidate, requirements: Requirements, measure: Measure | None, *, is_limited: bool
 ) -> Match | Exclusion:
     """Return how the service serves the request, or why it cannot."""
     id_, match = candidate.service.id, candidate.capability.match(requirements)
     if isinstance(match, Mismatch):
         reason = ExclusionReason.CAPABILITY
         return Exclusion(id_, reason, match.param, match.requested, match.allowed)
-    if is_limited and match.cost is None and candidate.service.access is not _UNBILLED_ACCESS:
+    # Without a price there is none to change, and a limit excludes a service that may cost.
+    if measure is not None and candidate.service.sheet.price is not None:
+        return _unpriced(id_, measure)
+    if is_limited and match.cost is None and not costs_nothing(candidate.service):
         return Exclusion(id_, ExclusionReason.BUDGET)
     return match
+
+
+def _unpriced(id_: ServiceId, measure: Measure) -> Exclusion:
+    where = f"'{measure.flag}' in '{measure.path}'" if measure.flag else f"'{measure.path}'"
+    advice = measure_advice(measure)
+    return Exclusion(id_, ExclusionReason.UNPRICED, measure.path, where, advice)
 
 
 def _admit_canaries(

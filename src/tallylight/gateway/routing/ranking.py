@@ -64,6 +64,7 @@ class ExclusionReason(StrEnum):
     MAINTENANCE = "maintenance"
     BLOCKED = "blocked"
     BUDGET = "budget"
+    UNPRICED = "unpriced"  # a measure of the request could change its price unseen
     POLICY = "policy"
     TRIED = "tried"
     CIRCUIT_OPEN = "circuit_open"
@@ -154,6 +155,8 @@ class Exclusion:
                 return "is blocked until its operator resolves the cause"
             case ExclusionReason.BUDGET:
                 return "has no known price, and a spending limit applies"
+            case ExclusionReason.UNPRICED:
+                return f"has a price that {self.requested} could change; {self.allowed}"
             case ExclusionReason.POLICY:
                 return f"is {self.requested}, which the policy excludes"
             case ExclusionReason.MAINTENANCE:

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from tallylight.simulator.faults import NamedState, Refuse
 from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.outcomes import JobProgress
+from tallylight.simulator.protocols.measures import MeasuredFields
 from tallylight.simulator.protocols.references import url_or_file_reference
 from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
 from tallylight.simulator.responses import SimulatedResponse, scripted_response
@@ -51,6 +52,10 @@ class VideosDialect(ABC):
 
     def validate(self, fields: RequestFields) -> None:  # noqa: B027  # many check nothing
         """Raise InvalidRequestError for a create whose form the dialect does not accept."""
+
+    def measured(self, fields: RequestFields) -> MeasuredFields:
+        """Return a create with the length and size that the server makes, and their number."""
+        return MeasuredFields(fields)
 
     def input_reference(self, fields: RequestFields) -> str:
         """Return the input of a create; raise InvalidRequestError if its form is refused."""

@@ -13,7 +13,8 @@ from tallylight.simulator.faults import NamedState, Refuse
 from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.outcomes import JobStatus
 from tallylight.simulator.protocols.dialect import VideosDialect
-from tallylight.simulator.protocols.request_fields import InvalidRequestError
+from tallylight.simulator.protocols.measures import MeasuredFields, relay_measures
+from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
 from tallylight.simulator.responses import SimulatedResponse
 from tallylight.simulator.world import Simulation
 
@@ -52,6 +53,10 @@ class NewApiDialect(VideosDialect):
     def headers(self, world: Simulation) -> Mapping[str, str]:
         """Return the relay's request id."""
         return {"x-oneapi-request-id": _request_id(world)}
+
+    def measured(self, fields: RequestFields) -> MeasuredFields:
+        """Return what the channels make of a create: `duration` and `metadata` win."""
+        return relay_measures(fields)
 
     def job_object(self, world: Simulation, job: SimulatedJob) -> dict[str, JsonValue]:
         """Return the object: empty members are omitted, and progress is text while the job runs."""

@@ -146,11 +146,13 @@ class _VideoHandlers:
         self, fields: RequestFields, key: ScenarioKey, name: str, model: str, prompt: str
     ) -> JobRequest:
         service = self._world.scenario.services[name]
+        measured = self._dialect.measured(fields)
         return JobRequest(
             service=name,
             prompt=prompt,
-            size=parse_frame_size(fields, service),
-            seconds=parse_clip_length(fields, service, strict=self._dialect.is_full_api),
+            size=parse_frame_size(measured.fields, service),
+            seconds=parse_clip_length(measured.fields, service, strict=self._dialect.is_full_api),
+            count=measured.count,
             model=model,
             key=key.key,
             reference=self._dialect.input_reference(fields),

@@ -10,7 +10,8 @@ from pydantic import JsonValue
 
 from tallylight.simulator.faults import NamedState
 from tallylight.simulator.protocols.dialect import VideosDialect
-from tallylight.simulator.protocols.request_fields import InvalidRequestError
+from tallylight.simulator.protocols.measures import MeasuredFields, engine_measures
+from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
 from tallylight.simulator.responses import SimulatedResponse
 from tallylight.simulator.world import Simulation
 
@@ -24,6 +25,10 @@ class SelfHostedDialect(VideosDialect):
     """A server on FastAPI whose jobs can be deleted while they run."""
 
     can_cancel = True
+
+    def measured(self, fields: RequestFields) -> MeasuredFields:
+        """Return what the engine makes of a create: frames and JSON text win."""
+        return engine_measures(fields)
 
     def unauthorized(self, key: str) -> SimulatedResponse:  # noqa: ARG002  # it does not say which
         """Return 401 as its middleware does."""

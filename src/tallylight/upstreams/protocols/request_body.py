@@ -33,6 +33,7 @@ class VideosApiProfile:
     Args:
         multipart: Creates are sent as multipart text fields, as the official SDKs do; else JSON.
         integer_seconds: In JSON, `seconds` is a number; OpenAI accepted only text.
+        sends_duration: `duration`, a number, is sent beside `seconds`.
         lists_jobs: The server lists recent jobs, which reconciles a create in doubt.
         returns_url: A completed job may name the URL of the video, which is used in place of the
             content call.
@@ -44,6 +45,7 @@ class VideosApiProfile:
     multipart: bool
     image_field: ImageField
     integer_seconds: bool = False
+    sends_duration: bool = False
     lists_jobs: bool = True
     returns_url: bool = False
     operations: frozenset[Operation] = _ONLY_CREATE
@@ -64,6 +66,8 @@ VIDEOS_API_PROFILES: Mapping[str, VideosApiProfile] = {
     # Its content call is a proxy with a limit of 60 s, and answers 502 where the URL works.
     "new_api": VideosApiProfile(
         multipart=False,
+        # Of a JSON body, its channels for Vidu, Ali and Hailuo read `duration` alone.
+        sends_duration=True,
         image_field=ImageField.INPUT_REFERENCE,
         lists_jobs=False,
         returns_url=True,
@@ -119,6 +123,8 @@ def _create(order: Order, model: str, profile: VideosApiProfile) -> RequestBody:
     fields: dict[str, object] = {"model": model, "prompt": order.prompt}
     if order.seconds:
         fields["seconds"] = order.seconds if profile.integer_seconds else str(order.seconds)
+        if profile.sends_duration:
+            fields["duration"] = order.seconds
     if order.size:
         fields["size"] = order.size
     if not profile.multipart or _needs_json(order, profile):
