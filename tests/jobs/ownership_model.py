@@ -4,7 +4,7 @@ The model is one video, two followers (processes that may own it) and two servic
 one that the real system takes atomically: a transaction, a request, a response. A follower that
 takes no step is stopped, hung or cut off; that it may take its next step at any later time is how
 the model has delays. The search is breadth first, so the counterexample that it returns is a
-shortest one. Each rule of `Rules` can be taken away; the states of attempts are those of the real table.
+shortest one. Each rule can be taken away; the states of attempts are those of the real table.
 """
 
 from collections import deque

@@ -51,8 +51,8 @@ class Trouble(StrEnum):
     KILL = "kill"
 
 
-class WritePathMachine(RuleBasedStateMachine):
-    """Two processes or more, each of which may stall or die at any moment."""
+class SimulatedWorld(RuleBasedStateMachine):
+    """Processes and upstreams around one database, without anything that happens by itself."""
 
     database: ClassVar[Database]
 
@@ -67,6 +67,74 @@ class WritePathMachine(RuleBasedStateMachine):
         self.committed: list[Write] = []
         self.names = count(1)
         self.fresh_ids = count(1)
+
+    def start_process(self) -> None:
+        process = Process(f"process_{next(self.names)}")
+        self.database.start_process(process.name)
+        self.processes.append(process)
+
+    @property
+    def alive(self) -> list[Process]:
+        return [process for process in self.processes if not process.is_killed]
+
+    @property
+    def running(self) -> list[Process]:
+        return [process for process in self.processes if process.runs]
+
+    @property
+    def working(self) -> list[Follower]:
+        return [each for each in self.followers if each.process.runs and not each.is_idle]
+
+    @property
+    def steppable(self) -> list[Follower]:
+        return [follower for follower in self.working if not follower.pending]
+
+    @property
+    def pending(self) -> list[PendingWrite]:
+        return [follower.pending for follower in self.followers if follower.pending]
+
+    @property
+    def jobs_at_work(self) -> list[TwinJob]:
+        return [job for job in self.twins.jobs if job.truth is JobTruth.WORKING]
+
+    def follow(self, process: Process, records: tuple[VideoRecord, ...]) -> None:
+        for record in records:
+            self.followers.append(Follower(process, record, self.clock, self.twins))
+
+    def work(self, follower: Follower, steps: int) -> None:
+        """Let a follower take steps, and commit what it writes."""
+        for _ in range(steps):
+            if follower.pending:
+                follower.receive(self._commit([follower.pending])[0])
+            follower.step()
+
+    def _claim_orphans(self, process: Process) -> None:
+        now = self.clock.now
+        self.follow(process, self.database.claim_orphans(process.name, SERVICES, now))
+
+    def _claim_unfollowed(self, process: Process) -> None:
+        followed = {each.record.video.id for each in self.working if each.process is process}
+        missed = self.database.owned_by(process.name) - followed
+        self.follow(process, self.database.claim_again(process.name, missed))
+
+    def _group(self, number: int, size: int) -> list[PendingWrite]:
+        """Return pending writes of several videos; one process has one write for a video."""
+        pending = self.pending
+        start = number % len(pending)
+        return (pending[start:] + pending[:start])[:size]
+
+    def _commit(self, group: list[PendingWrite]) -> list[Written]:
+        written = self.database.write([pending.write for pending in group])
+        self.committed += [
+            pending.write
+            for pending, result in zip(group, written, strict=True)
+            if result.outcome is WriteOutcome.WRITTEN
+        ]
+        return written
+
+
+class WritePathMachine(SimulatedWorld):
+    """Two processes or more, each of which may stall or die at any moment."""
 
     @initialize(steps=st.lists(st.integers(0, 4), min_size=1, max_size=3))
     def two_processes(self, steps: list[int]) -> None:
@@ -244,69 +312,3 @@ class WritePathMachine(RuleBasedStateMachine):
         for follower in self.followers:
             self.work(follower, 3)
         self.followers = [follower for follower in self.followers if not follower.is_idle]
-
-    def start_process(self) -> None:
-        process = Process(f"process_{next(self.names)}")
-        self.database.start_process(process.name)
-        self.processes.append(process)
-
-    # Choices.
-
-    @property
-    def alive(self) -> list[Process]:
-        return [process for process in self.processes if not process.is_killed]
-
-    @property
-    def running(self) -> list[Process]:
-        return [process for process in self.processes if process.runs]
-
-    @property
-    def working(self) -> list[Follower]:
-        return [each for each in self.followers if each.process.runs and not each.is_idle]
-
-    @property
-    def steppable(self) -> list[Follower]:
-        return [follower for follower in self.working if not follower.pending]
-
-    @property
-    def pending(self) -> list[PendingWrite]:
-        return [follower.pending for follower in self.followers if follower.pending]
-
-    @property
-    def jobs_at_work(self) -> list[TwinJob]:
-        return [job for job in self.twins.jobs if job.truth is JobTruth.WORKING]
-
-    def follow(self, process: Process, records: tuple[VideoRecord, ...]) -> None:
-        for record in records:
-            self.followers.append(Follower(process, record, self.clock, self.twins))
-
-    def work(self, follower: Follower, steps: int) -> None:
-        """Let a follower take steps, and commit what it writes."""
-        for _ in range(steps):
-            if follower.pending:
-                follower.receive(self._commit([follower.pending])[0])
-            follower.step()
-
-    def _claim_orphans(self, process: Process) -> None:
-        now = self.clock.now
-        self.follow(process, self.database.claim_orphans(process.name, SERVICES, now))
-
-    def _claim_unfollowed(self, process: Process) -> None:
-        followed = {each.record.video.id for each in self.working if each.process is process}
-        missed = self.database.owned_by(process.name) - followed
-        self.follow(process, self.database.claim_again(process.name, missed))
-
-    def _group(self, number: int, size: int) -> list[PendingWrite]:
-        """Return pending writes of several videos; one process has one write for a video."""
-        pending = self.pending
-        start = number % len(pending)
-        return (pending[start:] + pending[:start])[:size]
-
-    def _commit(self, group: list[PendingWrite]) -> list[Written]:
-        written = self.database.write([pending.write for pending in group])
-        self.committed += [
-            pending.write
-            for pending, result in zip(group, written, strict=True)
-            if result.outcome is WriteOutcome.WRITTEN
-        ]
-        return written
