@@ -17,6 +17,16 @@ from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
 from tallylight.model.order import Order
 
 _WORKED_ON = frozenset({AttemptEvent.WORKING, AttemptEvent.DONE})
+_ACCEPTANCES = frozenset({AttemptEvent.ACCEPTED, AttemptEvent.SHOWN})
+_SAYS_WHETHER_THERE_IS_A_JOB = frozenset(
+    {
+        AttemptEvent.NOT_SENT,
+        AttemptEvent.REFUSED,
+        AttemptEvent.ACCEPTED,
+        AttemptEvent.SHOWN,
+        AttemptEvent.WORKING,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +130,9 @@ def changed_attempt(attempt: Attempt, change: AttemptChange) -> Attempt:
     is_worked_on = change.event in _WORKED_ON or (
         change.progress is not None and change.progress.is_working
     )
-    is_accepted = attempt.accepted_at is None and state in {
-        AttemptState.ACCEPTED,
-        AttemptState.RENDERED,
-    }
+    is_accepted = attempt.accepted_at is None and (
+        state in {AttemptState.ACCEPTED, AttemptState.RENDERED} or change.event in _ACCEPTANCES
+    )
     failure = change.failure
     return replace(
         attempt,
@@ -148,9 +157,10 @@ def changed_entry(entry: LedgerEntry, before: Attempt, change: AttemptChange) ->
     """Return the ledger entry of an attempt after an event.
 
     It is settled at what the attempt cost, else at the estimate. A cost that is told after the
-    end corrects a settled entry.
+    end corrects a settled entry. If an upstream contradicts itself, the dearer word counts, in
+    whichever order the two are heard.
     """
-    _, effect = step(before.state, change.event)
+    effect = _money_effect(before, change.event)
     cost = before.cost if change.cost is None else change.cost
     if effect is MoneyEffect.RELEASE:
         return replace(entry, state=EntryState.RELEASED, amount=Decimal(0))
@@ -160,3 +170,15 @@ def changed_entry(entry: LedgerEntry, before: Attempt, change: AttemptChange) ->
         amount = entry.estimate if cost is None else cost
         return replace(entry, state=EntryState.SETTLED, amount=amount)
     return entry
+
+
+def _money_effect(before: Attempt, event: AttemptEvent) -> MoneyEffect:
+    _, effect = step(before.state, event)
+    if before.is_open:
+        return effect
+    has_job = bool(before.job) or before.accepted_at is not None
+    if has_job and event in _SAYS_WHETHER_THERE_IS_A_JOB:
+        return MoneyEffect.KEEP  # the job is known, and perhaps what it cost
+    if before.rendered_at is not None and effect is MoneyEffect.RELEASE:
+        return MoneyEffect.KEEP  # what was made is paid
+    return effect

@@ -120,6 +120,7 @@ TRANSITIONS: Mapping[AttemptState, Mapping[AttemptEvent, _Cell]] = {
         _E.WORKING: (_S.ACCEPTED, _M.KEEP),
         _E.SHOWN: (_S.ACCEPTED, _M.KEEP),
         _E.CANCEL: (_S.CANCELLING, _M.KEEP),
+        _E.CANCELLED: (_S.FAILED, _M.RELEASE),  # the poll that found it gone overtook this answer
     },
     _S.RENDERED: {
         _E.FETCHED: (_S.DELIVERED, _M.SETTLE),
@@ -129,14 +130,27 @@ TRANSITIONS: Mapping[AttemptState, Mapping[AttemptEvent, _Cell]] = {
     _S.REFUSED: {
         _E.ACCEPTED: (_S.REFUSED, _M.SETTLE),
         _E.SHOWN: (_S.REFUSED, _M.SETTLE),
+        _E.WORKING: (_S.REFUSED, _M.SETTLE),
+        _E.DONE: (_S.REFUSED, _M.SETTLE),
+        _E.FAILED_BILLED: (_S.REFUSED, _M.SETTLE),
+        _E.FAILED_FREE: (_S.REFUSED, _M.RELEASE),
     },
     _S.UNRESOLVED: {
+        _E.ACCEPTED: (_S.UNRESOLVED, _M.SETTLE),
+        _E.SHOWN: (_S.UNRESOLVED, _M.SETTLE),
+        _E.WORKING: (_S.UNRESOLVED, _M.SETTLE),
+        _E.DONE: (_S.UNRESOLVED, _M.SETTLE),
+        _E.FAILED_BILLED: (_S.UNRESOLVED, _M.SETTLE),
         _E.REFUSED: (_S.UNRESOLVED, _M.RELEASE),
         _E.NOT_SENT: (_S.UNRESOLVED, _M.RELEASE),
         _E.FAILED_FREE: (_S.UNRESOLVED, _M.RELEASE),
+        _E.CANCELLED: (_S.UNRESOLVED, _M.RELEASE),
+    },
+    _S.FAILED: {
+        _E.DONE: (_S.FAILED, _M.SETTLE),
+        _E.FAILED_BILLED: (_S.FAILED, _M.SETTLE),
     },
     _S.DELIVERED: {},
-    _S.FAILED: {},
 }
 """The cells that do something; in all others nothing changes."""
 
