@@ -50,7 +50,7 @@ class Ledger:
         def write(connection: Connection) -> None:
             sums = RunningSums(connection)
             connection.execute(insert(table), ledger_values(entry))
-            sums.change(None, entry)
+            sums.change({}, {entry.id: entry})
             sums.flush()
 
         async with self._connections.durable_transaction(LockId.LEDGER) as connection:

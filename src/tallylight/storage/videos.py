@@ -201,11 +201,13 @@ class Videos:
             .returning(table.c.id)
         )
         async with self._connections.durable_transaction(LockId.VIDEO) as connection:
+            # The video first, as every group of writes locks it, or two could deadlock.
+            existed = (await connection.execute(change)).first() is not None
             if frees_key:
                 await connection.execute(
                     delete(idempotency_table).where(idempotency_table.c.video == id_)
                 )
-            return (await connection.execute(change)).first() is not None
+            return existed
 
     async def with_expired_assets(self, at: datetime) -> tuple[Video, ...]:
         """Return some videos whose stored content has expired."""

@@ -101,8 +101,8 @@ def _probes() -> None:
     op.execute("UPDATE attempts SET video = 'probe_' || id, number = 1 WHERE video = ''")
     op.execute(
         "INSERT INTO videos (id, key, model, prompt, seconds, size, params, idempotency_key,"
-        " fingerprint, created_at_us, deadline_us, kind, owner, status, progress, service, attempts,"
-        " cost_micro_usd, error_code, error_message, started_at_us, ended_at_us,"
+        " fingerprint, created_at_us, deadline_us, kind, owner, status, progress, service,"
+        " attempts, cost_micro_usd, error_code, error_message, started_at_us, ended_at_us,"
         " asset, open_service)"
         " SELECT a.video, '', a.service, a.prompt, a.seconds, a.size, '{}', '', '',"
         " a.intended_at_us, a.intended_at_us + 3600000000, 'probe', '',"
