@@ -61,7 +61,7 @@ class Decision:
     Args:
         token: Random, and the same in each repetition of the write.
         video: The video as it becomes; its owner, epoch and revision are those of the version
-            that the decision was made from.
+            that the decision was made from. An owner of "" hands it over to another process.
         changes: Decisions about its attempts, and facts that are known only with this decision.
         messages: The webhooks that report its end.
     """
@@ -251,7 +251,8 @@ class _Group:
     @staticmethod
     def _guard(video: Video, decision: Decision) -> WriteOutcome:
         wanted = decision.video
-        if video.is_terminal or (video.owner, video.epoch) != (wanted.owner, wanted.epoch):
+        is_owner = video.epoch == wanted.epoch and wanted.owner in {video.owner, ""}
+        if video.is_terminal or not is_owner:
             return WriteOutcome.LOST
         is_current = video.revision == wanted.revision
         return WriteOutcome.WRITTEN if is_current else WriteOutcome.OUTDATED
