@@ -194,9 +194,7 @@ async def test_what_a_decision_releases_may_be_spent_by_it(history: Storage) -> 
     video = (await recorded(history, creation(video_of(), limit))).video
     refused = change(video, AttemptEvent.REFUSED)
 
-    record = await recorded(
-        history, decision(video, refused, new=new_attempt(video, 2, limit))
-    )
+    record = await recorded(history, decision(video, refused, new=new_attempt(video, 2, limit)))
 
     assert record.video.cost == Decimal("0.4")
     assert await outcomes(history, creation(video_of(), limit, usd="0.2")) == [WriteOutcome.REFUSED]
@@ -419,8 +417,7 @@ async def test_waiting_writes_are_cancelled_when_the_storage_closes(
 ) -> None:
     async with open_storage(address, clock) as history:
         writes = [
-            asyncio.create_task(history.group_commit.write(creation(video_of())))
-            for _ in range(3)
+            asyncio.create_task(history.group_commit.write(creation(video_of()))) for _ in range(3)
         ]
         await asyncio.wait(writes, timeout=0)
 

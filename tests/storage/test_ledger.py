@@ -55,16 +55,12 @@ def reservation(what: Reservation, *limits: SpendingLimit) -> Write:
     """Return the write of a video whose attempt reserves an amount."""
     video = video_of(key=what.payer)
     attempt, entry, _ = new_attempt(video, usd=what.usd)
-    entry = replace(
-        entry, at=what.at, purpose=what.purpose, service=what.service, payer=what.payer
-    )
+    entry = replace(entry, at=what.at, purpose=what.purpose, service=what.service, payer=what.payer)
     attempt = replace(attempt, purpose=what.purpose, service=what.service)
     return Write(video.id, new=NewVideo(video.id, video, NewAttempt(attempt, entry, limits)))
 
 
-async def reserve(
-    storage: Storage, usd: str, *limits: SpendingLimit, at: datetime = NOON
-) -> Video:
+async def reserve(storage: Storage, usd: str, *limits: SpendingLimit, at: datetime = NOON) -> Video:
     """Reserve an amount for a caller's video, and return the video.
 
     Raises:
@@ -391,8 +387,6 @@ async def test_the_ledger_tells_what_probes_spent_by_service(history: Storage) -
 
 async def test_unexpected_charges_are_told_by_service(history: Storage) -> None:
     for note in ("sora-2", "sora-2", "sora-2-pro"):
-        await history.ledger.charge(
-            VEO, Purpose.UNEXPECTED_CHARGE, Decimal(1), at=NOON, note=note
-        )
+        await history.ledger.charge(VEO, Purpose.UNEXPECTED_CHARGE, Decimal(1), at=NOON, note=note)
 
     assert await history.ledger.unexpected_charges() == {VEO: {"sora-2", "sora-2-pro"}}

@@ -34,9 +34,7 @@ def new_attempt(
 ) -> NewAttempt:
     """Return an attempt that reserves an amount."""
     attempt, entry = attempt_of(video, number)
-    return NewAttempt(
-        attempt, replace(entry, estimate=Decimal(usd), amount=Decimal(usd)), limits
-    )
+    return NewAttempt(attempt, replace(entry, estimate=Decimal(usd), amount=Decimal(usd)), limits)
 
 
 def creation(video: Video, *limits: SpendingLimit, usd: str = "0.4") -> Write:

@@ -3,6 +3,8 @@
 A paid probe becomes a video of kind `probe`, so that one engine follows both.
 """
 
+import json
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -11,12 +13,14 @@ down_revision = "0003"
 
 _HOUR = 3600
 _MINUTE = 60
+_PAGE_SIZE = 500
 
 
 def upgrade() -> None:
     """Add tables and columns, move what is kept, then drop what has no reader."""
     _tables()
     _columns()
+    _substitutions()
     _keys()
     _probes()
     _running_sums()
@@ -83,6 +87,36 @@ def _columns() -> None:
     op.drop_column("attempts", "given_up_at_us")
 
 
+def _substitutions() -> None:
+    """Keep what was asked apart from what was ordered instead of it: {"seconds": "12→8"}."""
+    connection = op.get_bind()
+    page_query = sa.text(
+        "SELECT id, seconds, size, params, substitutions FROM videos"
+        " WHERE substitutions != '{}' AND id > :after ORDER BY id LIMIT :size"
+    )
+    change = sa.text(
+        "UPDATE videos SET seconds = :seconds, size = :size, made_seconds = :made_seconds,"
+        " made_size = :made_size, made_model = '' WHERE id = :id"
+    )
+    after = ""
+    while page := connection.execute(page_query, {"after": after, "size": _PAGE_SIZE}).all():
+        connection.execute(change, [_asked(row) for row in page])
+        after = page[-1].id
+    op.drop_column("videos", "substitutions")
+
+
+def _asked(row: sa.Row[*tuple[object, ...]]) -> dict[str, object]:
+    asked = {name: text.split("→")[0] for name, text in json.loads(str(row.substitutions)).items()}
+    base = json.loads(str(row.params)).get("base_seconds", 0)
+    return {
+        "id": row.id,
+        "seconds": int(asked["seconds"]) + base if "seconds" in asked else row.seconds,
+        "size": asked.get("size", row.size),
+        "made_seconds": row.seconds,
+        "made_size": row.size,
+    }
+
+
 def _keys() -> None:
     op.execute(
         "INSERT INTO idempotency (key, idempotency_key, fingerprint, video, until_us)"
@@ -92,7 +126,6 @@ def _keys() -> None:
     op.drop_index("videos_idempotency_key", "videos")
     op.drop_index("videos_unfinished", "videos")
     op.drop_column("videos", "leased_until_us")
-    op.drop_column("videos", "substitutions")
 
 
 def _probes() -> None:
