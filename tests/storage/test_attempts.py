@@ -48,12 +48,12 @@ async def test_an_attempt_reads_back_through_all_its_states(history: Storage) ->
     assert create.new is not None
     await recorded(history, replace(create, new=replace(create.new, new_attempt=new)))
     id_ = new.attempt.id
-    made = Made(8, "1280x720", "sora-2-pro")
+    made, progress = Made(8, "1280x720", "sora-2-pro"), JobProgress(is_working=True, percent=7)
 
     for what in (
         AttemptChange(id_, AttemptEvent.UNCLEAR, LATER, failure=CUT_OFF),
         AttemptChange(id_, AttemptEvent.ACCEPTED, LATER, job="job"),
-        AttemptChange(id_, AttemptEvent.WORKING, LATER, progress=JobProgress(True, 7)),
+        AttemptChange(id_, AttemptEvent.WORKING, LATER, progress=progress),
         AttemptChange(id_, AttemptEvent.DONE, LATER, made=made, cost=Decimal("0.3")),
         AttemptChange(id_, AttemptEvent.FETCHED, LATER),
     ):

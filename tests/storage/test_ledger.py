@@ -30,8 +30,8 @@ from tallylight.model.ledger import (
 from tallylight.model.money import Budget, to_micro_usd
 from tallylight.model.video import Video
 from tallylight.storage.database import Storage, open_storage
-from tallylight.storage.spending import delete_old_minutes
 from tallylight.storage.engine import LockId
+from tallylight.storage.spending import delete_old_minutes
 from tallylight.storage.transaction import NewAttempt, NewVideo, Write, WriteOutcome, Written
 from tests.builders import NOON, SERVICE, VIDEO
 from tests.storage.writes import change, created, new_attempt, recorded, video_of
@@ -350,7 +350,8 @@ async def test_old_minutes_are_deleted_and_hours_stay(history: Storage) -> None:
     await reserve(history, "1", at=NOON)
 
     async with history.connections.relaxed_transaction(LockId.LEDGER) as connection:
-        await connection.run_sync(delete_old_minutes, NOON)
+        assert await delete_old_minutes(connection, NOON)
+        assert not await delete_old_minutes(connection, NOON)
 
     kept = [(grain, bucket) for _, grain, bucket in await stored_sums(history)]
     minute, hour = (int(NOON.timestamp()) // grain for grain in (60, 3600))

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, event, insert, text
 
 from tallylight.clock import VirtualClock
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
-from tallylight.model.ids import VideoId
+from tallylight.model.ids import ServiceId, VideoId
 from tallylight.model.ledger import EntryState, SpendingLimit, payer_scope
 from tallylight.model.money import Budget
 from tallylight.model.video import Video, VideoRecord, VideoStatus
@@ -151,8 +151,8 @@ async def test_a_video_is_taken_by_a_process_that_can_ask_its_service(pair: Pair
     await recorded(pair.first, fact(pair.video, AttemptEvent.ACCEPTED, job="job"))
     claim = pair.second.videos.claim_orphans
 
-    assert await claim("second", ["another"], NOON) == ()
-    assert len(await claim("second", ["another"], NOON + timedelta(days=1))) == 1
+    assert await claim("second", [ServiceId("another")], NOON) == ()
+    assert len(await claim("second", [ServiceId("another")], NOON + timedelta(days=1))) == 1
     assert len(await claim("third", [SERVICE.id], NOON)) == 1
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from tallylight.alerts.snapshot import dump_alert_state, load_alert_state
 from tallylight.clock import VirtualClock
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
-from tallylight.model.ids import AttemptId, IncidentId, KeyId, ServiceId, VideoId
+from tallylight.model.ids import AttemptId, IncidentId, ServiceId, VideoId
 from tallylight.model.ledger import Purpose
 from tallylight.model.order import Operation
 from tallylight.model.status import Status

@@ -43,7 +43,7 @@ def creation(video: Video, *limits: SpendingLimit, usd: str = "0.4") -> Write:
     return Write(video.id, new=new)
 
 
-def change(
+def change(  # noqa: PLR0913  # what an event tells
     video: Video,
     event: AttemptEvent,
     number: int = 1,

@@ -1,24 +1,20 @@
 """The rows of videos that one transaction changes, collected and written statement by statement."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 
 from sqlalchemy import Connection, Insert, Update, bindparam, insert, update
 
 from tallylight.model.attempt import Attempt
 from tallylight.model.ledger import EntryId, LedgerEntry
-from tallylight.model.video import Video, VideoRecord
+from tallylight.model.video import VideoRecord
 from tallylight.storage.attempts import attempt_update_values, attempt_values
 from tallylight.storage.ledger import ledger_update_values, ledger_values
-from tallylight.storage.tables import attempts_table, idempotency_table, ledger_table, videos_table
-from tallylight.storage.videos import video_update_values, video_values
-
-KEY_LIFETIME = timedelta(hours=24)
-"""How long an idempotency key is known at least after its video has ended."""
+from tallylight.storage.tables import attempts_table, ledger_table, videos_table
+from tallylight.storage.video_rows import video_update_values, video_values
 
 
 class ChangedRows:
-    """Rows of videos, attempts, ledger entries and idempotency keys, by statement."""
+    """Rows of videos, attempts and ledger entries, by statement."""
 
     def __init__(self) -> None:
         self._rows: dict[str, list[Mapping[str, object]]] = {}
@@ -38,8 +34,6 @@ class ChangedRows:
             version = {"b_id": record.video.id, "written_by": token}
             row = video_update_values(record.video)
             self._add("videos", {**version, **row, "open_service": _open_service(record)})
-            if record.video.is_terminal and not before.video.is_terminal:
-                self._end_key(record.video)
         attempts = () if before is None else before.attempts
         known = {attempt.id: attempt for attempt in attempts}
         for attempt in record.attempts:
@@ -53,11 +47,6 @@ class ChangedRows:
         for name, statement in _STATEMENTS.items():
             if name in self._rows:
                 connection.execute(statement, self._rows[name])
-
-    def _end_key(self, video: Video) -> None:
-        until = video.ended_at and video.ended_at + KEY_LIFETIME
-        if video.idempotency_key:
-            self._add("keys", {"b_video": video.id, "until_us": until})
 
     def _add_attempt(self, attempt: Attempt, before: Attempt | None) -> None:
         if before is None:
@@ -89,5 +78,4 @@ _STATEMENTS: Mapping[str, Insert | Update] = {
     "attempts": update(attempts_table).where(attempts_table.c.id == bindparam("b_id")),
     "entries": update(ledger_table).where(ledger_table.c.id == bindparam("b_id")),
     "videos": update(videos_table).where(videos_table.c.id == bindparam("b_id")),
-    "keys": update(idempotency_table).where(idempotency_table.c.video == bindparam("b_video")),
 }

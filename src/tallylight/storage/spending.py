@@ -10,8 +10,9 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.errors import BudgetError
 from tallylight.model.ledger import EntryId, LedgerEntry, SpendingLimit, scopes_of
@@ -24,6 +25,7 @@ from tallylight.storage.types import EPOCH
 _MINUTE, _HOUR = 60, 3600
 _GRAINS = {"per_hour": _MINUTE, "per_day": _HOUR, "per_month": _HOUR}
 _MINUTES_KEPT = timedelta(hours=3)
+_BATCH_SIZE = 1000
 
 _Bucket = tuple[str, int, int]
 """Scope, grain in seconds, and number of the bucket since 1970."""
@@ -118,13 +120,24 @@ class RunningSums:
         return int(stored or 0) + pending
 
 
-def delete_old_minutes(connection: Connection, now: datetime) -> None:
-    """Delete the minutes that no window reads any more; the hours stay."""
-    connection.execute(
-        delete(table).where(
-            table.c.grain == _MINUTE, table.c.bucket < _bucket(now - _MINUTES_KEPT, _MINUTE)
-        )
+async def delete_old_minutes(connection: AsyncConnection, now: datetime) -> bool:
+    """Delete a batch of minutes that no window reads any more; return whether any was.
+
+    The hours stay, also when the entries of the ledger are deleted.
+    """
+    c = table.c
+    old = (
+        select(c.scope, c.bucket)
+        .where(c.grain == _MINUTE, c.bucket < _bucket(now - _MINUTES_KEPT, _MINUTE))
+        .limit(_BATCH_SIZE)
+        .with_for_update(skip_locked=True)
     )
+    rows = [tuple(row) for row in await connection.execute(old)]
+    if not rows:
+        return False
+    is_old = tuple_(c.scope, c.bucket).in_(rows)
+    await connection.execute(delete(table).where(c.grain == _MINUTE, is_old))
+    return True
 
 
 def _micros(entry: LedgerEntry | None) -> int:

@@ -30,7 +30,8 @@ from tallylight.storage.tables import (
     outbox_table,
     videos_table,
 )
-from tallylight.storage.videos import load_records, video_values
+from tallylight.storage.video_rows import video_values
+from tallylight.storage.videos import load_records
 
 _RequestKey = tuple[KeyId, str]
 """The gateway key of a caller and the idempotency key of a request."""

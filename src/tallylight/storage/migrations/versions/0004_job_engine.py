@@ -119,9 +119,8 @@ def _asked(row: sa.Row[*tuple[object, ...]]) -> dict[str, object]:
 
 def _keys() -> None:
     op.execute(
-        "INSERT INTO idempotency (key, idempotency_key, fingerprint, video, until_us)"
-        " SELECT key, idempotency_key, fingerprint, id, ended_at_us + 86400000000"
-        " FROM videos WHERE idempotency_key != ''"
+        "INSERT INTO idempotency (key, idempotency_key, fingerprint, video)"
+        " SELECT key, idempotency_key, fingerprint, id FROM videos WHERE idempotency_key != ''"
     )
     op.drop_index("videos_idempotency_key", "videos")
     op.drop_index("videos_unfinished", "videos")
@@ -172,11 +171,16 @@ def _indexes() -> None:
     op.create_index("attempts_once", "attempts", ["video", "number"], unique=True)
     op.create_index("attempts_job", "attempts", ["service", "job"])
     op.create_index("attempts_purpose", "attempts", ["purpose", "service", "intended_at_us"])
+    op.create_index("attempts_entry", "attempts", ["entry"])
+    _partial("ledger_unexpected", "ledger", ["service"], "purpose = 'unexpected_charge'")
+    op.create_index("outbox_video", "outbox", ["video"])
+    op.create_index("spent_grain", "spent", ["grain", "bucket"])
+    op.create_index("videos_created", "videos", ["created_at_us", "id"])
     op.create_index("idempotency_video", "idempotency", ["video"])
     _partial("idempotency_until", "idempotency", ["until_us"], "until_us IS NOT NULL")
     _partial("processes_alive", "processes", ["name"], "dead_at_us IS NULL")
     _partial("videos_under_way", "videos", ["owner", "id"], "ended_at_us IS NULL")
-    _partial("videos_assets", "videos", ["expires_at_us"], "expires_at_us IS NOT NULL")
+    _partial("videos_stored", "videos", ["expires_at_us"], "asset != ''")
 
 
 def _partial(name: str, table: str, columns: list[str], where: str) -> None:
