@@ -5,6 +5,7 @@ A failing upstream is an ordinary result and hence a value (`model.evidence.Fail
     TallylightError
     ├── ConfigurationError     a file, an option or a secret is not usable (exit code 2)
     ├── StorageError           the database refused or cannot be reached
+    │   ├── LockTimeoutError   another transaction held a row for too long
     │   ├── UncertainCommitError  the outcome of a commit is unknown
     │   └── UnwritableError    a value that no database accepts; retrying does not help
     ├── BudgetError            a budget does not allow this spending
@@ -56,6 +57,10 @@ class ConfigurationError(TallylightError):
 
 class StorageError(TallylightError):
     """The database refused a request or cannot be reached."""
+
+
+class LockTimeoutError(StorageError):
+    """Another transaction held a row for too long; nothing was written."""
 
 
 class UncertainCommitError(StorageError):

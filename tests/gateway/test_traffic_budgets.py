@@ -1,46 +1,38 @@
 """Spending limits of callers' videos, by key and in total."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from tallylight.model.gateway_key import GatewayKey
 from tallylight.model.ids import KeyId, ServiceId
-from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
+from tallylight.model.ledger import Purpose
 from tallylight.model.money import Budget
 from tallylight.status.budgets import traffic_budget_usage
 from tallylight.status.views.probes import BudgetUsage
 from tallylight.storage.database import Storage
-from tallylight.storage.transaction import WriteBatch
-from tests.group_commit import running_group_commit
+from tallylight.storage.transaction import NewAttempt, NewVideo, Write
+from tests.storage.writes import new_attempt, recorded, video_of
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SORA = ServiceId("sora")
 
 
-def entry(name: str, payer: str, amount: str, hours_ago: int = 0) -> LedgerEntry:
-    return LedgerEntry(
-        id=EntryId(name),
-        service=SORA,
-        purpose=Purpose.TRAFFIC,
-        note="",
-        state=EntryState.RESERVED,
-        estimate=Decimal(amount),
-        amount=Decimal(amount),
-        at=NOON - timedelta(hours=hours_ago),
-        payer=KeyId(payer),
-    )
+async def spend(history: Storage, payer: str, usd: str, hours_ago: int = 0) -> None:
+    """Reserve an amount for the video of a caller."""
+    video = video_of(key=KeyId(payer))
+    attempt, entry, _ = new_attempt(video, usd=usd)
+    entry = replace(entry, at=NOON - timedelta(hours=hours_ago))
+    new = NewVideo(video.id, video, NewAttempt(attempt, entry))
+    await recorded(history, Write(video.id, new=new))
 
 
 async def test_the_limits_of_keys_and_of_all_videos_show_their_usage(
     history: Storage,
 ) -> None:
-    async with running_group_commit(history):
-        for each in (
-            entry("1", "k1", "0.5"),
-            entry("2", "k1", "2", hours_ago=3),
-            entry("3", "k2", "0.25"),
-        ):
-            await history.group_commit.write(WriteBatch(new_entry=each))
+    await spend(history, "k1", "0.5")
+    await spend(history, "k1", "2", hours_ago=3)
+    await spend(history, "k2", "0.25")
     await history.ledger.charge(SORA, Purpose.PROBE, Decimal(9), at=NOON, note="")
     keys = [
         GatewayKey(KeyId("k1"), "film", "d1", "1111", NOON, budget=Budget(per_day=Decimal(5))),

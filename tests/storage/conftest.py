@@ -9,7 +9,6 @@ import pytest
 
 from tallylight.clock import VirtualClock
 from tallylight.storage.database import Storage, open_storage
-from tests.group_commit import running_group_commit
 
 _NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -71,11 +70,4 @@ def clock() -> VirtualClock:
 @pytest.fixture
 async def history(address: str, clock: VirtualClock) -> AsyncIterator[Storage]:
     async with open_storage(address, clock) as history:
-        yield history
-
-
-@pytest.fixture
-async def written(history: Storage) -> AsyncIterator[Storage]:
-    """Give a storage whose group commit runs."""
-    async with running_group_commit(history):
         yield history

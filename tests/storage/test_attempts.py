@@ -1,26 +1,31 @@
-"""Attempts are recorded before they are sent, and final states never change."""
+"""Attempts are recorded before they are sent, and read back as they were written."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-
-import pytest
+from datetime import timedelta
+from decimal import Decimal
 
 from tallylight.clock import VirtualClock
-from tallylight.errors import StorageError
-from tallylight.model.attempt import Attempt
-from tallylight.model.attempt_state import AttemptState
+from tallylight.model.attempt import AttemptChange, JobProgress, Made
+from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.evidence import Failure, FailureKind, Fault
-from tallylight.model.ids import AttemptId, ServiceId
-from tallylight.model.ledger import EntryId, Purpose
-from tallylight.model.order import Order
-from tallylight.storage.attempts import Attempts
+from tallylight.model.ids import AttemptId
+from tallylight.model.ledger import Purpose
 from tallylight.storage.database import Storage, open_storage
+from tallylight.storage.transaction import Write
+from tests.builders import NOON, SERVICE
+from tests.storage.writes import (
+    change,
+    created,
+    creation,
+    decision,
+    fact,
+    failed,
+    new_attempt,
+    recorded,
+    video_of,
+)
 
-NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=2)
-STALLED = Failure(FailureKind.UNKNOWN, Fault.UPSTREAM, "stalled", text="no end after 20 min")
 BUSY = Failure(
     FailureKind.RATE_LIMITED,
     Fault.OURS,
@@ -28,122 +33,129 @@ BUSY = Failure(
     http_status=429,
     retry_after=timedelta(seconds=3),
 )
-INTENDED = Attempt(
-    id=AttemptId("a-1"),
-    service=ServiceId("sora-2-official"),
-    purpose=Purpose.PROBE,
-    order=Order("A kite over the dunes", 4, "1280x720"),
-    model="sora-2",
-    entry=EntryId("e-1"),
-    intended_at=NOON,
-)
-ACCEPTED = replace(INTENDED, state=AttemptState.ACCEPTED, job="video_1", accepted_at=LATER)
+CUT_OFF = Failure(FailureKind.UNKNOWN, Fault.UPSTREAM, "doubt:reset", text="cut off")
 
 
-async def test_an_attempt_moves_from_intended_to_delivered(history: Storage) -> None:
-    await history.attempts.create(INTENDED)
-    assert await history.attempts.get(INTENDED.id) == INTENDED
+async def test_an_attempt_reads_back_through_all_its_states(history: Storage) -> None:
+    video = video_of()
+    new = new_attempt(video)
+    new = new._replace(
+        attempt=replace(
+            new.attempt, send_within=timedelta(seconds=5), answer_within=timedelta(seconds=120)
+        )
+    )
+    create = creation(video)
+    assert create.new is not None
+    await recorded(history, replace(create, new=replace(create.new, new_attempt=new)))
+    id_ = new.attempt.id
+    made, progress = Made(8, "1280x720", "sora-2-pro"), JobProgress(is_working=True, percent=7)
 
-    accepted = await history.attempts.mark_accepted(INTENDED.id, "video_1", LATER)
-    delivered = await history.attempts.mark_delivered(INTENDED.id, LATER)
+    for what in (
+        AttemptChange(id_, AttemptEvent.UNCLEAR, LATER, failure=CUT_OFF),
+        AttemptChange(id_, AttemptEvent.ACCEPTED, LATER, job="job"),
+        AttemptChange(id_, AttemptEvent.WORKING, LATER, progress=progress),
+        AttemptChange(id_, AttemptEvent.DONE, LATER, made=made, cost=Decimal("0.3")),
+        AttemptChange(id_, AttemptEvent.FETCHED, LATER),
+    ):
+        record = await recorded(history, Write(video.id, facts=(what,)))
+        assert await history.attempts.get(id_) == record.attempts[0]
 
-    assert accepted == ACCEPTED
-    assert delivered == replace(ACCEPTED, state=AttemptState.DELIVERED, ended_at=LATER)
-    assert await history.attempts.get(INTENDED.id) == delivered
+    assert record.attempts[0] == replace(
+        new.attempt,
+        state=AttemptState.DELIVERED,
+        job="job",
+        doubt_reason="cut off",
+        doubt_rule="doubt:reset",
+        made=made,
+        cost=Decimal("0.3"),
+        accepted_at=LATER,
+        started_at=LATER,
+        rendered_at=LATER,
+        ended_at=LATER,
+    )
+    assert record.video.progress == 7
+    assert record.video.cost == Decimal("0.3")
 
 
 async def test_a_refused_attempt_keeps_its_failure(history: Storage) -> None:
-    await history.attempts.create(INTENDED)
+    video = (await created(history, video_of())).video
 
-    refused = await history.attempts.mark_refused(INTENDED.id, BUSY, LATER)
+    refused = change(video, AttemptEvent.REFUSED, failure=BUSY)
+    await recorded(history, Write(video.id, facts=(refused,)))
 
-    expected = replace(INTENDED, state=AttemptState.REFUSED, failure=BUSY, ended_at=LATER)
-    assert refused == expected
-
-
-async def test_the_reason_of_a_doubt_is_kept_after_acceptance(history: Storage) -> None:
-    await history.attempts.create(INTENDED)
-    await history.attempts.mark_in_doubt(
-        INTENDED.id, "the connection broke after the request was sent"
-    )
-
-    accepted = await history.attempts.mark_accepted(INTENDED.id, "video_1", LATER)
-
-    assert accepted.state is AttemptState.ACCEPTED
-    assert accepted.doubt_reason == "the connection broke after the request was sent"
+    (stored,) = await history.attempts.for_video(video.id)
+    assert (stored.state, stored.failure) == (AttemptState.REFUSED, BUSY)
 
 
 async def test_unfinished_attempts_are_found_after_a_crash(
     address: str, clock: VirtualClock
 ) -> None:
-    ids = [AttemptId(f"a-{number}") for number in range(6)]
+    begun = [NOON + timedelta(seconds=number) for number in range(5)]
+    videos = [video_of() for _ in begun]
+    events = [None, AttemptEvent.REFUSED, AttemptEvent.UNCLEAR, AttemptEvent.ACCEPTED, None]
     async with open_storage(address, clock) as history:
-        attempts = history.attempts
-        for number, attempt in enumerate(ids):
-            begun = NOON + timedelta(seconds=number)
-            await attempts.create(replace(INTENDED, id=attempt, intended_at=begun))
-        await attempts.mark_refused(ids[0], BUSY, LATER)
-        await attempts.mark_in_doubt(ids[1], "cut off")
-        for attempt in ids[2:5]:
-            await attempts.mark_accepted(attempt, "job", LATER)
-        await attempts.mark_delivered(ids[2], LATER)
-        await attempts.mark_failed(ids[3], STALLED, LATER)
+        for video, at, event in zip(reversed(videos), reversed(begun), events, strict=True):
+            create = creation(video)
+            assert create.new is not None
+            new = new_attempt(video)
+            new = new._replace(attempt=replace(new.attempt, intended_at=at))
+            await recorded(history, replace(create, new=replace(create.new, new_attempt=new)))
+            if event is not None:
+                await recorded(history, fact(video, event, job="job"))
 
     async with open_storage(address, clock) as history:
-        unfinished = await history.attempts.unfinished(Purpose.PROBE)
+        unfinished = await history.attempts.unfinished(Purpose.TRAFFIC)
+        probes = await history.attempts.unfinished(Purpose.PROBE)
 
-    assert [(attempt.id, attempt.state) for attempt in unfinished] == [
-        (ids[1], AttemptState.IN_DOUBT),
-        (ids[4], AttemptState.ACCEPTED),
-        (ids[5], AttemptState.INTENDED),
+    assert [each.state for each in unfinished] == [
+        AttemptState.INTENDED,
+        AttemptState.ACCEPTED,
+        AttemptState.IN_DOUBT,
+        AttemptState.INTENDED,
     ]
+    assert [each.video for each in unfinished] == [
+        videos[0].id,
+        videos[1].id,
+        videos[2].id,
+        videos[4].id,
+    ]
+    assert probes == ()
 
 
-Step = Callable[[Attempts], Awaitable[Attempt]]
-ACCEPT: Step = lambda attempts: attempts.mark_accepted(INTENDED.id, "other", LATER)  # noqa: E731
-REFUSE: Step = lambda attempts: attempts.mark_refused(INTENDED.id, BUSY, LATER)  # noqa: E731
-DOUBT: Step = lambda attempts: attempts.mark_in_doubt(INTENDED.id, "why")  # noqa: E731
-DELIVER: Step = lambda attempts: attempts.mark_delivered(INTENDED.id, LATER)  # noqa: E731
-FAIL: Step = lambda attempts: attempts.mark_failed(INTENDED.id, STALLED, LATER)  # noqa: E731
-ENDS = {"refused": (REFUSE,), "delivered": (ACCEPT, DELIVER), "failed": (ACCEPT, FAIL)}
+async def test_jobs_of_other_attempts_are_told_apart(history: Storage) -> None:
+    mine, other = [(await created(history, video_of())).video for _ in range(2)]
+    await recorded(history, fact(mine, AttemptEvent.ACCEPTED, job="a"))
+    await recorded(history, fact(other, AttemptEvent.ACCEPTED, job="b"))
+    own = AttemptId(f"{mine.id}.1")
+
+    found = await history.attempts.jobs_of_other_attempts([SERVICE.id], ["a", "b", "c"], own)
+
+    assert found == {"b"}
 
 
-@pytest.mark.parametrize("end", ENDS)
-async def test_a_final_state_never_changes(history: Storage, end: str) -> None:
-    await history.attempts.create(INTENDED)
-    for step in ENDS[end]:
-        ended = await step(history.attempts)
+async def test_only_unanswered_attempts_with_the_same_prompt_are_rivals_of_a_doubt(
+    history: Storage,
+) -> None:
+    doubtful, answered, unanswered, _ = [
+        (await created(history, video_of(prompt=prompt))).video
+        for prompt in ("a boat", "a boat", "a boat", "a kite")
+    ]
+    await recorded(history, fact(answered, AttemptEvent.ACCEPTED, job="job"))
+    own = AttemptId(f"{doubtful.id}.1")
+    rivals = history.attempts.unanswered_since
 
-    for step in (ACCEPT, REFUSE, DOUBT, DELIVER, FAIL):
-        with pytest.raises(StorageError, match=f"is {end}"):
-            await step(history.attempts)
-
-    assert await history.attempts.get(INTENDED.id) == ended
-
-
-async def test_only_an_accepted_attempt_can_be_delivered(history: Storage) -> None:
-    await history.attempts.create(INTENDED)
-
-    with pytest.raises(StorageError, match="is intended and cannot become delivered"):
-        await history.attempts.mark_delivered(INTENDED.id, LATER)
+    assert await rivals([SERVICE.id], "a boat", NOON, own) == (NOON,)
+    assert await rivals([SERVICE.id], "a boat", LATER, own) == ()
+    await recorded(history, fact(unanswered, AttemptEvent.REFUSED))
+    assert await rivals([SERVICE.id], "a boat", NOON, own) == ()
 
 
-async def test_an_attempt_is_created_once(history: Storage) -> None:
-    await history.attempts.create(INTENDED)
+async def test_the_newest_attempt_of_each_service_is_known(history: Storage) -> None:
+    video = (await created(history, video_of())).video
+    later = new_attempt(video, 2)
+    later = later._replace(attempt=replace(later.attempt, intended_at=LATER))
+    record = await recorded(history, decision(video, new=later))
+    await recorded(history, decision(failed(record.video)))
 
-    with pytest.raises(StorageError):
-        await history.attempts.create(INTENDED)
-    with pytest.raises(StorageError, match="does not exist"):
-        await history.attempts.mark_in_doubt(AttemptId("another"), "why")
-
-
-async def test_one_of_two_concurrent_ends_wins(history: Storage) -> None:
-    await history.attempts.create(INTENDED)
-    await history.attempts.mark_accepted(INTENDED.id, "video_1", LATER)
-
-    outcomes = await asyncio.gather(
-        DELIVER(history.attempts), FAIL(history.attempts), return_exceptions=True
-    )
-
-    (won,) = (outcome for outcome in outcomes if isinstance(outcome, Attempt))
-    assert await history.attempts.get(INTENDED.id) == won
+    assert await history.attempts.last_intended(Purpose.TRAFFIC) == {SERVICE.id: LATER}
+    assert await history.attempts.last_intended(Purpose.PROBE) == {}

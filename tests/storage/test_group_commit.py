@@ -1,45 +1,71 @@
-"""Group commit: all or nothing, once only, on either database."""
+"""Group commit: each write in full, once only, and beside others, on either database."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import psycopg
 import pytest
+from sqlalchemy import text
 
 from tallylight.clock import VirtualClock
-from tallylight.errors import BudgetError, StorageError
-from tallylight.model.attempt_state import AttemptState
-from tallylight.model.ids import NO_VIDEO, AttemptId, KeyId, ServiceId, VideoId
-from tallylight.model.ledger import EntryId, EntryState, Purpose
+from tallylight.errors import BudgetError, LockTimeoutError, UnwritableError
+from tallylight.model.attempt_state import AttemptEvent, AttemptState
+from tallylight.model.ids import AttemptId, KeyId, ServiceId, VideoId
+from tallylight.model.ledger import ALL_TRAFFIC, EntryState, Purpose, SpendingLimit, payer_scope
 from tallylight.model.money import Budget
 from tallylight.model.order import Operation, Reference
-from tallylight.model.video import CreateParams, Video, VideoError, VideoStatus
+from tallylight.model.video import CreateParams, Video, VideoStatus
 from tallylight.storage.database import Storage, open_storage
-from tallylight.storage.transaction import ClaimedJob, OutboxMessage, SpendingLimit, WriteBatch
-from tests.builders import NOON, SERVICE, VIDEO, attempt_of, new_video
-from tests.group_commit import running_group_commit
+from tallylight.storage.engine import LockId
+from tallylight.storage.transaction import (
+    NewVideo,
+    OutboxMessage,
+    Write,
+    WriteOutcome,
+    Written,
+    write_group,
+)
+from tests.builders import BROKEN, NOON, SERVICE, VIDEO, attempt_of
+from tests.storage.writes import (
+    change,
+    completed,
+    created,
+    creation,
+    decision,
+    fact,
+    failed,
+    new_attempt,
+    recorded,
+    video_of,
+)
 
 KEY = VIDEO.key
+WRITTEN, OUTDATED, TAKEN = WriteOutcome.WRITTEN, WriteOutcome.OUTDATED, WriteOutcome.TAKEN
 
 
-def video_of(**changes: object) -> Video:
-    video = replace(new_video(), fingerprint="f", owner="me")
-    return replace(video, **changes)  # type: ignore[arg-type]  # a test's shorthand
+async def write_all(storage: Storage, *writes: Write) -> list[Written]:
+    """Write in one group."""
+    return list(await asyncio.gather(*map(storage.group_commit.write, writes)))
 
 
-def opening(video: Video, *limits: SpendingLimit) -> WriteBatch:
-    attempt, entry = attempt_of(video)
-    return WriteBatch(
-        new_video=video,
-        leased_until=NOON + timedelta(seconds=15),
-        new_attempt=attempt,
-        new_entry=entry,
-        limits=limits,
-    )
+async def outcomes(storage: Storage, *writes: Write) -> list[WriteOutcome]:
+    """Write in one group and return what became of each."""
+    return [written.outcome for written in await write_all(storage, *writes)]
 
 
-async def test_a_video_reads_back_as_it_was_written(written: Storage) -> None:
+def limit_of(**windows: Decimal) -> SpendingLimit:
+    return SpendingLimit(Budget(**windows), payer_scope(KEY), "of this key")
+
+
+def shown(video: Video, job: str, *services: ServiceId) -> Write:
+    write = fact(video, AttemptEvent.SHOWN, job=job)
+    return replace(write, listing=services or (SERVICE.id,))
+
+
+async def test_a_video_reads_back_as_it_was_written(history: Storage) -> None:
     params = CreateParams(
         operation=Operation.REMIX,
         source=VideoId("video_before"),
@@ -51,268 +77,490 @@ async def test_a_video_reads_back_as_it_was_written(written: Storage) -> None:
         defaulted_fields=("seconds",),
         policy="production",
     )
-    video = video_of(params=params, idempotency_key="mine", substitutions={"seconds": "10→8"})
+    video = video_of(params=params, idempotency_key="mine")
 
-    assert await written.group_commit.write(opening(video))
+    record = await created(history, video)
 
-    assert await written.videos.get(video.id) == video
-    (attempt,) = await written.attempts.for_video(video.id)
-    assert attempt == attempt_of(video)[0]
-    assert (await written.ledger.by_ids([attempt.entry]))[attempt.entry] == attempt_of(video)[1]
+    assert record.video == replace(video, attempts=1, cost=Decimal("0.4"))
+    assert await history.videos.record(video.id) == record
+    attempt, entry = attempt_of(video)
+    assert await history.attempts.for_video(video.id) == (attempt,)
+    assert await history.ledger.by_ids([entry.id]) == {entry.id: entry}
 
 
-async def test_many_writers_share_transactions_and_each_is_written(written: Storage) -> None:
+async def test_many_writers_share_transactions_and_each_is_written(history: Storage) -> None:
     videos = [video_of() for _ in range(300)]
 
-    results = await asyncio.gather(
-        *(written.group_commit.write(opening(video)) for video in videos)
-    )
+    found = await outcomes(history, *map(creation, videos))
 
-    assert all(results)
-    listed = await written.videos.list_page(KEY, after=None, limit=300, order="asc")
+    assert set(found) == {WRITTEN}
+    listed = await history.videos.list_page(KEY, after=None, limit=300, order="asc")
     assert {video.id for video in listed} == {video.id for video in videos}
 
 
-async def test_one_idempotency_key_makes_one_video(written: Storage) -> None:
+async def test_one_idempotency_key_makes_one_video(history: Storage) -> None:
     videos = [video_of(idempotency_key="same") for _ in range(5)]
 
-    results = await asyncio.gather(
-        *(written.group_commit.write(opening(video)) for video in videos)
+    found = await outcomes(history, *map(creation, videos))
+    later = await outcomes(history, creation(video_of(idempotency_key="same")))
+
+    assert sorted(found) == [TAKEN] * 4 + [WRITTEN]
+    assert later == [TAKEN]
+    assert len(await history.ledger.entries()) == 1
+    stored = await history.videos.by_idempotency_key(KEY, "same")
+    assert stored is not None
+    assert stored.id == videos[found.index(WRITTEN)].id
+
+
+async def test_a_refused_video_leaves_its_idempotency_key_free(history: Storage) -> None:
+    dear, cheap = (video_of(idempotency_key="same") for _ in range(2))
+    limit = limit_of(per_day=Decimal(1))
+
+    found = await outcomes(history, creation(dear, limit, usd="9"), creation(cheap, limit))
+
+    assert found == [WriteOutcome.REFUSED, WRITTEN]
+    stored = await history.videos.by_idempotency_key(KEY, "same")
+    assert stored is not None
+    assert stored.id == cheap.id
+
+
+async def test_a_repetition_is_told_of_its_key_before_its_price(history: Storage) -> None:
+    limit = limit_of(per_day=Decimal("0.5"))
+    await recorded(history, creation(video_of(idempotency_key="same"), limit))
+
+    assert await outcomes(history, creation(video_of(idempotency_key="same"), limit)) == [TAKEN]
+
+
+async def test_only_one_of_two_decisions_from_one_version_is_written(history: Storage) -> None:
+    video = (await created(history, video_of())).video
+    rival = new_attempt(video, 2)
+    rival = rival._replace(attempt=replace(rival.attempt, id=AttemptId("rival")))
+
+    found = await outcomes(
+        history, decision(video, new=new_attempt(video, 2)), decision(video, new=rival)
     )
 
-    assert sorted(results) == [False, False, False, False, True]
-    assert len(await written.ledger.entries()) == 1
-    (first,) = [video for video, is_first in zip(videos, results, strict=True) if is_first]
-    assert await written.videos.by_idempotency_key(KEY, "same") == first
+    assert found == [WRITTEN, OUTDATED]
+    assert len(await history.attempts.for_video(video.id)) == 2
+    assert len(await history.ledger.entries()) == 2
 
 
-async def test_only_one_of_two_replicas_may_send_an_attempt(written: Storage) -> None:
-    video = video_of()
-    await written.group_commit.write(opening(video))
-    attempt, entry = attempt_of(video, 2)
-    rival = replace(attempt, id=AttemptId("rival")), replace(entry, id=EntryId("rival"))
+async def test_a_job_is_claimed_by_one_attempt_only(history: Storage) -> None:
+    first, second = (video_of() for _ in range(2))
+    for video in (first, second):
+        await created(history, video)
+    services = (SERVICE.id, ServiceId("sora-2-twin"))
 
-    results = await asyncio.gather(
-        written.group_commit.write(WriteBatch(new_attempt=attempt, new_entry=entry)),
-        written.group_commit.write(WriteBatch(new_attempt=rival[0], new_entry=rival[1])),
+    in_one_group = await outcomes(
+        history, shown(first, "job", *services), shown(second, "job", *services)
     )
+    later = await outcomes(history, shown(second, "job", *services))
+    again = await outcomes(history, shown(first, "job", *services))
 
-    assert sorted(results) == [False, True]
-    assert len(await written.attempts.for_video(video.id)) == 2
-    assert len(await written.ledger.entries()) == 2
-
-
-async def test_a_job_is_claimed_by_one_attempt_only(written: Storage) -> None:
-    attempts = []
-    for service in (SERVICE.id, ServiceId("sora-2-twin")):
-        attempt, entry = attempt_of(video_of())
-        attempt = replace(attempt, service=service)
-        await written.group_commit.write(WriteBatch(new_attempt=attempt, new_entry=entry))
-        attempts.append(replace(attempt, state=AttemptState.ACCEPTED, job="video_found"))
-    services = tuple(attempt.service for attempt in attempts)
-
-    results = await asyncio.gather(
-        *(
-            written.group_commit.write(WriteBatch(claimed_job=ClaimedJob(each, services)))
-            for each in attempts
-        )
-    )
-    again = WriteBatch(claimed_job=ClaimedJob(attempts[0], services))
-    other = replace(attempts[0], job="video_other")
-    second = WriteBatch(claimed_job=ClaimedJob(other, services))
-
-    assert results == [True, False]
-    assert await written.group_commit.write(again)  # the attempt has this job already
-    assert not await written.group_commit.write(second)  # the attempt has another job
-    found = [await written.attempts.get(attempt.id) for attempt in attempts]
-    assert [attempt and attempt.job for attempt in found] == ["video_found", ""]
+    assert (in_one_group, later, again) == ([WRITTEN, TAKEN], [TAKEN], [WRITTEN])
+    jobs = [(await history.attempts.for_video(each.id))[0].job for each in (first, second)]
+    assert jobs == ["job", ""]
 
 
-async def test_two_writers_cannot_both_take_the_remainder_of_a_limit(written: Storage) -> None:
-    limit = SpendingLimit(Budget(per_day=Decimal(1)), KEY, "of this key")
-    videos = [video_of() for _ in range(4)]
+async def test_two_writers_cannot_both_take_the_remainder_of_a_limit(history: Storage) -> None:
+    limit = limit_of(per_day=Decimal(1))
 
-    results = await asyncio.gather(
-        *(written.group_commit.write(opening(video, limit)) for video in videos),
-        return_exceptions=True,
-    )
+    found = await write_all(history, *(creation(video_of(), limit) for _ in range(4)))
 
-    assert [result for result in results if result is True] == [True, True]
-    refusals = [result for result in results if isinstance(result, BudgetError)]
+    refusals = [each.refusal for each in found if each.outcome is WriteOutcome.REFUSED]
     assert len(refusals) == 2
     assert "per_day of this key" in str(refusals[0])
-    assert len(await written.videos.list_page(KEY, after=None, limit=9, order="asc")) == 2
+    assert len(await history.videos.list_page(KEY, after=None, limit=9, order="asc")) == 2
+    assert len(await history.ledger.entries()) == 2
 
 
-async def test_another_payer_and_probes_do_not_count_against_a_limit(written: Storage) -> None:
-    limit = SpendingLimit(Budget(per_day=Decimal("0.5")), KEY, "of this key")
-    await written.group_commit.write(opening(video_of(key=KeyId("key_2"))))
-    await written.ledger.reserve(
-        SERVICE.id, Purpose.PROBE, Decimal(9), budget=Budget(), total_budget=Budget(), at=NOON
+async def test_another_payer_and_probes_do_not_count_against_a_limit(history: Storage) -> None:
+    limit = limit_of(per_day=Decimal("0.5"))
+    await created(history, video_of(key=KeyId("key_2")))
+    await history.ledger.charge(SERVICE.id, Purpose.PROBE, Decimal(9), at=NOON, note="")
+
+    assert await outcomes(history, creation(video_of(), limit)) == [WRITTEN]
+
+
+async def test_a_limit_of_all_videos_counts_every_payer(history: Storage) -> None:
+    limit = SpendingLimit(Budget(per_day=Decimal("0.5")), ALL_TRAFFIC, "of all")
+    await created(history, video_of(key=KeyId("key_2")))
+
+    assert await outcomes(history, creation(video_of(), limit)) == [WriteOutcome.REFUSED]
+
+
+async def test_what_a_decision_releases_may_be_spent_by_it(history: Storage) -> None:
+    limit = limit_of(per_day=Decimal("0.5"))
+    video = (await recorded(history, creation(video_of(), limit))).video
+    refused = change(video, AttemptEvent.REFUSED)
+
+    record = await recorded(history, decision(video, refused, new=new_attempt(video, 2, limit)))
+
+    assert record.video.cost == Decimal("0.4")
+    assert await outcomes(history, creation(video_of(), limit, usd="0.2")) == [WriteOutcome.REFUSED]
+    assert await outcomes(history, creation(video_of(), limit, usd="0.1")) == [WRITTEN]
+
+
+async def test_a_refused_decision_keeps_its_facts_and_nothing_else(history: Storage) -> None:
+    limit = limit_of(per_day=Decimal("0.5"))
+    video = (await recorded(history, creation(video_of(), limit))).video
+    dear = decision(
+        replace(video, progress=50),
+        change(video, AttemptEvent.CLOSE),
+        new=new_attempt(video, 2, limit, usd="9"),
+        facts=(change(video, AttemptEvent.REFUSED),),
     )
 
-    assert await written.group_commit.write(opening(video_of(), limit))
+    (written,) = await write_all(history, dear)
+
+    assert written.outcome is WriteOutcome.REFUSED
+    assert isinstance(written.refusal, BudgetError)
+    record = await history.videos.record(video.id)
+    assert record == written.record
+    assert record is not None
+    assert (record.video.progress, record.video.revision) == (0, video.revision + 1)
+    assert [each.state for each in record.attempts] == [AttemptState.REFUSED]
+    assert [each.state for each in record.entries.values()] == [EntryState.RELEASED]
+    # The released money may be spent.
+    assert await outcomes(history, creation(video_of(), limit, usd="0.5")) == [WRITTEN]
 
 
-async def test_a_row_that_has_ended_is_never_changed(written: Storage) -> None:
-    video = video_of()
-    await written.group_commit.write(opening(video))
-    attempt, entry = attempt_of(video)
-    over = replace(
-        video, status=VideoStatus.COMPLETED, progress=100, ended_at=NOON, service=SERVICE.id
-    )
-    delivered = replace(attempt, state=AttemptState.DELIVERED, job="j", ended_at=NOON)
-    settled = replace(entry, state=EntryState.SETTLED, amount=Decimal("0.3"))
-    await written.group_commit.write(
-        WriteBatch(video=over, attempts=(delivered,), entries=(settled,))
-    )
+async def test_what_facts_say_of_a_video_survives_the_decision_beside_them(
+    history: Storage,
+) -> None:
+    video = (await created(history, video_of())).video
+    accepted = change(video, AttemptEvent.ACCEPTED, job="job")
 
-    failed = replace(video, status=VideoStatus.FAILED, error=VideoError("x", "late"), ended_at=NOON)
-    await written.group_commit.write(
-        WriteBatch(
-            video=failed,
-            attempts=(replace(attempt, state=AttemptState.FAILED, ended_at=NOON),),
-            entries=(replace(entry, state=EntryState.RELEASED, amount=Decimal(0)),),
+    record = await recorded(history, decision(replace(video, progress=7), facts=(accepted,)))
+
+    assert (record.video.progress, record.video.service) == (7, SERVICE.id)
+    assert await history.videos.record(video.id) == record
+
+
+async def test_the_revision_rises_once_with_each_write_that_changes_something(
+    history: Storage,
+) -> None:
+    video = (await created(history, video_of())).video
+    accepted = fact(video, AttemptEvent.ACCEPTED, job="job")
+
+    revisions = [
+        (await recorded(history, write)).video.revision
+        for write in (
+            accepted,
+            accepted,  # says nothing new
+            Write(video.id),
+            replace(
+                accepted,
+                facts=(
+                    change(video, AttemptEvent.WORKING),
+                    change(video, AttemptEvent.DONE),
+                ),
+            ),
+            fact(video, AttemptEvent.REFUSED, number=9),  # of no attempt
         )
-    )
+    ]
 
-    assert await written.videos.get(video.id) == over
-    assert await written.attempts.for_video(video.id) == (delivered,)
-    assert (await written.ledger.by_ids([entry.id]))[entry.id] == settled
+    assert revisions == [2, 2, 2, 3, 3]
 
 
-async def test_only_an_expired_lease_is_taken_over(written: Storage) -> None:
-    mine, theirs = video_of(), video_of(owner="they")
-    for video in (mine, theirs):
-        await written.group_commit.write(opening(video))
-    await written.videos.renew_leases("me", NOON + timedelta(seconds=60))
-
-    at = NOON + timedelta(seconds=20)
-    taken = await written.videos.claim_expired("third", at, at + timedelta(seconds=15))
-    again = await written.videos.claim_expired("fourth", at, at + timedelta(seconds=15))
-
-    assert [video.id for video, _ in taken] == [theirs.id]
-    assert taken[0][0].owner == "third"
-    assert again == ()
-
-
-async def test_after_a_lost_lease_only_completion_can_be_written(written: Storage) -> None:
-    video = video_of(owner="another")
-    await written.group_commit.write(opening(video))
-    mine = replace(video, owner="me")
-    failed = replace(
-        mine, status=VideoStatus.FAILED, error=VideoError("x", "of mine"), ended_at=NOON
-    )
-    there = replace(mine, status=VideoStatus.COMPLETED, progress=100, ended_at=NOON)
-
-    await written.group_commit.write(WriteBatch(video=replace(mine, progress=50)))
-    await written.group_commit.write(WriteBatch(video=failed))
-    before = await written.videos.get(video.id)
-    await written.group_commit.write(WriteBatch(video=there))
-    after = await written.videos.get(video.id)
-
-    assert before == video
-    assert after == replace(there, owner="another")
-
-
-async def test_ended_rows_are_written_when_the_budget_refuses_the_rest(written: Storage) -> None:
-    limit = SpendingLimit(Budget(per_day=Decimal("0.5")), KEY, "of this key")
+async def test_several_writes_of_one_video_share_a_group(history: Storage) -> None:
     video = video_of()
-    await written.group_commit.write(opening(video, limit))
-    first, entry = attempt_of(video)
-    refused = replace(first, state=AttemptState.REFUSED, ended_at=NOON)
-    released = replace(entry, state=EntryState.RELEASED, amount=Decimal(0))
-    second, dearer = attempt_of(video, 2)
-    dearer = replace(dearer, estimate=Decimal(9), amount=Decimal(9))
 
-    with pytest.raises(BudgetError):
-        await written.group_commit.write(
-            WriteBatch(
-                new_attempt=second,
-                new_entry=dearer,
-                limits=(limit,),
-                attempts=(refused,),
-                entries=(released,),
-            )
-        )
+    found = await outcomes(
+        history,
+        creation(video),
+        fact(video, AttemptEvent.ACCEPTED, job="job"),
+        decision(video),  # made before the fact was heard
+        fact(video, AttemptEvent.DONE),
+    )
 
-    assert await written.attempts.for_video(video.id) == (refused,)
-    assert (await written.ledger.by_ids([entry.id]))[entry.id] == released
+    assert found == [WRITTEN, WRITTEN, OUTDATED, WRITTEN]
+    record = await history.videos.record(video.id)
+    assert record is not None
+    assert record.video.revision == 3
+    assert (record.video.service, record.attempts[0].job) == (SERVICE.id, "job")
+    assert record.attempts[0].state is AttemptState.RENDERED
 
 
-async def test_pages_follow_one_another_in_both_directions(written: Storage) -> None:
-    videos = [video_of(created_at=NOON + timedelta(seconds=second // 2)) for second in range(7)]
-    for video in videos:
-        await written.group_commit.write(opening(video))
+async def test_rows_with_and_without_values_share_a_statement(history: Storage) -> None:
+    plain, told, open_ = [(await created(history, video_of())).video for _ in range(3)]
+    refused = change(told, AttemptEvent.REFUSED, failure=BROKEN)
+
+    await write_all(
+        history,
+        fact(plain, AttemptEvent.REFUSED),
+        Write(told.id, facts=(refused,)),
+        fact(open_, AttemptEvent.ACCEPTED, job="job"),
+    )
+
+    stored = [(await history.attempts.for_video(each.id))[0] for each in (plain, told, open_)]
+    assert [each.failure for each in stored] == [None, BROKEN, None]
+    assert [each.ended_at for each in stored] == [NOON, NOON, None]
+    assert [each.job for each in stored] == ["", "", "job"]
+
+
+async def test_an_end_never_changes_and_later_facts_correct_the_money(history: Storage) -> None:
+    video = (await created(history, video_of())).video
+    doubt = fact(video, AttemptEvent.UNCLEAR)
+    video = (await recorded(history, doubt)).video
+    over = await recorded(history, decision(failed(video), change(video, AttemptEvent.CLOSE)))
+
+    found = await outcomes(history, decision(completed(over.video)))
+    late = await recorded(history, fact(video, AttemptEvent.NOT_SENT))
+
+    assert found == [WriteOutcome.LOST]
+    assert (late.video.status, late.video.ended_at) == (VideoStatus.FAILED, NOON)
+    assert late.video.cost == 0
+    assert late.attempts == over.attempts
+    assert await history.videos.record(video.id) == late
+
+
+async def test_pages_follow_one_another_in_both_directions(history: Storage) -> None:
+    for second in range(7):
+        await created(history, video_of(created_at=NOON + timedelta(seconds=second // 2)))
 
     for order in ("asc", "desc"):
         seen: list[VideoId] = []
         after = None
         while True:
-            found = await written.videos.list_page(
-                KEY,
-                after=after,
-                limit=3,
-                order=order,
-            )
+            found = await history.videos.list_page(KEY, after=after, limit=3, order=order)
             seen += [video.id for video in found[:3]]
             if len(found) <= 3:
                 break
             after = found[2]
         assert len(seen) == len(set(seen)) == 7
 
-    assert await written.videos.list_page(KeyId("x"), after=None, limit=3, order="asc") == ()
+    assert await history.videos.list_page(KeyId("x"), after=None, limit=3, order="asc") == ()
 
 
-async def test_a_deleted_video_is_not_found_and_its_cost_is_kept(written: Storage) -> None:
+async def test_a_deleted_video_is_not_found_and_its_cost_and_key_are_kept(
+    history: Storage,
+) -> None:
     video = video_of(idempotency_key="again")
-    await written.group_commit.write(opening(video))
+    await created(history, video)
 
-    assert await written.videos.delete(video.id, NOON)
+    assert await history.videos.delete(video.id, NOON)
 
-    assert await written.videos.get(video.id) is None
-    assert await written.videos.by_idempotency_key(KEY, "again") is None
-    assert not await written.videos.delete(video.id, NOON)
-    assert len(await written.ledger.entries()) == 1
+    assert await history.videos.get(video.id) is None
+    found = await history.videos.by_idempotency_key(KEY, "again")
+    assert found is not None
+    assert (found.id, found.video) == (video.id, None)
+    assert not await history.videos.delete(video.id, NOON)
+    assert len(await history.ledger.entries()) == 1
+    assert await outcomes(history, creation(video_of(idempotency_key="again"))) == [TAKEN]
+
+
+async def test_the_key_of_a_request_that_all_refused_may_be_used_again(history: Storage) -> None:
+    video = video_of(idempotency_key="again")
+    await created(history, video)
+
+    await history.videos.delete(video.id, NOON, frees_key=True)
+
+    assert await outcomes(history, creation(video_of(idempotency_key="again"))) == [WRITTEN]
 
 
 async def test_writes_survive_the_process(address: str, clock: VirtualClock) -> None:
-    video = video_of()
-    async with open_storage(address, clock) as history, running_group_commit(history):
-        await history.group_commit.write(
-            replace(
-                opening(video),
-                messages=(OutboxMessage("msg_1", "shop", video.id, "{}", NOON),),
-            )
-        )
+    async with open_storage(address, clock) as history:
+        record = await created(history, video_of())
 
     async with open_storage(address, clock) as history:
-        found = await history.videos.get(video.id)
-
-    assert found == video
-    assert found is not None
-    assert found.id != NO_VIDEO
+        assert await history.videos.record(record.video.id) == record
 
 
-async def test_a_batch_that_cannot_be_written_fails_alone(written: Storage) -> None:
-    broken = video_of(created_at="yesterday")
+async def test_a_write_that_cannot_be_written_fails_alone(history: Storage) -> None:
+    with pytest.raises(UnwritableError):
+        await history.group_commit.write(creation(video_of(created_at="yesterday")))
 
-    with pytest.raises(StorageError):
-        await written.group_commit.write(WriteBatch(new_video=broken))
-
-    assert await written.group_commit.write(opening(video_of()))
+    assert await outcomes(history, creation(video_of())) == [WRITTEN]
 
 
-async def test_a_batch_that_the_driver_refuses_fails_alone_in_its_group(
-    written: Storage,
+@pytest.mark.parametrize(
+    "broken",
+    [{"prompt": "caf\udce9"}, {"created_at": "yesterday"}, {"seconds": 2**80}],
+    ids=["text", "time", "number"],
+)
+async def test_a_defective_write_fails_no_other_of_its_group(
+    history: Storage, broken: dict[str, object]
 ) -> None:
-    videos = [video_of(), video_of(prompt="caf\udce9"), video_of()]
+    videos = [video_of(), video_of(**broken), video_of()]
+    limit = limit_of(per_day=Decimal("0.8"))
 
     told = await asyncio.gather(
-        *(written.group_commit.write(opening(video)) for video in videos), return_exceptions=True
+        *(history.group_commit.write(creation(video, limit)) for video in videos),
+        return_exceptions=True,
     )
 
-    assert told[0] is told[2] is True
-    assert isinstance(told[1], StorageError)
-    found = [await written.videos.get(video.id) for video in videos]
-    assert found == [videos[0], None, videos[2]]
+    assert [isinstance(each, UnwritableError) for each in told] == [False, True, False]
+    found = [await history.videos.get(video.id) is not None for video in videos]
+    assert found == [True, False, True]
+    # The defective one reserved nothing, and the others did so once.
+    assert await outcomes(history, creation(video_of(), limit, usd="0.01")) == [
+        WriteOutcome.REFUSED
+    ]
+
+
+async def test_a_webhook_is_written_with_the_decision_that_it_reports(history: Storage) -> None:
+    video = (await created(history, video_of())).video
+    message = OutboxMessage("msg_1", "shop", video.id, "{}", NOON)
+    end = decision(failed(video), messages=[message])
+    other = OutboxMessage("msg_2", "shop", video.id, "{}", NOON)
+
+    await outcomes(history, end, replace(end, is_repeated=True))
+    await outcomes(history, decision(failed(video), messages=[other]))
+
+    claimed = await history.outbox.claim("shop", NOON, NOON + timedelta(minutes=1), 9)
+    assert [each.id for each in claimed] == ["msg_1"]
+
+
+async def test_waiting_writes_are_cancelled_when_the_storage_closes(
+    address: str, clock: VirtualClock
+) -> None:
+    async with open_storage(address, clock) as history:
+        writes = [
+            asyncio.create_task(history.group_commit.write(creation(video_of()))) for _ in range(3)
+        ]
+        await asyncio.wait(writes, timeout=0)
+
+    done = await asyncio.gather(*writes, return_exceptions=True)
+
+    assert len(done) == 3
+
+
+def bar(video: Video) -> Write:
+    """Return the deleted video that is recorded in place of one whose commit is uncertain."""
+    mark = replace(failed(video), deleted_at=NOON, prompt="")
+    return Write(video.id, new=NewVideo("bar", mark), is_repeated=True)
+
+
+async def test_a_repeated_create_is_written_once(history: Storage) -> None:
+    video = video_of(idempotency_key="k")
+    limit = limit_of(per_day=Decimal("0.5"))
+    create = creation(video, limit)
+
+    first, again = await write_all(history, create, replace(create, is_repeated=True))
+    (later,) = await write_all(history, replace(create, is_repeated=True))
+
+    assert first.outcome is again.outcome is later.outcome is WRITTEN
+    assert later.record == first.record
+    assert len(await history.ledger.entries()) == 1
+
+
+async def test_a_repeated_create_may_be_the_first_that_is_written(history: Storage) -> None:
+    video = video_of(idempotency_key="k")
+    create = replace(creation(video), is_repeated=True)
+
+    record = await recorded(history, create)
+
+    assert await history.videos.record(video.id) == record
+    assert [each.number for each in record.attempts] == [1]
+
+
+async def test_a_repeated_create_that_is_refused_leaves_nothing(history: Storage) -> None:
+    video = video_of(idempotency_key="k")
+    await created(history, video_of(idempotency_key="taken"))
+    dear = creation(video, limit_of(per_day=Decimal("0.5")), usd="9")
+    taken = creation(video_of(idempotency_key="taken"))
+
+    found = await outcomes(
+        history, replace(dear, is_repeated=True), replace(taken, is_repeated=True)
+    )
+
+    assert found == [WriteOutcome.REFUSED, TAKEN]
+    assert await history.videos.record(video.id) is None
+    assert await history.videos.by_idempotency_key(KEY, "k") is None
+    assert len(await history.ledger.entries()) == 1
+
+
+async def test_a_barred_create_fails_for_good_and_leaves_its_key_free(history: Storage) -> None:
+    video, other = video_of(idempotency_key="k"), video_of()
+    await outcomes(history, bar(video))
+
+    told = await asyncio.gather(
+        history.group_commit.write(creation(video)),
+        history.group_commit.write(creation(other)),
+        return_exceptions=True,
+    )
+
+    assert isinstance(told[0], UnwritableError)
+    assert isinstance(told[1], Written)
+    assert await history.videos.get(video.id) is None
+    unfinished = await history.attempts.unfinished(Purpose.TRAFFIC)
+    assert [each.video for each in unfinished] == [other.id]
+    assert len(await history.ledger.entries()) == 1
+    assert await outcomes(history, creation(video_of(idempotency_key="k"))) == [WRITTEN]
+
+
+async def test_a_bar_finds_the_video_that_was_committed(history: Storage) -> None:
+    video = video_of(idempotency_key="k")
+    record = await created(history, video)
+
+    assert await recorded(history, bar(video)) == record
+
+
+class TestOnPostgres:
+    """What needs two transactions at a time."""
+
+    @pytest.fixture
+    def address(self, new_postgres: Callable[[str | None], str]) -> str:
+        return new_postgres(None)
+
+    async def test_a_create_that_waits_for_a_bar_fails_for_good(self, history: Storage) -> None:
+        video = video_of(idempotency_key="k")
+        async with history.connections.durable_transaction(LockId.KEY) as connection:
+            await connection.run_sync(write_group, [bar(video)])
+            late = asyncio.create_task(history.group_commit.write(creation(video)))
+            await until_locked(history)
+
+        with pytest.raises(UnwritableError):
+            await late
+        assert await history.ledger.entries() == ()
+        assert await outcomes(history, creation(video_of(idempotency_key="k"))) == [WRITTEN]
+
+    @pytest.mark.parametrize("lands", [True, False])
+    async def test_a_bar_waits_for_the_create_whose_commit_hangs(
+        self, history: Storage, *, lands: bool
+    ) -> None:
+        video = video_of(idempotency_key="k")
+        async with history.connections.durable_transaction(LockId.KEY) as connection:
+            await connection.run_sync(write_group, [creation(video)])
+            told = asyncio.create_task(history.group_commit.write(bar(video)))
+            await until_locked(history)
+            if not lands:
+                await connection.rollback()
+
+        written = await told
+
+        assert written.outcome is WRITTEN
+        assert written.record is not None
+        assert (written.record.video.deleted_at is None) == lands
+        assert len(written.record.attempts) == lands
+
+    async def test_a_locked_video_fails_no_other_write(
+        self, history: Storage, address: str
+    ) -> None:
+        locked, free = [(await created(history, video_of())).video for _ in range(2)]
+        async with await psycopg.AsyncConnection.connect(address) as other:
+            await other.execute("SELECT 1 FROM videos WHERE id = %s FOR UPDATE", [locked.id])
+            told = await asyncio.gather(
+                *(
+                    history.group_commit.write(fact(each, AttemptEvent.ACCEPTED, job="j"))
+                    for each in (locked, free)
+                ),
+                return_exceptions=True,
+            )
+
+        assert isinstance(told[0], LockTimeoutError)
+        assert isinstance(told[1], Written)
+
+
+async def until_locked(history: Storage) -> None:
+    """Return once a statement waits for a row of another transaction."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    async with asyncio.timeout(20):
+        while True:
+            async with history.connections.read_transaction() as connection:
+                if await connection.scalar(waiting):
+                    return

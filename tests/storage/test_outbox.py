@@ -7,8 +7,8 @@ from tallylight.clock import VirtualClock
 from tallylight.model.ids import KeyId, ServiceId
 from tallylight.storage.characters import CharacterRow
 from tallylight.storage.database import Storage, open_storage
-from tallylight.storage.transaction import OutboxMessage, WriteBatch
-from tests.group_commit import running_group_commit
+from tallylight.storage.transaction import OutboxMessage
+from tests.storage.writes import store_messages
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -26,21 +26,21 @@ async def rows(history: Storage) -> list[tuple[object, ...]]:
         return [(row[0], bool(row[1]), row[2], row[3]) for row in await connection.execute(query)]
 
 
-async def test_a_due_webhook_is_claimed_once(written: Storage) -> None:
-    await written.group_commit.write(WriteBatch(messages=(notice(1), notice(2, "audit"))))
+async def test_a_due_webhook_is_claimed_once(history: Storage) -> None:
+    await store_messages(history, notice(1), notice(2, "audit"))
 
-    (claimed,) = await written.outbox.claim("billing", NOON, NOON + MINUTE, 10)
+    (claimed,) = await history.outbox.claim("billing", NOON, NOON + MINUTE, 10)
 
     assert (claimed.id, claimed.body, claimed.attempt_number) == ("msg_1", '{"n":1}', 1)
     assert claimed.created_at == NOON
-    assert await written.outbox.claim("billing", NOON + MINUTE / 2, NOON + MINUTE, 10) == ()
+    assert await history.outbox.claim("billing", NOON + MINUTE / 2, NOON + MINUTE, 10) == ()
 
 
-async def test_an_abandoned_claim_is_claimed_again(written: Storage) -> None:
-    await written.group_commit.write(WriteBatch(messages=(notice(1),)))
-    await written.outbox.claim("billing", NOON, NOON + MINUTE, 10)
+async def test_an_abandoned_claim_is_claimed_again(history: Storage) -> None:
+    await store_messages(history, notice(1))
+    await history.outbox.claim("billing", NOON, NOON + MINUTE, 10)
 
-    (again,) = await written.outbox.claim("billing", NOON + MINUTE, NOON + 2 * MINUTE, 10)
+    (again,) = await history.outbox.claim("billing", NOON + MINUTE, NOON + 2 * MINUTE, 10)
 
     assert (again.id, again.attempt_number) == ("msg_1", 2)
 
@@ -48,8 +48,7 @@ async def test_an_abandoned_claim_is_claimed_again(written: Storage) -> None:
 async def test_two_processes_never_claim_the_same(address: str) -> None:
     clock = VirtualClock(NOON)
     async with open_storage(address, clock) as one, open_storage(address, clock) as two:
-        async with running_group_commit(one):
-            await one.group_commit.write(WriteBatch(messages=tuple(map(notice, range(100)))))
+        await store_messages(one, *map(notice, range(100)))
 
         claims = await asyncio.gather(
             *(
@@ -63,78 +62,76 @@ async def test_two_processes_never_claim_the_same(address: str) -> None:
     assert len(ids) == len(set(ids)) == 100
 
 
-async def test_a_delivered_webhook_is_never_due_again(written: Storage) -> None:
-    await written.group_commit.write(WriteBatch(messages=(notice(1),)))
-    (claimed,) = await written.outbox.claim("billing", NOON, NOON + MINUTE, 10)
+async def test_a_delivered_webhook_is_never_due_again(history: Storage) -> None:
+    await store_messages(history, notice(1))
+    (claimed,) = await history.outbox.claim("billing", NOON, NOON + MINUTE, 10)
 
-    await written.outbox.mark_delivered(claimed, NOON, "204")
-    await written.outbox.reschedule(claimed, NOON, "a late word")
+    await history.outbox.mark_delivered(claimed, NOON, "204")
+    await history.outbox.reschedule(claimed, NOON, "a late word")
 
-    assert await written.outbox.claim("billing", NOON + 9 * MINUTE, NOON + 10 * MINUTE, 9) == ()
-    assert await rows(written) == [("msg_1", True, 1, "204")]
-
-
-async def test_a_process_that_lost_its_claim_changes_nothing(written: Storage) -> None:
-    await written.group_commit.write(WriteBatch(messages=(notice(1),)))
-    (slow,) = await written.outbox.claim("billing", NOON, NOON + MINUTE, 10)
-    await written.outbox.claim("billing", NOON + MINUTE, NOON + 2 * MINUTE, 10)
-
-    await written.outbox.give_up(slow, "500")
-    await written.outbox.reschedule(slow, NOON, "500")
-
-    assert await rows(written) == [("msg_1", False, 2, "")]
-    assert await written.outbox.claim("billing", NOON + MINUTE, NOON + 9 * MINUTE, 10) == ()
+    assert await history.outbox.claim("billing", NOON + 9 * MINUTE, NOON + 10 * MINUTE, 9) == ()
+    assert await rows(history) == [("msg_1", True, 1, "204")]
 
 
-async def test_a_delivery_counts_even_after_a_lost_claim(written: Storage) -> None:
-    await written.group_commit.write(WriteBatch(messages=(notice(1),)))
-    (slow,) = await written.outbox.claim("billing", NOON, NOON + MINUTE, 10)
-    await written.outbox.claim("billing", NOON + MINUTE, NOON + 2 * MINUTE, 10)
+async def test_a_process_that_lost_its_claim_changes_nothing(history: Storage) -> None:
+    await store_messages(history, notice(1))
+    (slow,) = await history.outbox.claim("billing", NOON, NOON + MINUTE, 10)
+    await history.outbox.claim("billing", NOON + MINUTE, NOON + 2 * MINUTE, 10)
 
-    await written.outbox.mark_delivered(slow, NOON + MINUTE, "200")
+    await history.outbox.give_up(slow, "500")
+    await history.outbox.reschedule(slow, NOON, "500")
 
-    assert await rows(written) == [("msg_1", True, 2, "200")]
+    assert await rows(history) == [("msg_1", False, 2, "")]
+    assert await history.outbox.claim("billing", NOON + MINUTE, NOON + 9 * MINUTE, 10) == ()
 
 
-async def test_webhooks_that_are_too_old_are_given_up_at_every_endpoint(written: Storage) -> None:
+async def test_a_delivery_counts_even_after_a_lost_claim(history: Storage) -> None:
+    await store_messages(history, notice(1))
+    (slow,) = await history.outbox.claim("billing", NOON, NOON + MINUTE, 10)
+    await history.outbox.claim("billing", NOON + MINUTE, NOON + 2 * MINUTE, 10)
+
+    await history.outbox.mark_delivered(slow, NOON + MINUTE, "200")
+
+    assert await rows(history) == [("msg_1", True, 2, "200")]
+
+
+async def test_webhooks_that_are_too_old_are_given_up_at_every_endpoint(history: Storage) -> None:
     old = notice(1, "removed", NOON - timedelta(hours=80))
-    await written.group_commit.write(WriteBatch(messages=(old, notice(2, "removed"))))
+    await store_messages(history, old, notice(2, "removed"))
 
-    await written.outbox.give_up_older_than(NOON - timedelta(hours=72), "too old")
+    await history.outbox.give_up_older_than(NOON - timedelta(hours=72), "too old")
 
-    assert await rows(written) == [("msg_1", True, 0, "too old"), ("msg_2", False, 0, "")]
+    assert await rows(history) == [("msg_1", True, 0, "too old"), ("msg_2", False, 0, "")]
 
 
-async def test_old_webhooks_are_deleted_unless_they_are_due(written: Storage) -> None:
-    await written.group_commit.write(WriteBatch(messages=tuple(map(notice, range(5)))))
-    claimed = await written.outbox.claim("billing", NOON, NOON + MINUTE, 4)
+async def test_old_webhooks_are_deleted_unless_they_are_due(history: Storage) -> None:
+    await store_messages(history, *map(notice, range(5)))
+    claimed = await history.outbox.claim("billing", NOON, NOON + MINUTE, 4)
     for each in claimed[:2]:
-        await written.outbox.mark_delivered(each, NOON, "200")
-    await written.outbox.give_up(claimed[2], "500")
+        await history.outbox.mark_delivered(each, NOON, "200")
+    await history.outbox.give_up(claimed[2], "500")
 
-    await written.outbox.delete_older_than(NOON)
-    before = len(await rows(written))
-    await written.outbox.delete_older_than(NOON + MINUTE)
+    await history.outbox.delete_older_than(NOON)
+    before = len(await rows(history))
+    await history.outbox.delete_older_than(NOON + MINUTE)
 
     assert before == 5
-    assert len(await rows(written)) == 2
-    assert not any(is_over for _, is_over, _, _ in await rows(written))
+    assert len(await rows(history)) == 2
+    assert not any(is_over for _, is_over, _, _ in await rows(history))
 
 
-async def test_a_message_that_exists_does_not_fail_its_batch(written: Storage) -> None:
-    await written.group_commit.write(WriteBatch(messages=(notice(1),)))
-    (claimed,) = await written.outbox.claim("billing", NOON, NOON + MINUTE, 10)
-    await written.outbox.mark_delivered(claimed, NOON, "200")
+async def test_a_message_that_exists_does_not_fail_its_group(history: Storage) -> None:
+    await store_messages(history, notice(1))
+    (claimed,) = await history.outbox.claim("billing", NOON, NOON + MINUTE, 10)
+    await history.outbox.mark_delivered(claimed, NOON, "200")
 
-    first, second = await asyncio.gather(
-        written.group_commit.write(WriteBatch(messages=(notice(1, at=NOON + MINUTE), notice(2)))),
-        written.group_commit.write(WriteBatch(messages=(notice(3), notice(2)))),
+    await asyncio.gather(
+        store_messages(history, notice(1, at=NOON + MINUTE), notice(2)),
+        store_messages(history, notice(3), notice(2)),
     )
 
-    assert first
-    assert second
-    assert [row[0] for row in await rows(written)] == ["msg_1", "msg_2", "msg_3"]
-    assert (await rows(written))[0] == ("msg_1", True, 1, "200")
+    assert [row[0] for row in await rows(history)] == ["msg_1", "msg_2", "msg_3"]
+    assert (await rows(history))[0] == ("msg_1", True, 1, "200")
 
 
 async def test_a_character_reads_back_as_it_was_written(history: Storage) -> None:

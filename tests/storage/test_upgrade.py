@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from tallylight.alerts.snapshot import dump_alert_state, load_alert_state
 from tallylight.clock import VirtualClock
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
-from tallylight.model.ids import AttemptId, IncidentId, KeyId, ServiceId, VideoId
+from tallylight.model.ids import AttemptId, IncidentId, ServiceId, VideoId
 from tallylight.model.ledger import Purpose
 from tallylight.model.order import Operation
 from tallylight.model.status import Status
@@ -98,7 +98,7 @@ VIDEO = {
     "service": FILM,
     "attempts": 1,
     "cost_micro_usd": 400_000,
-    "substituted": '{"size": "720p→1080p"}',
+    "substituted": '{"size": "720x1280→1280x720", "seconds": "5→4"}',
     "error_code": "",
     "error_message": "",
     "asset": "",
@@ -284,7 +284,7 @@ async def test_reasons_of_transitions_and_incidents_read_back_the_same(upgraded:
 
 
 async def test_videos_attempts_and_money_read_back_the_same(upgraded: Storage) -> None:
-    video = await upgraded.videos.by_idempotency_key(KeyId("key_1"), "mine")
+    video = await upgraded.videos.get(VideoId("video_1"))
     attempt = await upgraded.attempts.get(AttemptId("video_1/1"))
     (entry,) = await upgraded.ledger.entries()
 
@@ -298,7 +298,9 @@ async def test_videos_attempts_and_money_read_back_the_same(upgraded: Storage) -
         defaulted_fields=("size",),
         base_seconds=8,
     )
-    assert (video.cost, video.substitutions) == (Decimal("0.4"), {"size": "720p→1080p"})
+    assert (video.cost, video.seconds, video.size) == (Decimal("0.4"), 13, "720x1280")
+    assert (video.told_seconds, video.told_size) == (12, "1280x720")
+    assert video.substitutions == {"seconds": "13→12"}  # the size was a default
     assert attempt is not None
     assert attempt.doubt_reason == "cut off"
     assert attempt.failure == Failure(

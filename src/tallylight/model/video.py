@@ -1,12 +1,19 @@
 """A video: the request of a caller and its outcome."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from tallylight.model.attempt import Attempt, Made
+from tallylight.model.attempt import (
+    Attempt,
+    AttemptChange,
+    Made,
+    changed_attempt,
+    changed_entry,
+)
+from tallylight.model.attempt_state import AttemptState
 from tallylight.model.ids import NO_SERVICE, NO_VIDEO, KeyId, ServiceId, VideoId
 from tallylight.model.ledger import EntryId, LedgerEntry
 from tallylight.model.order import Operation, Order, Reference
@@ -214,3 +221,34 @@ def with_progress(  # the fields that a job's progress may change
         service=service or video.service,
         started_at=video.started_at or started_at,
     )
+
+
+def changed_record(record: VideoRecord, changes: Iterable[AttemptChange]) -> VideoRecord:
+    """Return a record after events of its attempts; events of others change nothing."""
+    for change in changes:
+        record = _after_change(record, change)
+    return record
+
+
+def _after_change(record: VideoRecord, change: AttemptChange) -> VideoRecord:
+    found = next((each for each in record.attempts if each.id == change.attempt), None)
+    if found is None:
+        return record
+    after = changed_attempt(found, change)
+    attempts = tuple(after if each.id == found.id else each for each in record.attempts)
+    entries = record.entries
+    if found.entry in entries:
+        entry = changed_entry(entries[found.entry], found, change)
+        entries = {**entries, entry.id: entry}
+    video = record.video
+    is_accepted = after.state is AttemptState.ACCEPTED
+    if is_accepted or change.progress is not None:
+        is_working = change.progress is not None and change.progress.is_working
+        video = with_progress(
+            video,
+            VideoStatus.IN_PROGRESS if is_working else VideoStatus.QUEUED,
+            change.progress.percent if change.progress is not None else None,
+            service=found.service if is_accepted else NO_SERVICE,
+            started_at=after.started_at,
+        )
+    return VideoRecord(video, attempts, entries)

@@ -6,6 +6,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from typing import Never
 
 from tallylight.clock import Clock
@@ -40,7 +41,7 @@ from tallylight.storage.ledger import Ledger
 from tallylight.storage.migration import upgrade_schema
 from tallylight.storage.outbox import Outbox
 from tallylight.storage.queries import StorageQueries
-from tallylight.storage.retention import RetentionOptions
+from tallylight.storage.retention import RetentionOptions, RetentionStep
 from tallylight.storage.tables import component_state_table
 from tallylight.storage.transition_record import TransitionRecord
 from tallylight.storage.videos import Videos
@@ -166,8 +167,10 @@ class Storage(StorageQueries):
 
     async def apply_retention(self, retention_policy: RetentionOptions) -> None:
         """Delete what is older than a policy keeps."""
-        while await self._delete_batch(retention_policy):
-            pass
+        now = self.clock.now()
+        for step in retention.RETENTION_STEPS:
+            while await self._delete_batch(step, retention_policy, now):
+                pass
 
     async def _fold_batch(self) -> bool:
         async with self.connections.relaxed_transaction(LockId.ROLLUP) as connection:
@@ -177,12 +180,11 @@ class Storage(StorageQueries):
         async with self.connections.relaxed_transaction(LockId.EVIDENCE) as connection:
             return await day_status.close_oldest_day(connection, self.clock.now())
 
-    async def _delete_batch(self, policy: RetentionOptions) -> bool:
-        now = self.clock.now()
-        async with self.connections.relaxed_transaction(LockId.ROLLUP) as connection:
-            evidence_deleted = await retention.delete_old_evidence(connection, policy, now)
-            rollups_deleted = await retention.delete_old_rollups(connection, policy, now)
-        return evidence_deleted or rollups_deleted
+    async def _delete_batch(
+        self, step: RetentionStep, policy: RetentionOptions, now: datetime
+    ) -> bool:
+        async with self.connections.relaxed_transaction(step.lock) as connection:
+            return await step.delete_batch(connection, policy, now)
 
 
 @asynccontextmanager

@@ -33,11 +33,13 @@ from sqlalchemy.exc import (
     IntegrityError,
     ProgrammingError,
     SQLAlchemyError,
+    StatementError,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from tallylight.errors import (
     ConfigurationError,
+    LockTimeoutError,
     Problem,
     StorageError,
     UncertainCommitError,
@@ -58,6 +60,7 @@ _PING_TIMEOUT_SECONDS = 5
 # A process that hangs closes no connection. Without this, its lock would outlive it.
 _SHORT_SESSION = text("SELECT set_config('idle_session_timeout', '10s', false)")
 _PERMANENT_ERRORS = (DataError, IntegrityError, ProgrammingError)  # a retry would fail as well
+_LOCK_STATES = frozenset({"55P03", "40P01"})  # lock_not_available, deadlock_detected
 _ACQUIRE_LOCK = text("SELECT pg_advisory_xact_lock(:space, :lock)")
 _BEGIN_WRITING = text(
     "SELECT set_config('statement_timeout', :limit, true), pg_advisory_xact_lock(:space, :lock)"
@@ -378,5 +381,12 @@ def _storage_errors(label: str) -> Iterator[None]:
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
         reason = " ".join(str(cause).split())
-        kind = UnwritableError if isinstance(error, _PERMANENT_ERRORS) else StorageError
-        raise kind(f"database {label}: {reason}") from error
+        raise _kind_of(error)(f"database {label}: {reason}") from error
+
+
+def _kind_of(error: SQLAlchemyError) -> type[StorageError]:
+    is_value = isinstance(error, StatementError) and not isinstance(error, DBAPIError)
+    if is_value or isinstance(error, _PERMANENT_ERRORS):
+        return UnwritableError
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return LockTimeoutError if state in _LOCK_STATES else StorageError

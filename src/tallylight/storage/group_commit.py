@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 from sqlalchemy import Connection
 
-from tallylight.errors import StorageError, UnwritableError
+from tallylight.errors import LockTimeoutError, StorageError, UnwritableError
 from tallylight.storage.engine import Connections
 from tallylight.storage.transaction import Write, Written, write_group
 
@@ -72,6 +72,8 @@ class GroupCommitter:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            for each in (*self._in_commit, *self._pending):
+                each.done.cancel()
 
     async def _run(self) -> None:
         """Commit pending writes, forever."""
@@ -83,16 +85,20 @@ class GroupCommitter:
             self._in_commit = group
             try:
                 await self._commit(group)
+            except LockTimeoutError as error:  # only what waited for the row may fail
+                log.warning("group_commit.waited", writes=len(group), error=str(error))
+                await self._commit_singly(group)
             except Exception:  # this task's root: only the defective write may fail
                 log.exception("group_commit.failed", writes=len(group))
                 await self._commit_singly(group)
-            finally:
-                self._in_commit = []
+            self._in_commit = []
 
     async def _commit_singly(self, group: list[_PendingWrite]) -> None:
         for each in group:
             try:
                 await self._commit([each])
+            except LockTimeoutError as error:
+                _fail([each], error)
             except Exception as error:  # noqa: BLE001  # the whole group's error is in the log
                 why = f"{type(error).__name__} while writing; the log says more"
                 _fail([each], UnwritableError(why))
@@ -100,15 +106,11 @@ class GroupCommitter:
     async def _commit(self, group: list[_PendingWrite]) -> None:
         try:
             results = await self._write_group([each.write for each in group])
-        except UnwritableError:
+        except (UnwritableError, LockTimeoutError):
             raise
         except StorageError as error:
             _fail(group, error)
             return
-        except asyncio.CancelledError:
-            for each in group:
-                each.done.cancel()
-            raise
         for each, result in zip(group, results, strict=True):
             if not each.done.done():  # else the task that waited was cancelled
                 each.done.set_result(result)

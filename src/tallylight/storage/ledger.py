@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, Row, func, insert, literal_column, select
 
 from tallylight.model.ids import KeyId, ServiceId
 from tallylight.model.ledger import (
@@ -50,7 +50,7 @@ class Ledger:
         def write(connection: Connection) -> None:
             sums = RunningSums(connection)
             connection.execute(insert(table), ledger_values(entry))
-            sums.change(None, entry)
+            sums.change({}, {entry.id: entry})
             sums.flush()
 
         async with self._connections.durable_transaction(LockId.LEDGER) as connection:
@@ -114,7 +114,8 @@ class Ledger:
         """Return, by service, the notes of charges for probes that were meant to be free."""
         charged = (
             select(table.c.service, table.c.note)
-            .where(table.c.purpose == Purpose.UNEXPECTED_CHARGE.value)
+            # A literal: with a parameter, SQLite would not use the index of these charges.
+            .where(table.c.purpose == literal_column(f"'{Purpose.UNEXPECTED_CHARGE.value}'"))
             .distinct()
         )
         found: dict[ServiceId, frozenset[str]] = {}

@@ -1,30 +1,72 @@
 """Deletes what is older than a policy keeps, in batches that block other writers only briefly."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import NamedTuple, Self
 
-from pydantic import Field
-from sqlalchemy import delete, func, select
+from pydantic import Field, model_validator
+from sqlalchemy import delete, exists, func, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.documents.parsers import Duration
 from tallylight.documents.section import Section
+from tallylight.model.ledger import EntryState
+from tallylight.model.video import VideoKind
 from tallylight.storage import rollups
+from tallylight.storage.engine import LockId
 from tallylight.storage.rollups import Grain
-from tallylight.storage.tables import evidence_table
+from tallylight.storage.spending import delete_old_minutes
+from tallylight.storage.tables import (
+    attempts_table,
+    evidence_table,
+    idempotency_table,
+    ledger_table,
+    outbox_table,
+    videos_table,
+)
 from tallylight.storage.tables import rollups_table as rollup_table
 from tallylight.storage.types import to_microseconds
+from tallylight.storage.videos import release_keys
 
 _BATCH_SIZE = 2000
+_VIDEO_BATCH_SIZE = 200
+
+
+_LEAST_VIDEOS = timedelta(days=1)
+_LEAST_LEDGER = timedelta(days=31)  # pages tell what was spent in the last 30 days
 
 
 class RetentionOptions(Section):
-    """Retention; transitions, incidents, the ledger and daily rollups are kept for ever."""
+    """Retention; transitions, incidents, daily rollups and sums of money are kept for ever."""
 
     evidence: Duration = Field(timedelta(days=30), description="Individual pieces of evidence.")
     five_minutes: Duration = Field(
         timedelta(days=90), description="Evidence aggregated over five minutes."
     )
     hours: Duration = Field(timedelta(days=730), description="Evidence aggregated over one hour.")
+    videos: Duration | None = Field(
+        None,
+        description="Videos that have ended, from their creation, with their attempts and "
+        "webhooks; at least 1d. Without it they are kept for ever.",
+    )
+    ledger: Duration | None = Field(
+        None,
+        description="Entries of the ledger whose video is gone; at least 31d, and no shorter than "
+        "`videos`. Without it they are kept for ever.",
+    )
+
+    @model_validator(mode="after")
+    def _money_outlives_videos(self) -> Self:
+        if self.videos is not None and self.videos < _LEAST_VIDEOS:
+            raise ValueError("videos must be at least 1d")
+        if self.ledger is not None:
+            if self.ledger < _LEAST_LEDGER:
+                raise ValueError("ledger must be at least 31d: pages tell what 30 days cost")
+            if self.videos is None or self.videos > self.ledger:
+                raise ValueError(
+                    "ledger needs videos that are kept no longer: an entry stays with its video"
+                )
+        return self
 
 
 async def delete_old_evidence(
@@ -66,3 +108,124 @@ async def delete_old_rollups(
             )
             is_any = True
     return is_any
+
+
+async def delete_old_videos(
+    connection: AsyncConnection, retention: RetentionOptions, now: datetime
+) -> bool:
+    """Delete a batch of old videos with their attempts and webhooks; return whether any was.
+
+    A video stays while anything of it is open, reserved, stored or to be delivered. Its money
+    stays in the ledger, and its idempotency key until a day after its end.
+    """
+    if retention.videos is None:
+        return False
+    video, attempt = videos_table.c, attempts_table.c
+    is_unsettled = exists(attempt.id).where(
+        attempt.video == video.id,
+        or_(
+            attempt.ended_at_us.is_(None),
+            exists(ledger_table.c.id).where(
+                ledger_table.c.id == attempt.entry,
+                ledger_table.c.state == EntryState.RESERVED.value,
+            ),
+        ),
+    )
+    is_undelivered = exists(outbox_table.c.id).where(
+        outbox_table.c.video == video.id, outbox_table.c.due_at_us.is_not(None)
+    )
+    old = (
+        select(video.id)
+        .where(
+            video.created_at_us < now - retention.videos,
+            video.ended_at_us.is_not(None),
+            video.asset == literal_column("''"),
+            # The last probe of a service says when the next one is due.
+            or_(
+                video.kind == VideoKind.VIDEO.value,
+                video.created_at_us < now - max(retention.videos, _LEAST_LEDGER),
+            ),
+            ~is_unsettled,
+            ~is_undelivered,
+        )
+        .order_by(video.created_at_us, video.id)
+        .limit(_VIDEO_BATCH_SIZE)
+        .with_for_update(skip_locked=True, of=videos_table)
+    )
+    ids = list(await connection.scalars(old))
+    if not ids:
+        return False
+    await release_keys(connection, ids)
+    await connection.execute(delete(outbox_table).where(outbox_table.c.video.in_(ids)))
+    await connection.execute(delete(attempts_table).where(attempt.video.in_(ids)))
+    await connection.execute(delete(videos_table).where(video.id.in_(ids)))
+    return True
+
+
+async def delete_old_entries(
+    connection: AsyncConnection, retention: RetentionOptions, now: datetime
+) -> bool:
+    """Delete a batch of old entries of the ledger; return whether any was.
+
+    The running sums of their hours stay.
+    """
+    if retention.ledger is None:
+        return False
+    entry = ledger_table.c
+    old = (
+        select(entry.id)
+        .where(
+            entry.at_us < now - retention.ledger,
+            entry.state != EntryState.RESERVED.value,
+            ~exists(attempts_table.c.id).where(attempts_table.c.entry == entry.id),
+        )
+        .order_by(entry.at_us)
+        .limit(_BATCH_SIZE)
+    )
+    ids = list(await connection.scalars(old))
+    if not ids:
+        return False
+    await connection.execute(delete(ledger_table).where(entry.id.in_(ids)))
+    return True
+
+
+async def delete_old_keys(
+    connection: AsyncConnection, _retention: RetentionOptions, now: datetime
+) -> bool:
+    """Delete a batch of idempotency keys whose video is gone for long; return whether any was."""
+    key = idempotency_table.c
+    old = select(key.video).where(key.until_us < now).limit(_BATCH_SIZE)
+    change = delete(idempotency_table).where(
+        key.video.in_(old.scalar_subquery()), key.until_us < now
+    )
+    return bool((await connection.execute(change)).rowcount)
+
+
+async def delete_old_sums(
+    connection: AsyncConnection, _retention: RetentionOptions, now: datetime
+) -> bool:
+    """Delete a batch of sums by minute that no window reads; return whether any was."""
+    return await delete_old_minutes(connection, now)
+
+
+class RetentionStep(NamedTuple):
+    """One kind of rows to delete.
+
+    Args:
+        lock: The lock of their writers.
+        delete_batch: Deletes some and returns whether it did.
+    """
+
+    lock: LockId
+    delete_batch: Callable[[AsyncConnection, RetentionOptions, datetime], Awaitable[bool]]
+
+
+RETENTION_STEPS = (
+    RetentionStep(LockId.ROLLUP, delete_old_evidence),
+    RetentionStep(LockId.ROLLUP, delete_old_rollups),
+    RetentionStep(LockId.VIDEO, delete_old_videos),
+    RetentionStep(LockId.LEDGER, delete_old_entries),
+    RetentionStep(LockId.VIDEO, delete_old_keys),
+    RetentionStep(LockId.LEDGER, delete_old_sums),
+)
+"""In this order: an entry of the ledger goes after its video."""

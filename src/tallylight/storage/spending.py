@@ -6,15 +6,16 @@ day and month. The oldest bucket counts as a whole, so a sum is never too low.
 """
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.errors import BudgetError
-from tallylight.model.ledger import LedgerEntry, SpendingLimit, scopes_of
+from tallylight.model.ledger import EntryId, LedgerEntry, SpendingLimit, scopes_of
 from tallylight.model.money import BUDGET_WINDOWS, MICROS_PER_USD, exceeded_limit, to_micro_usd
 from tallylight.storage.engine import insert_or_ignore
 from tallylight.storage.tables import scopes_table
@@ -24,6 +25,7 @@ from tallylight.storage.types import EPOCH
 _MINUTE, _HOUR = 60, 3600
 _GRAINS = {"per_hour": _MINUTE, "per_day": _HOUR, "per_month": _HOUR}
 _MINUTES_KEPT = timedelta(hours=3)
+_BATCH_SIZE = 1000
 
 _Bucket = tuple[str, int, int]
 """Scope, grain in seconds, and number of the bucket since 1970."""
@@ -44,22 +46,27 @@ class RunningSums:
         scopes = sorted({limit.scope for limit in limits if limit.budget.limits})
         if not scopes or self._connection.dialect.name == "sqlite":
             return  # SQLite has one writer
-        known = select(scopes_table).where(scopes_table.c.scope.in_(scopes))
-        locked = known.order_by(scopes_table.c.scope).with_for_update()
-        if len(self._connection.execute(locked).all()) < len(scopes):
-            rows = [{"scope": scope} for scope in scopes]
+        is_one = scopes_table.c.scope.in_(scopes)
+        known = set(self._connection.scalars(select(scopes_table.c.scope).where(is_one)))
+        if len(known) < len(scopes):  # inserted before any is locked, or two could deadlock
+            rows = [{"scope": scope} for scope in scopes if scope not in known]
             self._connection.execute(insert_or_ignore(self._connection, scopes_table), rows)
-            self._connection.execute(locked)
+        ordered = select(scopes_table).where(is_one).order_by(scopes_table.c.scope)
+        self._connection.execute(ordered.with_for_update())
 
-    def change(self, before: LedgerEntry | None, after: LedgerEntry) -> None:
-        """Add the change of an entry, in the buckets of the time of its reservation."""
-        was = 0 if before is None else to_micro_usd(before.amount)
-        difference = to_micro_usd(after.amount) - was
-        if not difference:
-            return
-        for scope in scopes_of(after):
-            for grain in (_MINUTE, _HOUR):
-                self._changes[scope, grain, _bucket(after.at, grain)] += difference
+    def change(
+        self,
+        before: Mapping[EntryId, LedgerEntry],
+        after: Mapping[EntryId, LedgerEntry],
+    ) -> None:
+        """Add the change of some entries, in the buckets of the time of their reservation.
+
+        An entry that is missing on one side counts 0 there.
+        """
+        for id_ in before.keys() | after.keys():
+            was, entry = before.get(id_), after.get(id_)
+            if was != entry:
+                self._add(was or entry, _micros(entry) - _micros(was))
 
     def refusal(self, limit: SpendingLimit, amount: Decimal, at: datetime) -> BudgetError | None:
         """Return the error of the first limit that an amount would exceed, None if none."""
@@ -93,6 +100,13 @@ class RunningSums:
             rows,
         )
 
+    def _add(self, entry: LedgerEntry | None, change: int) -> None:
+        if entry is None or not change:
+            return
+        for scope in scopes_of(entry):
+            for grain in (_MINUTE, _HOUR):
+                self._changes[scope, grain, _bucket(entry.at, grain)] += change
+
     def _spent(self, scope: str, window: str, at: datetime) -> int:
         # No upper bound: a reservation by another machine whose clock is ahead counts too.
         grain, first = _GRAINS[window], _bucket(at - BUDGET_WINDOWS[window], _GRAINS[window])
@@ -106,13 +120,28 @@ class RunningSums:
         return int(stored or 0) + pending
 
 
-def delete_old_minutes(connection: Connection, now: datetime) -> None:
-    """Delete the minutes that no window reads any more; the hours stay."""
-    connection.execute(
-        delete(table).where(
-            table.c.grain == _MINUTE, table.c.bucket < _bucket(now - _MINUTES_KEPT, _MINUTE)
-        )
+async def delete_old_minutes(connection: AsyncConnection, now: datetime) -> bool:
+    """Delete a batch of minutes that no window reads any more; return whether any was.
+
+    The hours stay, also when the entries of the ledger are deleted.
+    """
+    c = table.c
+    old = (
+        select(c.scope, c.bucket)
+        .where(c.grain == _MINUTE, c.bucket < _bucket(now - _MINUTES_KEPT, _MINUTE))
+        .limit(_BATCH_SIZE)
+        .with_for_update(skip_locked=True)
     )
+    rows = [tuple(row) for row in await connection.execute(old)]
+    if not rows:
+        return False
+    is_old = tuple_(c.scope, c.bucket).in_(rows)
+    await connection.execute(delete(table).where(c.grain == _MINUTE, is_old))
+    return True
+
+
+def _micros(entry: LedgerEntry | None) -> int:
+    return 0 if entry is None else to_micro_usd(entry.amount)
 
 
 def _bucket(at: datetime, grain: int) -> int:

@@ -18,8 +18,10 @@ from sqlalchemy import (
     Table,
     Text,
     false,
+    literal_column,
 )
 
+from tallylight.model.ledger import Purpose
 from tallylight.storage.types import (
     CompressedText,
     MicrosecondInterval,
@@ -131,6 +133,11 @@ ledger_table = Table(
     Column("payer", Text, nullable=False, server_default=""),  # the caller's gateway key
 )
 Index("ledger_at", ledger_table.c.at_us)
+_partial_index(
+    "ledger_unexpected",
+    ledger_table.c.purpose == literal_column(f"'{Purpose.UNEXPECTED_CHARGE.value}'"),
+    ledger_table.c.service,
+)
 
 attempts_table = Table(
     "attempts",
@@ -169,6 +176,7 @@ _partial_index(
 )
 # Only the process that inserts an attempt sends it: two never send the same one.
 Index("attempts_once", attempts_table.c.video, attempts_table.c.number, unique=True)
+Index("attempts_entry", attempts_table.c.entry)
 Index("attempts_job", attempts_table.c.service, attempts_table.c.job)
 Index(
     "attempts_purpose",
@@ -186,7 +194,7 @@ videos_table = Table(
     Column("prompt", Text, nullable=False),
     Column("seconds", Integer, nullable=False),
     Column("size", Text, nullable=False),
-    Column("params", Text, nullable=False),  # all other parameters, as JSON (`storage.videos`)
+    Column("params", Text, nullable=False),  # all other parameters, as JSON (`storage.video_rows`)
     Column("idempotency_key", Text, nullable=False),  # `idempotency` makes it unique
     Column("fingerprint", Text, nullable=False),
     Column("created_at_us", MicrosecondTimestamp, nullable=False),
@@ -224,8 +232,9 @@ _partial_index(
     videos_table.c.owner,
     videos_table.c.id,
 )
+Index("videos_created", videos_table.c.created_at_us, videos_table.c.id)
 _partial_index(
-    "videos_assets", videos_table.c.expires_at_us.is_not(None), videos_table.c.expires_at_us
+    "videos_stored", videos_table.c.asset != literal_column("''"), videos_table.c.expires_at_us
 )
 
 #: Which request made which video. A row outlives the deletion of its video, so that a late
@@ -237,7 +246,7 @@ idempotency_table = Table(
     Column("idempotency_key", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("video", Text, nullable=False),
-    Column("until_us", MicrosecondTimestamp),  # None while the video has not ended
+    Column("until_us", MicrosecondTimestamp),  # None while the video is there
     PrimaryKeyConstraint("key", "idempotency_key"),
 )
 _partial_index(
@@ -267,6 +276,7 @@ spent_table = Table(
     Column("micro_usd", BigInteger, nullable=False),
     PrimaryKeyConstraint("scope", "grain", "bucket"),
 )
+Index("spent_grain", spent_table.c.grain, spent_table.c.bucket)
 
 #: One row for each scope that has a limit: a reservation locks it, so that two processes cannot
 #: both take the remainder.
@@ -310,6 +320,7 @@ outbox_table = Table(  # webhooks
     Column("delivered_at_us", MicrosecondTimestamp),
     Column("response", Text, nullable=False),  # the response to the latest attempt
 )
+Index("outbox_video", outbox_table.c.video)
 _partial_index("outbox_due", outbox_table.c.due_at_us.is_not(None), outbox_table.c.due_at_us)
 _partial_index("outbox_done", outbox_table.c.due_at_us.is_(None), outbox_table.c.created_at_us)
 

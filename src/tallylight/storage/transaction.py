@@ -7,35 +7,34 @@ video fails no other. Each decision has a random token, so that a repetition aft
 unknown outcome finds whether the first one was written.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Insert, Update, bindparam, insert, select, update
+from sqlalchemy import Connection, delete, select
 
 from tallylight.errors import BudgetError
-from tallylight.model.attempt import Attempt, AttemptChange, changed_attempt, changed_entry
-from tallylight.model.attempt_state import AttemptEvent, AttemptState
-from tallylight.model.ids import NO_SERVICE, AttemptId, ServiceId, VideoId
-from tallylight.model.ledger import EntryId, LedgerEntry, SpendingLimit
-from tallylight.model.video import Video, VideoRecord, VideoStatus, with_progress
-from tallylight.storage.attempts import attempt_update_values, attempt_values
+from tallylight.model.attempt import Attempt, AttemptChange
+from tallylight.model.attempt_state import AttemptEvent
+from tallylight.model.ids import KeyId, ServiceId, VideoId
+from tallylight.model.ledger import LedgerEntry, SpendingLimit
+from tallylight.model.video import Video, VideoRecord, changed_record
+from tallylight.storage.changed_rows import ChangedRows
 from tallylight.storage.engine import LockId, acquire_lock, insert_or_ignore
-from tallylight.storage.ledger import ledger_update_values, ledger_values
 from tallylight.storage.spending import RunningSums
 from tallylight.storage.tables import (
     attempts_table,
     idempotency_table,
-    ledger_table,
     outbox_table,
     videos_table,
 )
-from tallylight.storage.videos import load_records, video_update_values, video_values
+from tallylight.storage.video_rows import video_values
+from tallylight.storage.videos import load_records
 
-KEY_LIFETIME = timedelta(hours=24)
-"""How long an idempotency key is known at least after its video has ended."""
+_RequestKey = tuple[KeyId, str]
+"""The gateway key of a caller and the idempotency key of a request."""
 
 
 class OutboxMessage(NamedTuple):
@@ -63,7 +62,7 @@ class Decision:
     Args:
         token: Random, and the same in each repetition of the write.
         video: The video as it becomes; its owner, epoch and revision are those of the version
-            that the decision was made from.
+            that the decision was made from. An owner of "" hands it over to another process.
         changes: Decisions about its attempts, and facts that are known only with this decision.
         messages: The webhooks that report its end.
     """
@@ -158,12 +157,21 @@ class _Group:
         self._before: dict[VideoId, VideoRecord] = {}
         self._records: dict[VideoId, VideoRecord] = {}
         self._tokens: dict[VideoId, str] = {}
+        self._inserted: set[VideoId] = set()
+        self._key_holders: dict[_RequestKey, VideoId] = {}
         self._messages: list[OutboxMessage] = []
 
     def write(self) -> list[Written]:
+        self._lock()
+        results = [self._apply(write) for write in self._group]
+        self._flush()
+        return results
+
+    def _lock(self) -> None:
+        """Take all locks, in the order of all processes, or two could deadlock."""
         if any(write.listing for write in self._group):
-            # Taken first, or two processes could deadlock.
             acquire_lock(self._connection, LockId.ATTEMPT)
+        self._insert_repeated()
         known = {write.video for write in self._group if write.new is None or write.is_repeated}
         if known:
             self._before = load_records(self._connection, known, locks=True)
@@ -171,9 +179,22 @@ class _Group:
             self._tokens = _tokens(self._connection, known)
         attempts = [write.new_attempt for write in self._group]
         self._sums.lock([limit for new in attempts if new for limit in new.limits])
-        results = [self._apply(write) for write in self._group]
-        self._flush()
-        return results
+        videos = [write.new.video for write in self._group if write.new is not None]
+        for video in sorted(videos, key=_request_key):
+            if video.id not in self._records or video.id in self._inserted:
+                self._claim_key(video)
+
+    def _insert_repeated(self) -> None:
+        """Insert new videos whose earlier try may be committed, or may be just now.
+
+        The insert waits for that try. What it skips is there, and is read afterwards.
+        """
+        once = insert_or_ignore(self._connection, videos_table).returning(videos_table.c.id)
+        repeated = {each.video: each.new for each in self._group if each.new and each.is_repeated}
+        for id_, new in sorted(repeated.items()):
+            row = video_values(new.video, new.token)
+            if self._connection.execute(once, row).first() is not None:
+                self._inserted.add(id_)
 
     def _apply(self, write: Write) -> Written:
         if write.new is not None:
@@ -181,45 +202,58 @@ class _Group:
         before = self._records.get(write.video)
         if before is None:
             return Written(WriteOutcome.LOST, None)
-        outcome, refusal = WriteOutcome.WRITTEN, None
         if write.listing and self._is_job_taken(write):
             return Written(WriteOutcome.TAKEN, before)
-        changed = before
-        for fact in write.facts:
-            changed = _with_change(changed, fact)
+        outcome, refusal = WriteOutcome.WRITTEN, None
+        changed = changed_record(before, write.facts)
+        self._sums.change(before.entries, changed.entries)
         if write.decision is not None:
             outcome = self._guard(before.video, write.decision)
             if outcome is WriteOutcome.WRITTEN:
-                refusal = self._refusal(write.decision.new_attempt)
-                if refusal is None:
-                    changed = self._decide(changed, write.decision)
-                else:
-                    outcome = WriteOutcome.REFUSED
+                decided, refusal = self._decide(before, changed, write)
+                changed = decided or changed
+                outcome = WriteOutcome.REFUSED if refusal else outcome
             elif self._tokens.get(write.video) == write.decision.token:
                 outcome = WriteOutcome.WRITTEN  # an earlier try was committed
         if changed != before:
-            changed = self._next_revision(before, changed)
+            video = replace(_summed(changed), revision=before.video.revision + 1)
+            changed = self._records[video.id] = replace(changed, video=video)
         return Written(outcome, changed, refusal)
 
     def _create(self, id_: VideoId, new: NewVideo) -> Written:
-        if id_ in self._records:  # an earlier try was committed
+        if id_ in self._records and id_ not in self._inserted:  # an earlier try was committed
             return Written(WriteOutcome.WRITTEN, self._records[id_])
+        if not self._claim_key(new.video):
+            self._withdraw(new.video)
+            return Written(WriteOutcome.TAKEN, None)
         refusal = self._refusal(new.new_attempt)
         if refusal is not None:
+            self._withdraw(new.video)
             return Written(WriteOutcome.REFUSED, None, refusal)
-        if new.video.idempotency_key and not self._claim_key(new):
-            return Written(WriteOutcome.TAKEN, None)
-        record = VideoRecord(new.video)
-        if new.new_attempt is not None:
-            record = self._with_attempt(record, new.new_attempt)
+        record = _with_attempt(VideoRecord(new.video), new.new_attempt)
+        self._sums.change({}, record.entries)
         record = replace(record, video=_summed(record))
+        self._inserted.discard(id_)
         self._records[id_], self._tokens[id_] = record, new.token
         return Written(WriteOutcome.WRITTEN, record)
+
+    def _withdraw(self, video: Video) -> None:
+        """Remove the rows that were written for a video before it was refused."""
+        if video.id in self._inserted:
+            self._connection.execute(delete(videos_table).where(videos_table.c.id == video.id))
+            self._inserted.remove(video.id)
+            del self._before[video.id], self._records[video.id]
+        if self._key_holders.get(_request_key(video)) == video.id:
+            c = idempotency_table.c
+            of_video = (c.key == video.key) & (c.idempotency_key == video.idempotency_key)
+            self._connection.execute(delete(idempotency_table).where(of_video))
+            del self._key_holders[_request_key(video)]
 
     @staticmethod
     def _guard(video: Video, decision: Decision) -> WriteOutcome:
         wanted = decision.video
-        if video.is_terminal or (video.owner, video.epoch) != (wanted.owner, wanted.epoch):
+        is_owner = video.epoch == wanted.epoch and wanted.owner in {video.owner, ""}
+        if video.is_terminal or not is_owner:
             return WriteOutcome.LOST
         is_current = video.revision == wanted.revision
         return WriteOutcome.WRITTEN if is_current else WriteOutcome.OUTDATED
@@ -232,67 +266,64 @@ class _Group:
         )
         return next((error for error in found if error is not None), None)
 
-    def _decide(self, record: VideoRecord, decision: Decision) -> VideoRecord:
-        for change in decision.changes:
-            record = _with_change(record, change)
-        if decision.new_attempt is not None:
-            record = self._with_attempt(record, decision.new_attempt)
-        self._tokens[record.video.id] = decision.token
+    def _decide(
+        self, before: VideoRecord, with_facts: VideoRecord, write: Write
+    ) -> tuple[VideoRecord | None, BudgetError | None]:
+        """Return a video after a decision, or why a budget does not allow it."""
+        decision = write.decision
+        assert decision is not None  # noqa: S101
+        record = replace(before, video=decision.video)
+        record = changed_record(record, (*write.facts, *decision.changes))
+        # What the changes release may be spent again.
+        self._sums.change(with_facts.entries, record.entries)
+        refusal = self._refusal(decision.new_attempt)
+        if refusal is not None:
+            self._sums.change(record.entries, with_facts.entries)
+            return None, refusal
+        decided = _with_attempt(record, decision.new_attempt)
+        self._sums.change(record.entries, decided.entries)
+        self._tokens[decided.video.id] = decision.token
         self._messages += decision.messages
-        return replace(record, video=decision.video)
+        return decided, None
 
-    @staticmethod
-    def _with_attempt(record: VideoRecord, new: NewAttempt) -> VideoRecord:
-        return replace(
-            record,
-            attempts=(*record.attempts, new.attempt),
-            entries={**record.entries, new.entry.id: new.entry},
-        )
+    def _claim_key(self, video: Video) -> bool:
+        """Insert the idempotency key of a video; return False if another video has it.
 
-    def _next_revision(self, before: VideoRecord, changed: VideoRecord) -> VideoRecord:
-        video = replace(_summed(changed), revision=before.video.revision + 1)
-        record = self._records[video.id] = replace(changed, video=video)
-        return record
-
-    def _claim_key(self, new: NewVideo) -> bool:
-        """Insert the idempotency key; return False if another video has it."""
-        row = {
-            "key": new.video.key,
-            "idempotency_key": new.video.idempotency_key,
-            "fingerprint": new.video.fingerprint,
-            "video": new.video.id,
-        }
-        once = insert_or_ignore(self._connection, idempotency_table)
-        found = self._connection.execute(once.returning(idempotency_table.c.video), row)
-        return found.first() is not None
+        A video that is recorded as ended is only a mark, and its request may be repeated.
+        """
+        key = _request_key(video)
+        if not video.idempotency_key or video.is_terminal:
+            return True
+        if key not in self._key_holders:
+            once = insert_or_ignore(self._connection, idempotency_table)
+            found = self._connection.execute(
+                once.returning(idempotency_table.c.video), _idempotency_row(video)
+            )
+            if found.first() is None:
+                return False
+            self._key_holders[key] = video.id
+        return self._key_holders[key] == video.id
 
     def _is_job_taken(self, write: Write) -> bool:
         """Return whether another attempt has a job that the list shows."""
-        c = attempts_table.c
-        jobs = {fact.job for fact in write.facts if fact.event is AttemptEvent.SHOWN}
-        own = [fact.attempt for fact in write.facts]
+        jobs = {fact.job for fact in write.facts if fact.event is AttemptEvent.SHOWN} - {""}
+        own = {fact.attempt for fact in write.facts}
         in_group = (each for record in self._records.values() for each in record.attempts)
         if any(
             each.job in jobs and each.service in write.listing and each.id not in own
             for each in in_group
         ):
             return True
+        c = attempts_table.c
         query = select(c.id).where(c.service.in_(write.listing), c.job.in_(jobs), c.id.not_in(own))
         return self._connection.execute(query.limit(1)).first() is not None
 
     def _flush(self) -> None:
         """Write all rows that changed."""
-        rows = _Rows()
+        rows = ChangedRows()
         for id_, record in self._records.items():
-            before = self._before.get(id_)
-            if before is None:
-                rows.add_video(record, self._tokens[id_])
-            elif record.video != before.video:
-                rows.change_video(record, self._tokens[id_])
-                if record.video.is_terminal and not before.video.is_terminal:
-                    rows.end_key(record.video)
-            self._flush_attempts(record, before, rows)
-        rows.execute(self._connection)
+            rows.add(self._before.get(id_), record, self._tokens[id_])
+        rows.write(self._connection)
         if self._messages:  # a repeated write sends the same webhook
             self._connection.execute(
                 insert_or_ignore(self._connection, outbox_table),
@@ -300,20 +331,9 @@ class _Group:
             )
         self._sums.flush()  # last: others wait for these rows
 
-    def _flush_attempts(
-        self, record: VideoRecord, before: VideoRecord | None, rows: "_Rows"
-    ) -> None:
-        known: Mapping[AttemptId, Attempt] = (
-            {} if before is None else {each.id: each for each in before.attempts}
-        )
-        entries: Mapping[EntryId, LedgerEntry] = {} if before is None else before.entries
-        for attempt in record.attempts:
-            rows.write_attempt(attempt, known.get(attempt.id))
-        for entry in record.entries.values():
-            was = entries.get(entry.id)
-            if entry != was:
-                rows.write_entry(entry, is_new=was is None)
-                self._sums.change(was, entry)
+
+def _request_key(video: Video) -> _RequestKey:
+    return video.key, video.idempotency_key
 
 
 def _tokens(connection: Connection, ids: Collection[VideoId]) -> dict[VideoId, str]:
@@ -321,29 +341,14 @@ def _tokens(connection: Connection, ids: Collection[VideoId]) -> dict[VideoId, s
     return {VideoId(id_): token for id_, token in connection.execute(query)}
 
 
-def _with_change(record: VideoRecord, change: AttemptChange) -> VideoRecord:
-    """Return a record after an event of one of its attempts."""
-    found = next((each for each in record.attempts if each.id == change.attempt), None)
-    if found is None:
+def _with_attempt(record: VideoRecord, new: NewAttempt | None) -> VideoRecord:
+    if new is None:
         return record
-    after = changed_attempt(found, change)
-    attempts = tuple(after if each.id == found.id else each for each in record.attempts)
-    entries = record.entries
-    if found.entry in entries:
-        entry = changed_entry(entries[found.entry], found, change)
-        entries = {**entries, entry.id: entry}
-    video = record.video
-    is_accepted = after.state is AttemptState.ACCEPTED
-    if is_accepted or change.progress is not None:
-        is_working = change.progress is not None and change.progress.is_working
-        video = with_progress(
-            video,
-            VideoStatus.IN_PROGRESS if is_working else VideoStatus.QUEUED,
-            change.progress.percent if change.progress is not None else None,
-            service=found.service if is_accepted else NO_SERVICE,
-            started_at=after.started_at,
-        )
-    return VideoRecord(video, attempts, entries)
+    return replace(
+        record,
+        attempts=(*record.attempts, new.attempt),
+        entries={**record.entries, new.entry.id: new.entry},
+    )
 
 
 def _summed(record: VideoRecord) -> Video:
@@ -351,49 +356,13 @@ def _summed(record: VideoRecord) -> Video:
     return replace(record.video, attempts=len(record.attempts), cost=record.cost)
 
 
-def _open_service(record: VideoRecord) -> str:
-    """Return the service of the newest open attempt; its job can be asked of that one alone."""
-    return next((each.service for each in reversed(record.open_attempts)), "")
-
-
-class _Rows:
-    """The rows to write, by statement."""
-
-    def __init__(self) -> None:
-        self._rows: dict[str, list[Mapping[str, object]]] = {}
-
-    def add_video(self, record: VideoRecord, token: str) -> None:
-        row = video_values(record.video, token)
-        self._add("new_videos", {**row, "open_service": _open_service(record)})
-
-    def change_video(self, record: VideoRecord, token: str) -> None:
-        version = {"b_id": record.video.id, "written_by": token}
-        row = video_update_values(record.video)
-        self._add("videos", {**version, **row, "open_service": _open_service(record)})
-
-    def end_key(self, video: Video) -> None:
-        until = video.ended_at and video.ended_at + KEY_LIFETIME
-        self._add("keys", {"b_video": video.id, "until_us": until})
-
-    def write_attempt(self, attempt: Attempt, before: Attempt | None) -> None:
-        if before is None:
-            self._add("new_attempts", attempt_values(attempt))
-        elif attempt != before:
-            self._add("attempts", {"b_id": attempt.id, **attempt_update_values(attempt)})
-
-    def write_entry(self, entry: LedgerEntry, *, is_new: bool) -> None:
-        if is_new:
-            self._add("new_entries", ledger_values(entry))
-        else:
-            self._add("entries", {"b_id": entry.id, **ledger_update_values(entry)})
-
-    def execute(self, connection: Connection) -> None:
-        for name, statement in _STATEMENTS.items():
-            if name in self._rows:
-                connection.execute(statement, self._rows[name])
-
-    def _add(self, name: str, row: Mapping[str, object]) -> None:
-        self._rows.setdefault(name, []).append(row)
+def _idempotency_row(video: Video) -> dict[str, object]:
+    return {
+        "key": video.key,
+        "idempotency_key": video.idempotency_key,
+        "fingerprint": video.fingerprint,
+        "video": video.id,
+    }
 
 
 def _outbox_row(message: OutboxMessage) -> dict[str, object]:
@@ -407,16 +376,3 @@ def _outbox_row(message: OutboxMessage) -> dict[str, object]:
         "attempt_number": 0,
         "response": "",
     }
-
-
-#: In the order in which they are executed. An update sets the columns that its rows name; the
-#: names of the other parameters begin with `b_`.
-_STATEMENTS: Mapping[str, Insert | Update] = {
-    "new_videos": insert(videos_table),
-    "new_entries": insert(ledger_table),
-    "new_attempts": insert(attempts_table),
-    "attempts": update(attempts_table).where(attempts_table.c.id == bindparam("b_id")),
-    "entries": update(ledger_table).where(ledger_table.c.id == bindparam("b_id")),
-    "videos": update(videos_table).where(videos_table.c.id == bindparam("b_id")),
-    "keys": update(idempotency_table).where(idempotency_table.c.video == bindparam("b_video")),
-}

@@ -5,33 +5,38 @@ and only that process decides about it. A process that took it over has raised i
 of a video that has ended never changes again. `transaction` writes most rows.
 """
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
+from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    and_,
+    delete,
+    func,
+    literal_column,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.model.ids import KeyId, ServiceId, VideoId
-from tallylight.model.money import MICROS_PER_USD, to_micro_usd
-from tallylight.model.order import Operation, Reference
-from tallylight.model.video import (
-    CreateParams,
-    Video,
-    VideoError,
-    VideoKind,
-    VideoRecord,
-    VideoStatus,
-)
-from tallylight.storage.attempts import attempts_of_videos, made_from_row, made_values
+from tallylight.model.video import Video, VideoKind, VideoRecord
+from tallylight.storage.attempts import attempts_of_videos
 from tallylight.storage.engine import Connections, LockId
 from tallylight.storage.ledger import entries_of
 from tallylight.storage.tables import idempotency_table, processes_table
 from tallylight.storage.tables import videos_table as table
+from tallylight.storage.types import MICROSECOND
+from tallylight.storage.video_rows import video_from_row
 
 _BATCH_SIZE = 100
+_KEY_LIFETIME = timedelta(hours=24)  # after the end of a video, though it is deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,15 +206,20 @@ class Videos:
             .returning(table.c.id)
         )
         async with self._connections.durable_transaction(LockId.VIDEO) as connection:
-            if frees_key:
+            # The video first, as every group of writes locks it, or two could deadlock.
+            existed = (await connection.execute(change)).first() is not None
+            if existed and frees_key:
                 await connection.execute(
                     delete(idempotency_table).where(idempotency_table.c.video == id_)
                 )
-            return (await connection.execute(change)).first() is not None
+            elif existed:
+                await release_keys(connection, (id_,))
+            return existed
 
     async def with_expired_assets(self, at: datetime) -> tuple[Video, ...]:
         """Return some videos whose stored content has expired."""
-        is_expired = and_(table.c.expires_at_us < at, table.c.asset != "")
+        # A literal: with a parameter, SQLite would not use the index of stored content.
+        is_expired = and_(table.c.expires_at_us < at, table.c.asset != literal_column("''"))
         some = select(table.c.id).where(is_expired).limit(_BATCH_SIZE)
         return await self._select(table.c.id.in_(some.scalar_subquery()))
 
@@ -265,117 +275,14 @@ def records_of(connection: Connection, videos: Sequence[Video]) -> dict[VideoId,
     }
 
 
-def video_values(video: Video, token: str) -> dict[str, object]:
-    """Return the row of a new video."""
-    return {
-        "id": video.id,
-        "key": video.key,
-        "model": video.model,
-        "prompt": video.prompt,
-        "seconds": video.seconds,
-        "size": video.size,
-        "params": _params_to_json(video.params),
-        "idempotency_key": video.idempotency_key,
-        "fingerprint": video.fingerprint,
-        "created_at_us": video.created_at,
-        "deadline_us": video.deadline,
-        "kind": video.kind.value,
-        "epoch": video.epoch,
-        "written_by": token,
-        "deleted_at_us": video.deleted_at,
-        **video_update_values(video),
-    }
-
-
-def video_update_values(video: Video) -> dict[str, object]:
-    """Return the columns that change after a video was created."""
-    return {
-        "owner": video.owner,
-        "revision": video.revision,
-        "status": video.status.value,
-        "progress": video.progress,
-        "service": video.service,
-        "attempts": video.attempts,
-        "cost_micro_usd": to_micro_usd(video.cost),
-        "error_code": "" if video.error is None else video.error.code,
-        "error_message": "" if video.error is None else video.error.message,
-        "started_at_us": video.started_at,
-        "ended_at_us": video.ended_at,
-        "expires_at_us": video.expires_at,
-        "asset": video.asset,
-        **made_values(video.made),
-    }
-
-
-def _params_to_json(params: CreateParams) -> str:
-    reference = params.reference
-    values = {
-        "operation": "" if params.operation is Operation.CREATE else params.operation.value,
-        "source": params.source,
-        "reference": reference and [reference.url, reference.media_type, reference.name],
-        "reference_asset": params.reference_asset,
-        "characters": params.characters,
-        "extras": params.extras,
-        "pinned_service": params.pinned_service,
-        "defaulted_fields": params.defaulted_fields,
-        "policy": params.policy,
-        "base_seconds": params.base_seconds,
-    }
-    return json.dumps({name: value for name, value in values.items() if value}, ensure_ascii=False)
-
-
-def _params_from_json(text: str) -> CreateParams:
-    if text == "{}":
-        return CreateParams()
-    values = json.loads(text)
-    reference = None
-    if "reference" in values:
-        url, media_type, name = values["reference"]
-        reference = Reference(url=url, media_type=media_type, name=name)
-    return CreateParams(
-        operation=Operation(values.get("operation", Operation.CREATE)),
-        source=VideoId(values.get("source", "")),
-        reference=reference,
-        reference_asset=values.get("reference_asset", ""),
-        characters=tuple(values.get("characters", ())),
-        extras=values.get("extras", {}),
-        pinned_service=ServiceId(values.get("pinned_service", "")),
-        defaulted_fields=tuple(values.get("defaulted_fields", ())),
-        policy=values.get("policy", ""),
-        base_seconds=values.get("base_seconds", 0),
+async def release_keys(connection: AsyncConnection, ids: Collection[VideoId]) -> None:
+    """Let the idempotency keys of videos that are being deleted go a day after their end."""
+    ended = type_coerce(func.coalesce(table.c.ended_at_us, table.c.deleted_at_us), BigInteger)
+    until = (
+        select(ended + _KEY_LIFETIME // MICROSECOND)
+        .where(table.c.id == idempotency_table.c.video)
+        .scalar_subquery()
     )
-
-
-def video_from_row(row: Row[*tuple[object, ...]]) -> Video:
-    """Return the video in a row."""
-    is_failed = row.status == VideoStatus.FAILED.value
-    return Video(
-        id=VideoId(row.id),
-        key=KeyId(row.key),
-        model=row.model,
-        prompt=row.prompt,
-        seconds=row.seconds,
-        size=row.size,
-        created_at=row.created_at_us,
-        deadline=row.deadline_us,
-        params=_params_from_json(row.params),
-        idempotency_key=row.idempotency_key,
-        fingerprint=row.fingerprint,
-        kind=VideoKind(row.kind),
-        owner=row.owner,
-        epoch=row.epoch,
-        revision=row.revision,
-        is_barred=row.is_barred,
-        made=made_from_row(row),
-        status=VideoStatus(row.status),
-        progress=row.progress,
-        service=ServiceId(row.service),
-        attempts=row.attempts,
-        cost=Decimal(row.cost_micro_usd) / MICROS_PER_USD,
-        error=VideoError(row.error_code, row.error_message) if is_failed else None,
-        started_at=row.started_at_us,
-        ended_at=row.ended_at_us,
-        expires_at=row.expires_at_us,
-        asset=row.asset,
-        deleted_at=row.deleted_at_us,
+    await connection.execute(
+        update(idempotency_table).where(idempotency_table.c.video.in_(ids)).values(until_us=until)
     )

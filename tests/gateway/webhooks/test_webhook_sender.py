@@ -18,8 +18,8 @@ from tallylight.clock import SystemClock, VirtualClock
 from tallylight.gateway.webhooks.options import WebhookEndpoints, WebhookOptions
 from tallylight.gateway.webhooks.sender import WebhookSender
 from tallylight.storage.database import Storage, open_storage
-from tallylight.storage.transaction import OutboxMessage, WriteBatch
-from tests.group_commit import running_group_commit
+from tallylight.storage.transaction import OutboxMessage
+from tests.storage.writes import store_messages
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SECOND = timedelta(seconds=1)
@@ -118,14 +118,13 @@ async def delivering(
 
 async def store_webhooks(history: Storage, *endpoints: str, count: int = 1) -> None:
     """Store webhooks that are due now."""
-    now = history._clock.now()
+    now = history.clock.now()
     notices = [
         OutboxMessage(f"msg_{name}_{number}", name, "video_1", f'{{"number":{number}}}', now)
         for name in endpoints
         for number in range(count)
     ]
-    async with running_group_commit(history):
-        await history.group_commit.write(WriteBatch(messages=tuple(notices)))
+    await store_messages(history, *notices)
 
 
 async def outcomes(history: Storage) -> list[str]:

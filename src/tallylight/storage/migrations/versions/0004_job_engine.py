@@ -3,6 +3,8 @@
 A paid probe becomes a video of kind `probe`, so that one engine follows both.
 """
 
+import json
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -11,12 +13,14 @@ down_revision = "0003"
 
 _HOUR = 3600
 _MINUTE = 60
+_PAGE_SIZE = 500
 
 
 def upgrade() -> None:
     """Add tables and columns, move what is kept, then drop what has no reader."""
     _tables()
     _columns()
+    _substitutions()
     _keys()
     _probes()
     _running_sums()
@@ -83,16 +87,44 @@ def _columns() -> None:
     op.drop_column("attempts", "given_up_at_us")
 
 
+def _substitutions() -> None:
+    """Keep what was asked apart from what was ordered instead of it: {"seconds": "12→8"}."""
+    connection = op.get_bind()
+    page_query = sa.text(
+        "SELECT id, seconds, size, params, substitutions FROM videos"
+        " WHERE substitutions != '{}' AND id > :after ORDER BY id LIMIT :size"
+    )
+    change = sa.text(
+        "UPDATE videos SET seconds = :seconds, size = :size, made_seconds = :made_seconds,"
+        " made_size = :made_size, made_model = '' WHERE id = :id"
+    )
+    after = ""
+    while page := connection.execute(page_query, {"after": after, "size": _PAGE_SIZE}).all():
+        connection.execute(change, [_asked(row) for row in page])
+        after = page[-1].id
+    op.drop_column("videos", "substitutions")
+
+
+def _asked(row: sa.Row[*tuple[object, ...]]) -> dict[str, object]:
+    asked = {name: text.split("→")[0] for name, text in json.loads(str(row.substitutions)).items()}
+    base = json.loads(str(row.params)).get("base_seconds", 0)
+    return {
+        "id": row.id,
+        "seconds": int(asked["seconds"]) + base if "seconds" in asked else row.seconds,
+        "size": asked.get("size", row.size),
+        "made_seconds": row.seconds,
+        "made_size": row.size,
+    }
+
+
 def _keys() -> None:
     op.execute(
-        "INSERT INTO idempotency (key, idempotency_key, fingerprint, video, until_us)"
-        " SELECT key, idempotency_key, fingerprint, id, ended_at_us + 86400000000"
-        " FROM videos WHERE idempotency_key != ''"
+        "INSERT INTO idempotency (key, idempotency_key, fingerprint, video)"
+        " SELECT key, idempotency_key, fingerprint, id FROM videos WHERE idempotency_key != ''"
     )
     op.drop_index("videos_idempotency_key", "videos")
     op.drop_index("videos_unfinished", "videos")
     op.drop_column("videos", "leased_until_us")
-    op.drop_column("videos", "substitutions")
 
 
 def _probes() -> None:
@@ -139,11 +171,16 @@ def _indexes() -> None:
     op.create_index("attempts_once", "attempts", ["video", "number"], unique=True)
     op.create_index("attempts_job", "attempts", ["service", "job"])
     op.create_index("attempts_purpose", "attempts", ["purpose", "service", "intended_at_us"])
+    op.create_index("attempts_entry", "attempts", ["entry"])
+    _partial("ledger_unexpected", "ledger", ["service"], "purpose = 'unexpected_charge'")
+    op.create_index("outbox_video", "outbox", ["video"])
+    op.create_index("spent_grain", "spent", ["grain", "bucket"])
+    op.create_index("videos_created", "videos", ["created_at_us", "id"])
     op.create_index("idempotency_video", "idempotency", ["video"])
     _partial("idempotency_until", "idempotency", ["until_us"], "until_us IS NOT NULL")
     _partial("processes_alive", "processes", ["name"], "dead_at_us IS NULL")
     _partial("videos_under_way", "videos", ["owner", "id"], "ended_at_us IS NULL")
-    _partial("videos_assets", "videos", ["expires_at_us"], "expires_at_us IS NOT NULL")
+    _partial("videos_stored", "videos", ["expires_at_us"], "asset != ''")
 
 
 def _partial(name: str, table: str, columns: list[str], where: str) -> None:
