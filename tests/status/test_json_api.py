@@ -10,7 +10,6 @@ import pytest
 from tallylight.model.evidence import Evidence, FailureKind, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.ledger import Purpose
-from tallylight.model.money import Budget
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Verdict
 from tallylight.storage.database import Storage
@@ -120,16 +119,9 @@ async def test_uptime_covers_the_requested_window(get: Get) -> None:
 
 
 async def test_the_ledger_shows_budgets_and_spending(get: Get, history: Storage) -> None:
-    entry = await history.ledger.reserve(
-        SUSPENDED_SERVICE,
-        Purpose.PROBE,
-        Decimal("0.40"),
-        budget=Budget(),
-        total_budget=Budget(),
-        at=NOW,
-        note="4 s",
+    await history.ledger.charge(
+        SUSPENDED_SERVICE, Purpose.PROBE, Decimal("0.38"), at=NOW, note="4 s"
     )
-    await history.ledger.settle(entry, Decimal("0.38"))
 
     ledger = await (await get("/api/ledger")).json()
 

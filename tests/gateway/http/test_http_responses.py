@@ -21,6 +21,7 @@ from tallylight.gateway.http.serialize import (
     video_page_json,
 )
 from tallylight.gateway.requests import ApiError
+from tallylight.model.attempt import Made
 from tallylight.model.ids import ServiceId, VideoId
 from tallylight.model.order import Operation
 from tallylight.model.video import CreateParams, VideoError, VideoStatus
@@ -88,7 +89,9 @@ def test_our_headers_name_the_service_and_the_cost() -> None:
         service=ServiceId("sora-2-官轉"),
         attempts=2,
         cost=Decimal("1.200000"),
-        substitutions={"seconds": "10→8", "size": "1x2→2x4"},
+        seconds=10,
+        size="1x2",
+        made=Made(8, "2x4"),
     )
 
     assert dict(video_headers(video)) == {
