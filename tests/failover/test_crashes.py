@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from tallylight.catalogue.services import Upstream
 from tallylight.gateway.keys import ANONYMOUS
 from tallylight.model.attempt import AttemptChange
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
@@ -13,6 +14,8 @@ from tallylight.model.ledger import EntryState
 from tallylight.model.video import Video, VideoStatus
 from tallylight.storage.engine import LockId
 from tallylight.storage.transaction import Write, Written
+from tallylight.upstreams.messages import Phase, Reply, Request
+from tallylight.upstreams.time_limits import SendBudget
 
 from .conftest import RunningGateway, Start
 
@@ -173,6 +176,49 @@ async def test_a_task_that_failed_by_a_defect_is_followed_again(start: Start) ->
     seen = await gateway.until_ended(video)
 
     assert (seen.status, gateway.create_count("a")) == (VideoStatus.COMPLETED, 1)
+
+
+async def test_nothing_is_sent_for_a_video_that_was_lost_while_connecting(start: Start) -> None:
+    gateway = await start()
+    transport, send = gateway.jobs.transport, gateway.jobs.transport.send
+
+    async def send_late(
+        request: Request, upstream: Upstream, budget: SendBudget | None = None
+    ) -> Reply:
+        if request.phase is Phase.CREATE:
+            (tracked,) = gateway.jobs.followers._tracked.values()
+            tracked.release()
+        return await send(request, upstream, budget)
+
+    transport.send = send_late  # type: ignore[method-assign]  # the real one, after a loss
+    await gateway.create()
+
+    (attempt,) = await gateway.attempts(await only_video(gateway))
+    assert attempt.state is AttemptState.REFUSED
+    assert gateway.create_count("a") == 0
+
+
+async def test_a_create_that_is_cancelled_before_it_is_sent_leaves_no_doubt(start: Start) -> None:
+    gateway = await start()
+    is_sending = asyncio.Event()
+
+    async def hang(_: Request, __: Upstream, budget: SendBudget | None = None) -> Reply:
+        assert budget is not None
+        is_sending.set()
+        await asyncio.Event().wait()
+        raise AssertionError("nothing sets the event")
+
+    gateway.jobs.transport.send = hang  # type: ignore[method-assign, assignment]
+    asking = asyncio.create_task(gateway.create())
+    await is_sending.wait()
+    (task,) = gateway.jobs.followers._tasks.values()
+
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    asking.cancel()
+
+    (attempt,) = await gateway.attempts(await only_video(gateway))
+    assert attempt.state is AttemptState.REFUSED
 
 
 async def test_a_disconnecting_caller_leaves_no_doubt(start: Start) -> None:

@@ -17,7 +17,7 @@ from tallylight.model.video import VideoRecord
 from tallylight.storage.attempts import attempt_from_row
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.ledger import entry_from_row
-from tallylight.storage.spending import delete_old_minutes
+from tallylight.storage.retention import RetentionOptions
 from tallylight.storage.tables import (
     attempts_table,
     idempotency_table,
@@ -124,9 +124,9 @@ class Database:
     def delete_video(self, id_: VideoId, at: datetime) -> None:
         self._runner.run(self._storage.videos.delete(id_, at))
 
-    def apply_retention(self, now: datetime) -> None:
+    def apply_retention(self) -> None:
         """Delete what no window reads any more."""
-        self._run(lambda connection: delete_old_minutes(connection, now))
+        self._runner.run(self._storage.apply_retention(RetentionOptions()))
 
     def read(self) -> Stored:
         """Return everything that one state of the database has."""

@@ -270,7 +270,7 @@ class WritePathMachine(SimulatedWorld):
     def pass_time(self, seconds: int) -> None:
         self.clock.now += timedelta(seconds=seconds)
         self.twins.drop_late_creates()
-        self.database.apply_retention(self.clock.now)
+        self.database.apply_retention()
 
     @invariant()
     def the_database_and_the_truth_agree(self) -> None:

@@ -1,5 +1,6 @@
 """Sends one attempt exactly once and records what the upstream answered."""
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from tallylight.model.attempt import Attempt, AttemptChange
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.order import Order
+from tallylight.storage.engine import run_to_completion
 from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
 from tallylight.upstreams.messages import Job, Reply, Request
 from tallylight.upstreams.poll_state import requested_poll_delay
@@ -30,6 +32,13 @@ process that takes a video over continues from it, and progress never decreases.
 
 _UNSUPPORTED = Failure(kind=FailureKind.INVALID_REQUEST, fault=Fault.OURS, rule="order:unsupported")
 """Nothing was sent, since the dialect cannot express the order."""
+
+_CANCELLED = Failure(
+    kind=FailureKind.UNKNOWN,
+    fault=Fault.OURS,
+    rule="order:cancelled",
+    text="this process ended before it sent the order",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +108,30 @@ class AttemptSubmitter:
             failure = replace(_UNSUPPORTED, text=str(error))
             await self._refused(tracked, attempt, AttemptEvent.NOT_SENT, failure)
             return None
-        if tracked.is_released:
-            failure = replace(_UNSUPPORTED, rule="order:released", text="another process has it")
-            await self._refused(tracked, attempt, AttemptEvent.NOT_SENT, failure)
-            return None
+        is_begun = False
+
+        def may_begin() -> bool:
+            nonlocal is_begun
+            is_begun = not tracked.is_released
+            return is_begun
+
         budget = SendBudget(
             begun=tracked.intended_at[attempt.id],
             first_byte_within=attempt.send_within,
             answer_within=attempt.send_within + attempt.answer_within,
+            may_begin=may_begin,
         )
-        if adapter.streams:
-            return await self._stream(tracked, attempt, service, request, budget)
-        reply = await self._transport.send(request, service.upstream, budget=budget)
+        try:
+            if adapter.streams:
+                return await self._stream(tracked, attempt, service, request, budget)
+            reply = await self._transport.send(request, service.upstream, budget=budget)
+        except asyncio.CancelledError:
+            if not is_begun:  # only this process knows that nothing was sent
+                change = AttemptChange(
+                    attempt.id, AttemptEvent.NOT_SENT, self._clock.now(), failure=_CANCELLED
+                )
+                await run_to_completion(self._journal.record(tracked, change))
+            raise
         return await self._answered(tracked, attempt, service, reply, adapter.read_job(reply))
 
     async def _answered(

@@ -56,11 +56,14 @@ class CallRecord:
         """Allow bytes of the request to be written; called on the line before.
 
         Raises:
-            TooLateError: if the budget's time is over: for the first byte, or for a further byte
-                of a long body, without which the request is incomplete.
+            TooLateError: if the budget does not allow it: its time is over for the first byte, or
+                for a further byte of a long body, without which the request is incomplete; or
+                another process decides about the create.
         """
-        if self.budget is not None and self.clock.boottime() >= self.time_limit_end(self.budget):
-            raise TooLateError
+        if self.budget is not None:
+            is_late = self.clock.boottime() >= self.time_limit_end(self.budget)
+            if is_late or not (self.is_written or self.budget.may_begin()):
+                raise TooLateError
         self.is_written = True
 
     def time_limit_end(self, budget: SendBudget) -> float:

@@ -30,11 +30,14 @@ class SendBudget:
             the name, TCP and TLS count. Afterwards nothing is written.
         answer_within: From the start to the end of the answer; of an answer that streams, to the
             end of its head. Afterwards no further byte of a long body is written.
+        may_begin: Asked on the line before the first byte is written, if it is in time; False
+            means that another process decides about the create by now.
     """
 
     begun: float
     first_byte_within: timedelta
     answer_within: timedelta
+    may_begin: Callable[[], bool] = lambda: True
 
     @property
     def first_byte_by(self) -> float:
