@@ -5,7 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from tallylight.clock import VirtualClock
-from tallylight.model.attempt import AttemptChange, JobProgress, Made
+from tallylight.model.attempt import AttemptChange, Progress, Made
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.ids import AttemptId
@@ -48,7 +48,7 @@ async def test_an_attempt_reads_back_through_all_its_states(history: Storage) ->
     assert create.new is not None
     await recorded(history, replace(create, new=replace(create.new, new_attempt=new)))
     id_ = new.attempt.id
-    made, progress = Made(8, "1280x720", "sora-2-pro"), JobProgress(is_working=True, percent=7)
+    made, progress = Made(8, "1280x720", "sora-2-pro"), Progress(is_working=True, percent=7)
 
     for what in (
         AttemptChange(id_, AttemptEvent.UNCLEAR, LATER, failure=CUT_OFF),

@@ -135,7 +135,6 @@ def wire_gateway(
         FurtherAttempts(parts, selector, inputs, clock),
         StalledJobs(board, parts, finisher, selector, outcomes, doubt, clock),
         doubt,
-        recent,
         lambda video: settings().routes.get(video.model) or Route(video.model, ()),
         clock,
     )

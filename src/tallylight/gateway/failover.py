@@ -24,13 +24,12 @@ from tallylight.gateway.errors import (
 )
 from tallylight.gateway.finish import VideoFinisher
 from tallylight.gateway.further import FurtherAttempts
-from tallylight.gateway.recent_videos import RecentVideos
 from tallylight.gateway.requests import ApiError
 from tallylight.gateway.routing.ranking import ExclusionReason, Ranking
 from tallylight.gateway.routing.routes import Route
 from tallylight.gateway.stalls import StalledJobs
 from tallylight.jobs.engine import JobEngine
-from tallylight.jobs.outcome import UNRESOLVED_DOUBT, Ending, JobOutcome
+from tallylight.jobs.outcome import UNRESOLVED_DOUBT, AttemptResult, Ending
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, AttemptChange
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
@@ -55,7 +54,6 @@ class Failover:
         further: FurtherAttempts,
         stalls: StalledJobs,
         doubt: DoubtPolicy,
-        recent: RecentVideos,
         route_of: Callable[[Video], Route],
         clock: Clock,
     ) -> None:
@@ -64,7 +62,6 @@ class Failover:
         self._further = further
         self._stalls = stalls
         self._doubt = doubt
-        self._recent = recent
         self._route_of = route_of
         self._clock = clock
 
@@ -89,8 +86,6 @@ class Failover:
                 job = None
             elif not await self._end_if_over(tracked, route):
                 job = await self._next_attempt(tracked, route)
-        if tracked.video.is_terminal:
-            self._recent.cache(tracked.video)
 
     async def _continue(
         self, tracked: TrackedVideo, route: Route, attempt: Attempt, job: Job | None
@@ -132,7 +127,7 @@ class Failover:
         await self._finisher.fail_video(tracked, error, change)
 
     async def _unresolved(
-        self, tracked: TrackedVideo, route: Route, attempt: Attempt, outcome: JobOutcome
+        self, tracked: TrackedVideo, route: Route, attempt: Attempt, outcome: AttemptResult
     ) -> None:
         """Close an attempt of which nothing can be known, and send on only if that is allowed."""
         failure = outcome.failure or UNRESOLVED_DOUBT

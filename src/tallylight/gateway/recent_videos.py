@@ -24,6 +24,7 @@ class RecentVideos:
         self._followers = followers
         self._clock = clock
         self._ended: OrderedDict[VideoId, tuple[float, Video]] = OrderedDict()
+        followers.call_at_end(self.cache)
 
     def tracked(self, id_: VideoId) -> TrackedVideo | None:
         """Return a video that this process follows, None for any other."""

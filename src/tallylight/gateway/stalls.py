@@ -20,7 +20,7 @@ from tallylight.gateway.outcomes import OutcomeReporter
 from tallylight.gateway.routing.routes import Route
 from tallylight.gateway.routing.selector import ServiceSelector
 from tallylight.jobs.engine import Patience
-from tallylight.jobs.outcome import JobOutcome, stalled_failure
+from tallylight.jobs.outcome import AttemptResult, stalled_failure
 from tallylight.jobs.parts import JobParts
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, AttemptChange
@@ -123,7 +123,7 @@ class StalledJobs:
         """Report that an accepted job delivered no video."""
         self._reporter.report_failed(attempt, failure)
 
-    def report_expired(self, attempt: Attempt, outcome: JobOutcome) -> None:
+    def report_expired(self, attempt: Attempt, outcome: AttemptResult) -> None:
         """Report that a job had not ended at its video's deadline."""
         failure = outcome.failure or stalled_failure(self._jobs.engine.waited(attempt))
         self._reporter.report_failed(attempt, failure)

@@ -17,8 +17,8 @@ from tallylight.jobs.outcome import (
     INTERRUPTED,
     LOST_JOB,
     UNRESOLVED_DOUBT,
+    AttemptResult,
     Ending,
-    JobOutcome,
     stalled_failure,
 )
 from tallylight.jobs.search import JobSearch
@@ -155,7 +155,7 @@ class JobEngine:
         patience: Patience,
         job: Job | None = None,
         between: Between = _nothing_else,
-    ) -> JobOutcome:
+    ) -> AttemptResult:
         """Work on an attempt that was sent, until it ends or its owner has to decide.
 
         Args:
@@ -173,19 +173,19 @@ class JobEngine:
                     await self._await_answer(run)
                 case AttemptState.IN_DOUBT:
                     outcome = await self._look(run)
-                    if isinstance(outcome, JobOutcome):
+                    if isinstance(outcome, AttemptResult):
                         return outcome
                     job = outcome
                 case state if state in _RUNNING:
                     if job is None and adapter_for(service.upstream).streams:
                         # A lost stream cannot be resumed; the job may continue and be billed.
-                        return JobOutcome(Ending.UNRESOLVED, failure=UNRESOLVED_DOUBT)
+                        return AttemptResult(Ending.UNRESOLVED, failure=UNRESOLVED_DOUBT)
                     return await self._poll_to_end(run, job)
                 case AttemptState.REFUSED:
-                    return JobOutcome(Ending.REFUSED, failure=run.attempt.failure)
+                    return AttemptResult(Ending.REFUSED, failure=run.attempt.failure)
                 case _:
-                    return JobOutcome(Ending.OVER, failure=run.attempt.failure)
-        return JobOutcome(Ending.OVER)
+                    return AttemptResult(Ending.OVER, failure=run.attempt.failure)
+        return AttemptResult(Ending.OVER)
 
     async def read(self, attempt: Attempt, service: Service) -> tuple[Job | Failure, Reply]:
         """Poll a job once."""
@@ -248,7 +248,7 @@ class JobEngine:
         await self._journal.refresh(run.tracked)
         return run.tracked.is_over or run.attempt.state is not attempt.state
 
-    async def _look(self, run: _Run) -> Job | JobOutcome | None:
+    async def _look(self, run: _Run) -> Job | AttemptResult | None:
         """Search for the job of an attempt in doubt; None if its state changed meanwhile."""
         tracked, attempt, began = run.tracked, run.attempt, self._clock.boottime()
         absent_after = tracked.absence_counts_after(attempt) + LISTED_AFTER.total_seconds()
@@ -277,12 +277,12 @@ class JobEngine:
             if not is_listed or now >= until or self._time_left(tracked) <= timedelta():
                 break
             await run.between(tracked)
-        return JobOutcome(Ending.UNRESOLVED, failure=UNRESOLVED_DOUBT)
+        return AttemptResult(Ending.UNRESOLVED, failure=UNRESOLVED_DOUBT)
 
     def _time_left(self, tracked: TrackedVideo) -> timedelta:
         return max(tracked.video.deadline - self._clock.now(), timedelta())
 
-    async def _poll_to_end(self, run: _Run, job: Job | None) -> JobOutcome:
+    async def _poll_to_end(self, run: _Run, job: Job | None) -> AttemptResult:
         """Poll a job until it ends, stalls, is lost, or the deadline passes."""
         if job is not None and job.state.is_terminal:
             return _ended(job, is_timed=True)
@@ -300,7 +300,7 @@ class JobEngine:
             await self._note(run, polling, answer, reply)
             await run.between(tracked)
             if tracked.is_over or not run.attempt.is_open:
-                return JobOutcome(Ending.OVER)
+                return AttemptResult(Ending.OVER)
             outcome = self._verdict(run, polling)
             if outcome is not None:
                 return outcome
@@ -342,21 +342,23 @@ class JobEngine:
             change = change_of_job(AttemptEvent.WORKING, attempt, run.service, answer, now)
             await self._journal.record(run.tracked, change)
 
-    def _verdict(self, run: _Run, polling: _Polling) -> JobOutcome | None:
+    def _verdict(self, run: _Run, polling: _Polling) -> AttemptResult | None:
         """Return the outcome if the time is over."""
         now = self._clock.monotonic()
         waited, failure = now - polling.began, polling.state.last_failure
         told = None if failure is None else as_upstream_fault(failure)
         is_missing = polling.missing_since is not None
         if is_missing and now - (polling.missing_since or now) >= MISSING_PATIENCE.total_seconds():
-            return JobOutcome(Ending.UNRESOLVED, failure=told and replace(told, rule=LOST_JOB))
+            return AttemptResult(Ending.UNRESOLVED, failure=told and replace(told, rule=LOST_JOB))
         if self._time_left(run.tracked) <= timedelta():
             if is_missing:
-                return JobOutcome(Ending.UNRESOLVED, failure=told and replace(told, rule=LOST_JOB))
-            return JobOutcome(Ending.EXPIRED, failure=told or stalled_failure(waited))
+                return AttemptResult(
+                    Ending.UNRESOLVED, failure=told and replace(told, rule=LOST_JOB)
+                )
+            return AttemptResult(Ending.EXPIRED, failure=told or stalled_failure(waited))
         limit = run.patience.stall_after
         if limit is not None and waited >= limit.total_seconds():
-            return JobOutcome(Ending.STALLED, failure=told or stalled_failure(waited))
+            return AttemptResult(Ending.STALLED, failure=told or stalled_failure(waited))
         return None
 
 
@@ -364,7 +366,7 @@ def _search_pauses() -> Iterator[timedelta]:
     return chain(_SEARCH_PAUSES, repeat(_MAX_SEARCH_PAUSE))
 
 
-def _ended(job: Job, *, is_timed: bool) -> JobOutcome:
+def _ended(job: Job, *, is_timed: bool) -> AttemptResult:
     if job.failure is not None:
-        return JobOutcome(Ending.FAILED, job, job.failure)
-    return JobOutcome(Ending.DONE, job, is_timed=is_timed)
+        return AttemptResult(Ending.FAILED, job, job.failure)
+    return AttemptResult(Ending.DONE, job, is_timed=is_timed)

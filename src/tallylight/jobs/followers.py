@@ -17,7 +17,7 @@ import structlog
 from tallylight.clock import Clock
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.ids import ServiceId, VideoId
-from tallylight.model.video import VideoKind, VideoRecord
+from tallylight.model.video import Video, VideoKind, VideoRecord
 from tallylight.scheduler import every
 from tallylight.storage.processes import BEAT_INTERVAL, Liveness
 from tallylight.storage.videos import Videos
@@ -61,6 +61,7 @@ class VideoFollowers:
         self._failed_at: dict[VideoId, float] = {}
         self._missed: frozenset[VideoId] = frozenset()
         self._is_closing = False
+        self._at_end: list[Callable[[Video], None]] = []
 
     @property
     def owner(self) -> str:
@@ -80,6 +81,10 @@ class VideoFollowers:
     def tracked(self, id_: VideoId) -> TrackedVideo | None:
         """Return a video that this process follows, None for any other."""
         return self._tracked.get(id_)
+
+    def call_at_end(self, action: Callable[[Video], None]) -> None:
+        """Call an action with each followed video once it has ended."""
+        self._at_end.append(action)
 
     async def run(self) -> None:
         """Beat, and take over videos that nobody follows, until cancelled.
@@ -131,6 +136,10 @@ class VideoFollowers:
             if self._tracked.get(id_) is tracked:
                 del self._tracked[id_]
                 del self._tasks[id_]
+            if tracked.video.is_terminal:
+                self._failed_at.pop(id_, None)
+                for action in self._at_end:
+                    action(tracked.video)
             tracked.notify()
 
     async def _follow_own_again(self) -> None:

@@ -6,17 +6,17 @@ from decimal import Decimal, InvalidOperation
 
 from tallylight.catalogue.orders import order_cost
 from tallylight.catalogue.services import Service
-from tallylight.model.attempt import Attempt, AttemptChange, JobProgress, Made
+from tallylight.model.attempt import Attempt, AttemptChange, Made, Progress
 from tallylight.model.attempt_state import AttemptEvent
 from tallylight.upstreams.messages import Job, JobState
 
 _MAX_SECONDS = 24 * 3600  # longer ones are no lengths
 
 
-def progress_of(job: Job) -> JobProgress:
+def progress_of(job: Job) -> Progress:
     """Return the progress of a job; a finished one is still to be downloaded."""
     is_working = job.state in {JobState.IN_PROGRESS, JobState.COMPLETED}
-    return JobProgress(is_working, job.progress)
+    return Progress(is_working, job.progress)
 
 
 def made_by(job: Job) -> Made | None:

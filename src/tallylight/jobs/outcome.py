@@ -22,7 +22,7 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class JobOutcome:
+class AttemptResult:
     """How the engine's work on an attempt ended.
 
     Args:

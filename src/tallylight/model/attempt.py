@@ -91,7 +91,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class JobProgress:
+class Progress:
     """The progress of a job: whether the upstream works on it, and percent if known."""
 
     is_working: bool
@@ -113,7 +113,7 @@ class AttemptChange:
     at: datetime
     job: str = ""
     failure: Failure | None = None
-    progress: JobProgress | None = None
+    progress: Progress | None = None
     made: Made | None = None
     cost: Decimal | None = None
 

@@ -17,7 +17,7 @@ from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.jobs.engine import Patience
-from tallylight.jobs.outcome import Ending, JobOutcome
+from tallylight.jobs.outcome import AttemptResult, Ending
 from tallylight.jobs.parts import JobParts
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt
@@ -235,12 +235,12 @@ class PaidProbeRunner:
     def _board_service(self, attempt: Attempt) -> Service | None:
         return self._board.service(attempt.service) if attempt.service in self._board else None
 
-    async def _leave(self, tracked: TrackedVideo) -> JobOutcome | None:
+    async def _leave(self, tracked: TrackedVideo) -> AttemptResult | None:
         """Leave a probe to a process that has its service; end it at its deadline."""
         if self._clock.now() < tracked.video.deadline:
             await self._jobs.journal.hand_over(tracked)
             return None
-        return JobOutcome(Ending.EXPIRED)
+        return AttemptResult(Ending.EXPIRED)
 
     @staticmethod
     def _patience_with(service: Service) -> Patience:

@@ -17,7 +17,7 @@ from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.jobs.journal import Journal
 from tallylight.jobs.made import change_of_job
-from tallylight.jobs.outcome import UNRESOLVED_DOUBT, Ending, JobOutcome
+from tallylight.jobs.outcome import UNRESOLVED_DOUBT, AttemptResult, Ending
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, AttemptChange
 from tallylight.model.attempt_state import AttemptEvent
@@ -55,7 +55,7 @@ class ProbeSettlement:
         tracked: TrackedVideo,
         attempt: Attempt,
         service: Service | None,
-        outcome: JobOutcome,
+        outcome: AttemptResult,
     ) -> Evidence | None:
         """Record the end of a probe.
 
@@ -107,7 +107,7 @@ class ProbeSettlement:
         """Do nothing: the end of the probe is its evidence."""
 
     async def _inspect(
-        self, attempt: Attempt, service: Service, outcome: JobOutcome
+        self, attempt: Attempt, service: Service, outcome: AttemptResult
     ) -> tuple[tuple[AttemptChange, ...], Failure | None, timedelta | None]:
         """Return what to record of a job that has ended; its video is downloaded and inspected."""
         job, now = outcome.job, self._clock.now()
