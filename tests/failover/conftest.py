@@ -51,7 +51,7 @@ async def _nothing() -> None:
 
 
 SPEED = 20.0  # gateway and simulation seconds per real second
-_TIMING = CreateTiming(send_within=timedelta(minutes=1))  # 3 s of the machine
+TIMING = CreateTiming(send_within=timedelta(minutes=1))  # 3 s of the machine
 AFTER_ALL_JOBS = 100_000.0  # seconds after which every simulated job has ended
 
 SCENARIO = """
@@ -271,7 +271,7 @@ async def start(
             )
             store = open_store(configuration.assets, f"sqlite:///{tmp_path / 'history.db'}")
             liveness = open_liveness(storage.connections, storage.clock, lambda: True, _nothing)
-            jobs = wire_jobs(board, storage, transport, liveness, clock, _TIMING)
+            jobs = wire_jobs(board, storage, transport, liveness, clock, TIMING)
             wiring = wire_gateway(
                 CurrentConfiguration(configuration),
                 GatewayResources(board, storage, transport, store, clock),

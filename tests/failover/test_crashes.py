@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from tallylight.catalogue.services import Upstream
 from tallylight.gateway.keys import ANONYMOUS
+from tallylight.gateway.requests import ApiError
 from tallylight.model.attempt import AttemptChange
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.ledger import EntryState
@@ -17,7 +18,7 @@ from tallylight.storage.transaction import Write, Written
 from tallylight.upstreams.messages import Phase, Reply, Request
 from tallylight.upstreams.time_limits import SendBudget
 
-from .conftest import RunningGateway, Start
+from .conftest import TIMING, RunningGateway, Start
 
 UNLISTED = {"services": ["c", "a"], "explicit": True}
 
@@ -191,7 +192,7 @@ async def test_nothing_is_sent_for_a_video_that_was_lost_while_connecting(start:
         return await send(request, upstream, budget)
 
     transport.send = send_late  # type: ignore[method-assign]  # the real one, after a loss
-    await gateway.create()
+    await gateway.until_released(await gateway.create())
 
     (attempt,) = await gateway.attempts(await only_video(gateway))
     assert attempt.state is AttemptState.REFUSED
@@ -219,6 +220,28 @@ async def test_a_create_that_is_cancelled_before_it_is_sent_leaves_no_doubt(star
 
     (attempt,) = await gateway.attempts(await only_video(gateway))
     assert attempt.state is AttemptState.REFUSED
+
+
+@pytest.mark.parametrize("key", ["", "mine"])
+async def test_a_create_that_is_recorded_late_is_not_sent_on_without_a_key(
+    start: Start, key: str
+) -> None:
+    gateway = await start()
+    group_commit, write = gateway.storage.group_commit, gateway.storage.group_commit.write
+
+    async def write_late(wanted: Write) -> Written:
+        if wanted.new is not None:
+            await gateway.clock.sleep(TIMING.send_within)
+        return await write(wanted)
+
+    group_commit.write = write_late  # type: ignore[method-assign, assignment]  # the real one, late
+    if key:
+        await gateway.until_ended(await gateway.create(idempotency_key=key))
+    else:
+        with pytest.raises(ApiError, match="not sent"):
+            await gateway.create()
+
+    assert [gateway.create_count(name) for name in "abc"] == [0, int(bool(key)), 0]
 
 
 async def test_a_disconnecting_caller_leaves_no_doubt(start: Start) -> None:

@@ -67,10 +67,23 @@ class Failover:
 
     async def begin(self, tracked: TrackedVideo, service: Service, order: Order) -> None:
         """Send the first attempt, which was recorded with the video, and follow the video."""
+        is_abandoned = self._is_abandoned(tracked)
         job = await self._engine.submit(tracked, tracked.attempts[-1], service, order)
         tracked.is_sending = False
         del order  # frees the bytes of its reference while the job runs
+        if is_abandoned:
+            await self._finisher.fail_video(tracked, services_exhausted(tracked.refusals))
         await self.follow(tracked, job)
+
+    def _is_abandoned(self, tracked: TrackedVideo) -> bool:
+        """Tell whether recording the video took so long that its caller may have asked elsewhere.
+
+        A client whose connection was cut repeats its create at another process, which cannot see
+        without an idempotency key that it is the same. The attempt is too late to be sent anyway.
+        """
+        took = self._clock.boottime() - tracked.followed_since
+        within = tracked.attempts[0].send_within.total_seconds()
+        return not tracked.video.idempotency_key and took >= within
 
     async def follow(self, tracked: TrackedVideo, job: Job | None = None) -> None:
         """Follow a video to its end; return early if this process has to release it.
