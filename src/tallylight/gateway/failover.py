@@ -31,8 +31,8 @@ from tallylight.gateway.stalls import StalledJobs
 from tallylight.jobs.engine import JobEngine
 from tallylight.jobs.outcome import UNRESOLVED_DOUBT, AttemptResult, Ending
 from tallylight.jobs.tracked_video import TrackedVideo
-from tallylight.model.attempt import Attempt, AttemptChange
-from tallylight.model.attempt_state import AttemptEvent, AttemptState
+from tallylight.model.attempt import Attempt, closing_changes
+from tallylight.model.attempt_state import AttemptState
 from tallylight.model.ids import ServiceId
 from tallylight.model.order import Order
 from tallylight.model.video import Video, VideoError
@@ -121,10 +121,8 @@ class Failover:
                 await self._unresolved(tracked, route, attempt, outcome)
             case Ending.EXPIRED:
                 self._stalls.report_expired(attempt, outcome)
-                change = AttemptChange(
-                    attempt.id, AttemptEvent.CLOSE, self._clock.now(), failure=outcome.failure
-                )
-                await self._finisher.fail_video(tracked, DEADLINE_EXCEEDED, change)
+                changes = closing_changes(attempt, self._clock.now(), outcome.failure)
+                await self._finisher.fail_video(tracked, DEADLINE_EXCEEDED, *changes)
             case _:
                 pass  # the next iteration of `follow` acts on the state of the attempt
 
@@ -135,9 +133,9 @@ class Failover:
             log.warning("video.handed_over", video=tracked.video.id, service=attempt.service)
             await self._further.hand_over(tracked)
             return
-        change = AttemptChange(attempt.id, AttemptEvent.CLOSE, now, failure=SERVICE_REMOVED)
         error = outcome_unknown(attempt.service, SERVICE_REMOVED)
-        await self._finisher.fail_video(tracked, error, change)
+        changes = closing_changes(attempt, now, SERVICE_REMOVED)
+        await self._finisher.fail_video(tracked, error, *changes)
 
     async def _unresolved(
         self, tracked: TrackedVideo, route: Route, attempt: Attempt, outcome: AttemptResult
@@ -146,12 +144,12 @@ class Failover:
         failure = outcome.failure or UNRESOLVED_DOUBT
         self._stalls.report_failed(attempt, failure)
         now = self._clock.now()
-        change = AttemptChange(attempt.id, AttemptEvent.CLOSE, now, failure=failure)
+        changes = closing_changes(attempt, now, failure)
         if await self._doubt.sends_on(tracked, route) and now < tracked.video.deadline:
-            await self._further.close(tracked, change)
+            await self._further.close(tracked, *changes)
         else:
             error = outcome_unknown(attempt.service, failure)
-            await self._finisher.fail_video(tracked, error, change)
+            await self._finisher.fail_video(tracked, error, *changes)
 
     async def _end_if_over(self, tracked: TrackedVideo, route: Route) -> bool:
         """Fail a video at its deadline or for a caller's fault; tell whether it has ended."""

@@ -15,7 +15,7 @@ from tallylight.gateway.outcomes import OutcomeReporter
 from tallylight.jobs.journal import Journal
 from tallylight.jobs.made import change_of_job
 from tallylight.jobs.tracked_video import TrackedVideo
-from tallylight.model.attempt import Attempt, AttemptChange, Made
+from tallylight.model.attempt import Attempt, AttemptChange, Made, closing_changes
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.evidence import Failure, Fault
 from tallylight.model.ids import AttemptId
@@ -161,14 +161,12 @@ class VideoFinisher:
     ) -> Sequence[AttemptChange]:
         """Close the other open attempts: services may still bill them."""
         return [
-            AttemptChange(
-                each.id,
-                AttemptEvent.CLOSE,
-                now,
-                failure=None if each.state is AttemptState.RENDERED else SUPERSEDED,
-            )
+            change
             for each in tracked.record.open_attempts
             if each.id not in known
+            for change in closing_changes(
+                each, now, None if each.state is AttemptState.RENDERED else SUPERSEDED
+            )
         ]
 
 

@@ -78,9 +78,9 @@ class FurtherAttempts:
         await self._clock.sleep(min(_ADOPTION_POLL_INTERVAL, left))
         await self._jobs.journal.refresh(tracked)
 
-    async def close(self, tracked: TrackedVideo, change: AttemptChange) -> None:
+    async def close(self, tracked: TrackedVideo, *changes: AttemptChange) -> None:
         """Record that an attempt is closed though its outcome is unknown."""
-        await self._jobs.journal.decide(tracked, tracked.video, change)
+        await self._jobs.journal.decide(tracked, tracked.video, *changes)
 
     async def hand_over(self, tracked: TrackedVideo) -> None:
         """Leave a video to a process that can ask the service of its open attempt."""

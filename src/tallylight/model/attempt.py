@@ -118,6 +118,19 @@ class AttemptChange:
     cost: Decimal | None = None
 
 
+def closing_changes(
+    attempt: Attempt, at: datetime, failure: Failure | None
+) -> tuple[AttemptChange, ...]:
+    """Return the decisions that end an open attempt whose outcome nobody awaits any more.
+
+    One that another process may still be sending is in doubt first.
+    """
+    close = AttemptChange(attempt.id, AttemptEvent.CLOSE, at, failure=failure)
+    if attempt.state is AttemptState.INTENDED:
+        return AttemptChange(attempt.id, AttemptEvent.LEAVE, at, failure=failure), close
+    return (close,)
+
+
 def changed_attempt(attempt: Attempt, change: AttemptChange) -> Attempt:
     """Return an attempt after an event."""
     state, _ = step(attempt.state, change.event)
