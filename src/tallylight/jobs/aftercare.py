@@ -8,6 +8,7 @@ under way is sent on.
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -20,11 +21,13 @@ from tallylight.jobs.search import JobSearch
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, AttemptChange
 from tallylight.model.attempt_state import AttemptEvent
-from tallylight.model.ids import AttemptId
 from tallylight.scheduler import every
 from tallylight.storage.database import Storage
 from tallylight.upstreams.messages import Job
 from tallylight.upstreams.protocols.registry import adapter_for
+
+if TYPE_CHECKING:
+    from tallylight.model.ids import AttemptId
 
 log = structlog.get_logger()
 
