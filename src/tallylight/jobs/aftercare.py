@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from tallylight.catalogue.services import Service
+from tallylight.catalogue.services import LISTED_AFTER, Service
 from tallylight.clock import Clock
-from tallylight.jobs.engine import LISTED_AFTER
 from tallylight.jobs.journal import Journal
 from tallylight.jobs.outcome import UNRESOLVED_DOUBT
 from tallylight.jobs.search import JobSearch
