@@ -50,7 +50,7 @@ def test_status_shows_the_doubts_of_each_upstream(command: Command, house: Path)
     brief = command("status")
 
     rows = [line.split() for line in full.out.splitlines()]
-    assert ["maker", "cut", "10", "1", "8", "1", "51%"] in rows
+    assert ["maker", "cut", "10", "1", "8", "1", "50.7%"] in rows
     assert "存疑類型" in chinese.out
     assert film["learned"]["doubts"] == [
         {
