@@ -21,6 +21,12 @@ from .conftest import RunningGateway, Start
 
 UNRESOLVED, DELIVERED = AttemptState.UNRESOLVED, AttemptState.DELIVERED
 CUT = {"kind": "reset", "accepts": True}
+UNREADABLE_LIST = {
+    "kind": "refuse",
+    "http_status": 502,
+    "body": "<html></html>",
+    "doors": ["list"],
+}
 RULE = "exception:connection"  # of a connection that is reset
 
 
@@ -120,11 +126,9 @@ async def test_doubts_that_came_to_nothing_let_a_video_go_on(start: Start) -> No
 
 
 async def test_the_limit_bounds_the_sum_over_all_attempts(start: Start) -> None:
-    gateway = await start(
-        route=spending("0.25", "c", "a", "b"), upstreams={"first": {"dialect": "new_api"}}
-    )
+    gateway = await start(route=spending("0.25", "c", "a", "b"))
     gateway.set_faults("c", CUT)
-    gateway.set_faults("a", CUT)
+    gateway.set_faults("a", CUT, UNREADABLE_LIST)
 
     video = await gateway.until_ended(await gateway.create())
 
@@ -173,8 +177,7 @@ async def test_what_came_of_an_unresolved_attempt_is_found_out_after_the_end(
     gateway = await start(
         route=spending("0.01", "a"), upstreams={"first": {"lists_all_jobs": True}}
     )
-    broken = {"kind": "refuse", "http_status": 502, "body": "<html></html>", "doors": ["list"]}
-    gateway.set_faults("a", {"kind": "reset", "accepts": accepts}, broken)
+    gateway.set_faults("a", {"kind": "reset", "accepts": accepts}, UNREADABLE_LIST)
     video = await gateway.until_ended(await gateway.create())
     assert await gateway.attempt_states(video) == [("a", UNRESOLVED)]
     gateway.set_faults("a")
