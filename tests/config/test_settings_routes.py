@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from tallylight.config.settings import Configuration
 from tallylight.gateway.routing.presets import Preference, Preset
-from tallylight.gateway.routing.routes import Substitute, WhenInDoubt
+from tallylight.gateway.routing.routes import SpendAtMost, Substitute, WhenInDoubt
 
 Load = Callable[..., Configuration]
 Complain = Callable[..., list[str]]
@@ -69,6 +70,45 @@ def test_a_route_is_read_as_it_is_written(load: Load) -> None:
     assert found["strict"].explicit
 
 
+def test_a_limit_of_what_a_doubt_may_cost_is_read_exactly(load: Load) -> None:
+    text = "routes:\n  a: {services: [official], when_in_doubt: {spend_at_most: 0.05}}\n"
+
+    found = load(f"{HOUSE}{text}").routes["a"]
+
+    assert found.when_in_doubt == SpendAtMost(Decimal("0.05"))
+
+
+def test_an_upstream_whose_doubts_nothing_resolves_is_worth_a_remark(load: Load) -> None:
+    house = HOUSE.replace("relay.example/v1}", "relay.example/v1, dialect: new_api}")
+    routes = "routes:\n  a: {services: [official, reverse]}\n  b: {services: [official]}\n"
+    decided = "routes:\n  a: {services: [reverse], when_in_doubt: wait}\n"
+    refusing = house.replace("new_api}", "new_api, refuses_with_500: true}")
+
+    found = load(f"{house}{routes}")
+
+    (remark,) = found.remarks
+    assert str(remark) == (
+        "tallylight.yaml:3: upstreams.relay: has no list of jobs (dialect new_api): a create that "
+        "is answered with a 500, a page or nothing stays in doubt, and its video fails. Set "
+        "`when_in_doubt` of a, or `refuses_with_500` here"
+    )
+    assert found.warnings == load(f"{house}{decided}").remarks == load(refusing).remarks == ()
+    assert load(HOUSE).remarks == ()
+    assert [each.key for each in load(house).remarks] == ["upstreams.relay"]
+
+
+def test_what_lists_all_jobs_promises_is_noted(load: Load) -> None:
+    (note,) = load(
+        HOUSE.replace("maker.example/v1}", "maker.example/v1, lists_all_jobs: true}")
+    ).notes
+
+    assert str(note) == (
+        "tallylight.yaml:2: upstreams.maker.lists_all_jobs: promises that a create that was sent "
+        "shows in the list at the latest 60 s after its time limit; a video whose job is accepted "
+        "or listed later is paid twice"
+    )
+
+
 @pytest.mark.parametrize(
     ("written", "told"),
     [
@@ -118,6 +158,27 @@ def test_a_route_is_read_as_it_is_written(load: Load) -> None:
             (
                 "tallylight.yaml:9: routes.a.weights.reverse: No such service of this route: "
                 "reverse. Known: official."
+            ),
+        ),
+        (
+            "  a: {services: [official], when_in_doubt: pay_twic}",
+            (
+                "tallylight.yaml:9: routes.a.when_in_doubt: 'pay_twic' is not allowed. Did you "
+                "mean pay_twice? Allowed: reconcile, wait, pay_twice, {spend_at_most: USD}"
+            ),
+        ),
+        (
+            "  a: {services: [official], when_in_doubt: {spend_at_most: some}}",
+            (
+                "tallylight.yaml:9: routes.a.when_in_doubt.spend_at_most: 'some' is not an amount; "
+                "write US dollars as in 0.10"
+            ),
+        ),
+        (
+            "  a: {services: [official], when_in_doubt: {spend_at_most: 1, spend: 2}}",
+            (
+                "tallylight.yaml:9: routes.a.when_in_doubt.spend: is not a known key. Allowed: "
+                "spend_at_most"
             ),
         ),
         (

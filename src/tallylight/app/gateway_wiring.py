@@ -18,6 +18,7 @@ from tallylight.gateway.assets.fetch import AssetFetcher
 from tallylight.gateway.assets.store import AssetStore
 from tallylight.gateway.creation import VideoCreator
 from tallylight.gateway.doubt import DoubtPolicy
+from tallylight.gateway.doubt_experience import DoubtExperience
 from tallylight.gateway.failover import Failover
 from tallylight.gateway.finish import VideoFinisher
 from tallylight.gateway.further import FurtherAttempts
@@ -128,7 +129,8 @@ def wire_gateway(
         clock,
     )
     recent = RecentVideos(jobs.followers, clock)
-    parts, doubt = jobs.parts(outcomes), DoubtPolicy(board, clock)
+    parts = jobs.parts(outcomes)
+    doubt = DoubtPolicy(board, DoubtExperience(history.attempts, board, clock), clock)
     failover = Failover(
         parts.engine,
         finisher,
@@ -153,6 +155,7 @@ def wire_gateway(
             "videos": jobs.followers.run,
             "webhooks": webhooks.run,
             "assets": resources.run_cleanup,
+            "doubts": jobs.aftercare().run,
         },
         sinks={"outcomes": outcomes.run},
     )

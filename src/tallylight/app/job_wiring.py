@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tallylight.board import Board
+from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
+from tallylight.jobs.aftercare import DoubtAftercare
 from tallylight.jobs.engine import JobEngine
 from tallylight.jobs.followers import VideoFollowers, VideoPolicy
 from tallylight.jobs.journal import Journal
@@ -12,6 +14,7 @@ from tallylight.jobs.outcome import JobObserver
 from tallylight.jobs.parts import JobParts
 from tallylight.jobs.search import JobSearch
 from tallylight.jobs.submit import AttemptSubmitter, CreateTiming
+from tallylight.model.attempt import Attempt
 from tallylight.model.ids import ServiceId, UpstreamId
 from tallylight.model.money import Budget
 from tallylight.model.video import VideoKind
@@ -51,17 +54,27 @@ class JobWiring:
             self.transport,
             self.journal,
             AttemptSubmitter(self.transport, self.journal, observer, self.clock),
-            JobSearch(
-                self.storage.attempts,
-                self.transport,
-                self.journal,
-                self._services_at,
-                self.clock,
-            ),
+            self.search(),
             self.board.current_service,
             self.clock,
         )
         return JobParts(self.journal, engine, self.followers, self.timing)
+
+    def search(self) -> JobSearch:
+        """Return what looks for jobs in upstreams' lists."""
+        return JobSearch(
+            self.storage.attempts, self.transport, self.journal, self._services_at, self.clock
+        )
+
+    def aftercare(self) -> DoubtAftercare:
+        """Return what looks for the jobs of attempts that ended without an answer."""
+        return DoubtAftercare(
+            self.storage, self.journal, self.search(), self._service_of, self.clock
+        )
+
+    def _service_of(self, attempt: Attempt) -> Service | None:
+        is_known = attempt.service in self.board
+        return self.board.service(attempt.service) if is_known else None
 
     def _services_at(self, upstream: UpstreamId) -> frozenset[ServiceId]:
         found = (each.id for each in self.board.services() if each.upstream.id == upstream)

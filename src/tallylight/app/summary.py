@@ -1,6 +1,6 @@
 """Service rows and learned figures as text and as JSON, and what a round of checks adds."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,9 @@ from tallylight.i18n.formatting import (
     format_percent,
 )
 from tallylight.i18n.labels import depth_label
+from tallylight.model.doubt import DoubtCounts, DoubtKind
 from tallylight.model.evidence import Depth, Evidence
-from tallylight.model.ids import ServiceId
+from tallylight.model.ids import ServiceId, UpstreamId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Verdict
 from tallylight.status.views.services import ServiceRow
@@ -119,6 +120,52 @@ def learned_json(learned: LearnedFigures) -> dict[str, object]:
         "feed_lag_s": _seconds(learned.feed_lag),
         "usual_job_s": _seconds(learned.median_job),
     }
+
+
+def doubt_rows(
+    counts: Mapping[DoubtKind, DoubtCounts], to: Translator
+) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    """Return the headings and the rows of the table of doubts."""
+    headings = (
+        to.gettext("Upstream"),
+        to.gettext("Kind of doubt"),
+        to.gettext("Doubts"),
+        to.gettext("Accepted"),
+        to.gettext("Refused"),
+        to.gettext("Unresolved"),
+        to.gettext("Accepted at most"),
+    )
+    rows = [
+        (
+            kind.upstream,
+            kind.rule,
+            *(
+                format_number(number, to)
+                for number in (each.total, each.accepted, each.refused, each.unresolved)
+            ),
+            format_percent(each.acceptance_bound, to),
+        )
+        for kind, each in counts.items()
+    ]
+    return headings, rows
+
+
+def doubts_json(
+    counts: Mapping[DoubtKind, DoubtCounts], upstream: UpstreamId
+) -> list[dict[str, object]]:
+    """Return the doubts of one upstream as JSON."""
+    return [
+        {
+            "kind": kind.rule,
+            "count": each.total,
+            "accepted": each.accepted,
+            "refused": each.refused,
+            "unresolved": each.unresolved,
+            "accepted_at_most": round(each.acceptance_bound, 4),
+        }
+        for kind, each in counts.items()
+        if kind.upstream == upstream
+    ]
 
 
 def _rate_json(rate: LearnedFalseAlarmRate) -> dict[str, object]:

@@ -104,6 +104,11 @@ class Feed:
     interval: timedelta = timedelta(minutes=2)
 
 
+LISTED_AFTER = timedelta(seconds=60)
+"""Longest delay until a complete list shows a job (`lists_all_jobs`), once no answer to its create
+can arrive any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Upstream:
     """One address with a protocol, a dialect and a key.

@@ -154,8 +154,10 @@ def check_config(path: ConfigOption = None, lang: LangOption = None) -> None:
     from tallylight.config.settings import load_configuration
 
     to, found = output_translator(lang), load_configuration(path)
-    for warning in found.warnings:
+    for warning in (*found.warnings, *found.remarks):
         print_error(to.gettext("warning: %s") % warning)
+    for note in found.notes:
+        print_error(to.gettext("note: %s") % note)
     built_in = to.gettext("built-in fact sheets with keys from the environment")
     count = len(found.catalogue.services)
     message = to.ngettext(

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +13,7 @@ from tallylight.cli.shared import (
     ConfigOption,
     JsonOption,
     LangOption,
+    OpenedHistory,
     ServiceIds,
     open_history,
     output_translator,
@@ -20,14 +21,17 @@ from tallylight.cli.shared import (
     print_json,
     print_line,
     print_now,
+    print_table,
     run_async,
     select_services,
 )
 from tallylight.i18n import Translator
 from tallylight.model.evidence import Depth
+from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 
 if TYPE_CHECKING:
+    from tallylight.model.doubt import DoubtCounts, DoubtKind
     from tallylight.probes.check_round import CheckResult
 
 
@@ -118,12 +122,39 @@ async def status_command(
         ids = select_services(services, board.verdicts(), to)
         rows = [service_row(board, id_, to) for id_ in ids]
         learned = {id_: learned_figures(*board.state(id_)) for id_ in ids}
+        doubts = await _doubts(opened, ids) if verbose else {}
     if json:
-        more = [{"learned": summary.learned_json(learned[id_])} if verbose else {} for id_ in ids]
+        more = [
+            {
+                "learned": summary.learned_json(learned[row.service.id])
+                | {"doubts": summary.doubts_json(doubts, row.service.upstream.id)}
+            }
+            if verbose
+            else {}
+            for row in rows
+        ]
         print_json([row | rest for row, rest in zip(summary.summary_json(rows), more, strict=True)])
     else:
         print_line(summary.detailed_text(rows, learned) if verbose else summary.summary_text(rows))
+    if doubts and not json:
+        print_line()
+        print_table(*summary.doubt_rows(doubts, to))
     return 0 if all(row.status is Status.OPERATIONAL for row in rows) else 1
+
+
+async def _doubts(
+    opened: OpenedHistory, ids: Collection[ServiceId]
+) -> "Mapping[DoubtKind, DoubtCounts]":
+    """Return what came of doubts at the upstreams of some services."""
+    from tallylight.model.doubt import EXPERIENCE, counts_by_kind
+
+    board = opened.board
+    wanted = {board.service(id_).upstream.id for id_ in ids}
+    upstreams = {
+        each.id: each.upstream.id for each in board.services() if each.upstream.id in wanted
+    }
+    records = await opened.history.attempts.doubts(opened.clock.now() - EXPERIENCE)
+    return counts_by_kind(records, upstreams)
 
 
 def watch_command(

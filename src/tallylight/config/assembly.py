@@ -39,11 +39,16 @@ _FREE_PRICE = Price(PriceUnit.PER_CALL, rates={"*": Decimal(0)})
 
 @dataclass(slots=True)
 class ConfigReport:
-    """Errors make the file unusable; warnings are logged."""
+    """Errors make the file unusable; warnings are logged.
+
+    Only `config check` prints remarks, which are warnings about doubts, and notes.
+    """
 
     document: Document
     errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    remarks: list[Problem] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
 
     def add_error(self, key_path: KeyPath, reason: str) -> None:
         """Add an error at a place of the file."""

@@ -14,6 +14,7 @@ from tallylight.catalogue.services import Catalogue, Medium, Service
 from tallylight.clock import Clock, SystemClock
 from tallylight.config import assembly, from_environment
 from tallylight.config.assembly import ConfigReport
+from tallylight.config.doubt_remarks import remark_on_doubts
 from tallylight.config.options import (
     DEFAULT_DATABASE,
     DatabaseOptions,
@@ -92,6 +93,8 @@ class Configuration:
         database_url: Address of the database; hidden in `repr`, because it may hold a password.
         database_pool: Connections to PostgreSQL that transactions use at most.
         warnings: Questionable settings, to be logged.
+        remarks: Questionable settings that only `config check` tells.
+        notes: What settings mean that promise something.
         files: The file and the secret files it names; a change of one reloads the configuration.
     """
 
@@ -108,6 +111,8 @@ class Configuration:
     database_pool: int = DEFAULT_POOL_SIZE
     retention: RetentionOptions = field(default_factory=RetentionOptions)
     warnings: tuple[Problem, ...] = ()
+    remarks: tuple[Problem, ...] = ()
+    notes: tuple[Problem, ...] = ()
     files: frozenset[Path] = frozenset()
 
 
@@ -155,6 +160,7 @@ def configuration_of(document: Document, source: Path) -> Configuration:
         report.add_error(("services",), "has no service; there is nothing to monitor")
     if report.errors:
         raise ConfigurationError(in_file_order(report.errors), document.files)
+    remark_on_doubts(catalogue.services, routes, settings.routes, report)
     return Configuration(
         path=source,
         catalogue=catalogue,
@@ -169,6 +175,8 @@ def configuration_of(document: Document, source: Path) -> Configuration:
         database_pool=settings.database.pool,
         retention=settings.database.retention,
         warnings=tuple(report.warnings),
+        remarks=tuple(report.remarks),
+        notes=tuple(report.notes),
         files=document.files,
     )
 

@@ -55,7 +55,11 @@ def video_error(failure: Failure, service: ServiceId) -> VideoError:
 
 def outcome_unknown(service: ServiceId, failure: Failure) -> VideoError:
     """Return the error of a video of which it is unknown whether a service makes and bills it."""
-    return VideoError("outcome_unknown", f"{service}: {failure.text or failure.rule}")
+    return VideoError(
+        "outcome_unknown",
+        f"{service}: {failure.text or failure.rule}; the video was sent to no further service, "
+        "since that could cost twice (`when_in_doubt`)",
+    )
 
 
 def services_exhausted(refusals: Sequence[tuple[ServiceId, Failure]]) -> VideoError:

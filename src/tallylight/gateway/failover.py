@@ -145,7 +145,7 @@ class Failover:
         self._stalls.report_failed(attempt, failure)
         now = self._clock.now()
         changes = closing_changes(attempt, now, failure)
-        if await self._doubt.sends_on(tracked, route) and now < tracked.video.deadline:
+        if self._doubt.may_send_on(route) and now < tracked.video.deadline:
             await self._further.close(tracked, *changes)
         else:
             error = outcome_unknown(attempt.service, failure)
@@ -168,16 +168,12 @@ class Failover:
             await self._further.wait_for_adoption(tracked)
             return None
         ranking = await self._further.rank(tracked, route)
-        choice = next(iter(ranking.choices), None)
-        if (
-            choice is None
-            or tracked.paid_attempts >= route.attempts
-            or not await self._doubt.may_send(tracked, route, choice)
-        ):
-            await self._wait_or_end(tracked, route, ranking, may_go_on=choice is None)
+        allowed = await self._doubt.first_allowed(tracked, route, ranking.choices)
+        if allowed is None or tracked.paid_attempts >= route.attempts:
+            await self._wait_or_end(tracked, route, ranking, may_go_on=not ranking.choices)
             return None
         try:
-            return await self._further.send(tracked, choice)
+            return await self._further.send(tracked, allowed)
         except ApiError as error:  # an input was deleted meanwhile
             await self._give_up(tracked, VideoError(error.code, error.message))
         except BudgetError as error:
@@ -201,7 +197,7 @@ class Failover:
         is_spent = tracked.paid_attempts >= route.attempts
         pause = self._next_round_pause(tracked, route, ranking) if may_go_on else None
         if is_spent or pause is None or self._clock.now() + pause >= tracked.video.deadline:
-            await self._finisher.fail_video(tracked, services_exhausted(tracked.refusals))
+            await self._finisher.fail_video(tracked, _last_error(tracked))
             return
         if not tracked.is_resolved:
             tracked.resolve()  # its create returns the video as queued
@@ -232,6 +228,14 @@ class Failover:
         if ranking.retry_after is not None and not is_any_refused_for_now:
             pause = max(pause, ranking.retry_after)
         return min(pause, held_for) if is_held else pause
+
+
+def _last_error(tracked: TrackedVideo) -> VideoError:
+    """Return the error of a video that is sent to no further service."""
+    for attempt in tracked.attempts:
+        if attempt.state is AttemptState.UNRESOLVED:
+            return outcome_unknown(attempt.service, attempt.failure or UNRESOLVED_DOUBT)
+    return services_exhausted(tracked.refusals)
 
 
 def _refused_for_now(tracked: TrackedVideo) -> frozenset[ServiceId]:

@@ -4,10 +4,14 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import structlog
+
 from tallylight.clock import Clock
+from tallylight.gateway.doubt import AllowedAttempt
 from tallylight.gateway.errors import REFERENCE_LOST
 from tallylight.gateway.finish import measures_of
 from tallylight.gateway.inputs import InputResolver
+from tallylight.gateway.risk import SecondPayment
 from tallylight.gateway.routing.ranking import Choice, Ranking
 from tallylight.gateway.routing.routes import Route
 from tallylight.gateway.routing.selector import ServiceSelector
@@ -20,6 +24,8 @@ from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose, S
 from tallylight.model.video import Video
 from tallylight.storage.transaction import NewAttempt
 from tallylight.upstreams.messages import Job
+
+log = structlog.get_logger()
 
 _ADOPTION_POLL_INTERVAL = timedelta(seconds=15)
 
@@ -43,13 +49,14 @@ class FurtherAttempts:
         """Return the services that may be tried next, best first."""
         return await self._selector.rank(tracked, route)
 
-    async def send(self, tracked: TrackedVideo, choice: Choice) -> Job | None:
+    async def send(self, tracked: TrackedVideo, allowed: AllowedAttempt) -> Job | None:
         """Record a further attempt and send it; return its job, if any.
 
         Raises:
             ApiError: if an input was deleted meanwhile.
             BudgetError: if the cost would exceed a limit.
         """
+        choice, risk = allowed
         try:
             complete = await self._inputs.order_for(tracked.video)
         except LookupError:
@@ -61,12 +68,16 @@ class FurtherAttempts:
         began = self._clock.boottime()
         number, timing = len(tracked.attempts) + 1, self._jobs.timing
         new = new_attempt(tracked.video, number, choice, limits, self._clock.now(), timing)
+        if risk is not None:
+            new = new._replace(entry=replace(new.entry, note=f"{tracked.video.id}: {risk.note}"))
         video = replace(tracked.video, made=measures_of(tracked.video, new.attempt))
         tracked.is_sending = True
         try:
             if not await self._jobs.journal.decide(tracked, video, new_attempt=new):
                 return None
             tracked.intended_at[new.attempt.id] = began
+            if risk is not None:
+                _log_risk(new.attempt, risk)
             return await self._jobs.engine.submit(tracked, new.attempt, choice.service, order)
         finally:
             tracked.is_sending = False
@@ -85,6 +96,19 @@ class FurtherAttempts:
     async def hand_over(self, tracked: TrackedVideo) -> None:
         """Leave a video to a process that can ask the service of its open attempt."""
         await self._jobs.journal.hand_over(tracked)
+
+
+def _log_risk(attempt: Attempt, risk: SecondPayment) -> None:
+    log.warning(
+        "video.risked",
+        video=attempt.video,
+        attempt=attempt.id,
+        service=attempt.service,
+        p=round(risk.chance, 4),
+        price=str(risk.price),
+        risked=str(risk.total),
+        rule=",".join(risk.rules),
+    )
 
 
 def new_attempt(  # noqa: PLR0913, PLR0917  # what an attempt consists of

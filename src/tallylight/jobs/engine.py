@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import chain, repeat
 
-from tallylight.catalogue.services import Service
+from tallylight.catalogue.services import LISTED_AFTER, Service
 from tallylight.clock import Clock
 from tallylight.jobs.journal import Journal
 from tallylight.jobs.made import change_of_job, progress_of
@@ -42,10 +42,6 @@ from tallylight.upstreams.transport import Transport
 
 _SEARCH_PAUSES = tuple(timedelta(seconds=s) for s in (0, 2, 5, 10, 20, 30))
 _MAX_SEARCH_PAUSE = _SEARCH_PAUSES[-1]
-
-LISTED_AFTER = timedelta(seconds=60)
-"""Longest delay until a complete list shows a job (`lists_all_jobs`), once no answer to its create
-can arrive any more."""
 
 SEARCH_TIME = timedelta(seconds=67)
 """How long a job in doubt is searched by default: a list may show it late."""

@@ -58,8 +58,7 @@ UNRESOLVED_DOUBT = Failure(
     kind=FailureKind.UNKNOWN,
     fault=Fault.UPSTREAM,
     rule="doubt:unresolved",
-    text="it is unknown whether the service accepted the job and will bill it; it was sent to no "
-    "other service, which could cost twice (`when_in_doubt: pay_twice` would)",
+    text="it is unknown whether the service accepted the job and will bill it",
 )
 
 INTERRUPTED = Failure(

@@ -22,6 +22,7 @@ _SAYS_WHETHER_THERE_IS_A_JOB = frozenset(
     {
         AttemptEvent.NOT_SENT,
         AttemptEvent.REFUSED,
+        AttemptEvent.ABSENT,
         AttemptEvent.ACCEPTED,
         AttemptEvent.SHOWN,
         AttemptEvent.WORKING,
@@ -44,7 +45,8 @@ class Attempt:
         answer_within: Time from the intent in which its response is awaited.
         job: The upstream's id of its job, "" while it has none.
         doubt_reason: Why it was unknown whether it was accepted, "" if it never was in doubt.
-        doubt_rule: The rule of the failure behind that doubt, by which doubts are compared.
+        doubt_rule: The rule of the failure behind the doubt about its create, by which doubts are
+            compared; "" if there was none.
         made: What the service says it made.
         cost: What it cost in USD, told by the upstream or computed from what was made; None if
             only the estimate is known.
@@ -160,7 +162,9 @@ def changed_attempt(attempt: Attempt, change: AttemptChange) -> Attempt:
         doubt_reason=(failure.text or failure.rule)
         if becomes_doubtful and failure is not None
         else attempt.doubt_reason,
-        doubt_rule=failure.rule if becomes_doubtful and failure is not None else attempt.doubt_rule,
+        doubt_rule=failure.rule
+        if state is AttemptState.IN_DOUBT and becomes_doubtful and failure is not None
+        else attempt.doubt_rule,
         made=change.made or attempt.made,
         cost=attempt.cost if change.cost is None else change.cost,
     )

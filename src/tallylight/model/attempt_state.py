@@ -141,6 +141,7 @@ TRANSITIONS: Mapping[AttemptState, Mapping[AttemptEvent, _Cell]] = {
         _E.WORKING: (_S.UNRESOLVED, _M.SETTLE),
         _E.DONE: (_S.UNRESOLVED, _M.SETTLE),
         _E.FAILED_BILLED: (_S.UNRESOLVED, _M.SETTLE),
+        _E.ABSENT: (_S.UNRESOLVED, _M.RELEASE),
         _E.REFUSED: (_S.UNRESOLVED, _M.RELEASE),
         _E.NOT_SENT: (_S.UNRESOLVED, _M.RELEASE),
         _E.FAILED_FREE: (_S.UNRESOLVED, _M.RELEASE),

@@ -7,21 +7,25 @@ may have been sent and billed. `transaction` writes all rows; what may follow wh
 """
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, exists, func, or_, select
 
 from tallylight.model.attempt import Attempt, Made
 from tallylight.model.attempt_state import AttemptState
+from tallylight.model.doubt import DoubtRecord, result_of_doubt
 from tallylight.model.ids import AttemptId, ServiceId, VideoId
-from tallylight.model.ledger import EntryId, Purpose
+from tallylight.model.ledger import EntryId, EntryState, Purpose
 from tallylight.model.money import MICROS_PER_USD, to_micro_usd
 from tallylight.model.order import Order
 from tallylight.storage.engine import Connections
+from tallylight.storage.tables import WAS_IN_DOUBT, ledger_table, videos_table
 from tallylight.storage.tables import attempts_table as table
-from tallylight.storage.tables import videos_table
 from tallylight.storage.types import failure_from_row, failure_values
+
+_LONGEST_SEARCH = timedelta(days=1)
+"""Attempts that end without an answer are taken to have been sent at most so long before."""
 
 
 class Attempts:
@@ -87,6 +91,55 @@ class Attempts:
         )
         async with self._connections.read_transaction() as connection:
             return {ServiceId(name): at for name, at in await connection.execute(newest)}
+
+    async def doubts(self, since: datetime) -> tuple[DoubtRecord, ...]:
+        """Return what came of the attempts that were in doubt and were intended since a moment."""
+        has_job = or_(table.c.accepted_at_us.is_not(None), table.c.job != "").label("has_job")
+        is_released = (ledger_table.c.state == EntryState.RELEASED.value).label("is_released")
+        group = (table.c.service, table.c.doubt_rule, table.c.state, has_job, is_released)
+        query = (
+            select(*group, func.count().label("total"))
+            .outerjoin(ledger_table, ledger_table.c.id == table.c.entry)
+            .where(WAS_IN_DOUBT, table.c.intended_at_us >= since)
+            .group_by(*group)
+        )
+        async with self._connections.read_transaction() as connection:
+            rows = (await connection.execute(query)).all()
+        found = (
+            (
+                row,
+                result_of_doubt(
+                    AttemptState(row.state),
+                    has_job=bool(row.has_job),
+                    is_released=bool(row.is_released),
+                ),
+            )
+            for row in rows
+        )
+        return tuple(
+            DoubtRecord(ServiceId(row.service), row.doubt_rule, result, row.total)
+            for row, result in found
+            if result is not None
+        )
+
+    async def unresolved_doubts(self, since: datetime, before: datetime) -> tuple[Attempt, ...]:
+        """Return the attempts that ended without an answer in [since, before), oldest first.
+
+        Attempts of which a job, or that there is none, was heard after their end are left out.
+        """
+        is_released = exists().where(
+            ledger_table.c.id == table.c.entry, ledger_table.c.state == EntryState.RELEASED.value
+        )
+        return await self._select(
+            WAS_IN_DOUBT,
+            table.c.intended_at_us >= since - _LONGEST_SEARCH,
+            table.c.ended_at_us >= since,
+            table.c.ended_at_us < before,
+            table.c.state == AttemptState.UNRESOLVED.value,
+            table.c.accepted_at_us.is_(None),
+            table.c.job == "",
+            ~is_released,
+        )
 
     async def _select(self, *where: ColumnElement[bool]) -> tuple[Attempt, ...]:
         query = select(table).where(*where).order_by(table.c.intended_at_us, table.c.number)

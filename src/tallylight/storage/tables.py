@@ -184,6 +184,9 @@ Index(
     attempts_table.c.service,
     attempts_table.c.intended_at_us,
 )
+# SQLite uses a partial index only if the query has the same constant: no parameter, hence a text.
+WAS_IN_DOUBT = attempts_table.c.doubt_rule != literal_column("''")
+_partial_index("attempts_in_doubt", WAS_IN_DOUBT, attempts_table.c.intended_at_us)
 
 videos_table = Table(
     "videos",

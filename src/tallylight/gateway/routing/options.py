@@ -1,14 +1,24 @@
 """The configuration's section `routes`."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
-from tallylight.documents.parsers import Duration
+from tallylight.documents.parsers import Duration, Money
 from tallylight.documents.section import Section
+from tallylight.documents.validation_messages import not_allowed_message
 from tallylight.gateway.routing.presets import Preference, Preset, RoutingPolicy
-from tallylight.gateway.routing.routes import Route, Substitute, WhenInDoubt
+from tallylight.gateway.routing.routes import Route, SpendAtMost, Substitute, WhenInDoubt
 from tallylight.model.ids import ServiceId
 
 RouteName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$", max_length=100)]
@@ -18,6 +28,39 @@ def _not_empty(services: tuple[str, ...]) -> tuple[str, ...]:
     if not services:
         raise ValueError("is empty; a route needs at least one service")
     return services
+
+
+class SpendAtMostOptions(Section):
+    """A limit of what second payments for one video may be expected to cost."""
+
+    spend_at_most: Money = Field(
+        description="USD. Search as with reconcile, then try the next service if the price of its "
+        "job, times the upper bound of the probability that the create was accepted, is at most "
+        "this much, over all attempts of a video. A service without a known price is never tried."
+    )
+
+    def setting(self) -> SpendAtMost:
+        """Return the setting that these options describe."""
+        return SpendAtMost(self.spend_at_most)
+
+
+_WORD, _LIMIT = "a word", "a limit"  # no identifiers, which would look like keys of the file
+_SPEND_AT_MOST_SCHEMA = SpendAtMostOptions.model_json_schema()
+
+
+def _check_word(value: object) -> object:
+    if isinstance(value, str) and value in frozenset(WhenInDoubt):
+        return value
+    raise ValueError(not_allowed_message(value, (*WhenInDoubt, "{spend_at_most: USD}")))
+
+
+DoubtOption = Annotated[
+    Annotated[WhenInDoubt, BeforeValidator(_check_word), Tag(_WORD)]
+    | Annotated[SpendAtMostOptions, Tag(_LIMIT)],
+    Discriminator(lambda value: _LIMIT if isinstance(value, Mapping) else _WORD),
+    WithJsonSchema({"anyOf": [{"enum": list(WhenInDoubt)}, _SPEND_AT_MOST_SCHEMA]}),
+]
+"""What happens to a create in doubt: a word, or a limit of what that may cost."""
 
 
 class RouteOptions(Section):
@@ -47,11 +90,11 @@ class RouteOptions(Section):
         description="By service, its share of requests relative to the services it ties with; "
         "default 1.",
     )
-    when_in_doubt: WhenInDoubt = Field(
+    when_in_doubt: DoubtOption = Field(
         WhenInDoubt.RECONCILE,
         description="What happens to a create that may or may not have been accepted: reconcile "
-        "(search for the job for a minute, then fail), wait (search until the deadline) or "
-        "pay_twice (try the next service at once).",
+        "(search for the job for a minute, then fail), wait (search until the deadline), "
+        "pay_twice (try the next service at once) or a mapping with spend_at_most.",
     )
     substitutes: frozenset[Substitute] = Field(
         frozenset(),
@@ -93,7 +136,9 @@ class RouteOptions(Section):
             policy=policy,
             explicit=self.explicit,
             weights={ServiceId(id_): weight for id_, weight in self.weights.items()},
-            when_in_doubt=self.when_in_doubt,
+            when_in_doubt=self.when_in_doubt.setting()
+            if isinstance(self.when_in_doubt, SpendAtMostOptions)
+            else self.when_in_doubt,
             substitutes=self.substitutes,
             deadline=self.deadline,
             hold=self.hold or timedelta(0),

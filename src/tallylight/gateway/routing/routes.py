@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 
 from tallylight.catalogue.services import Medium, Service
@@ -19,6 +20,21 @@ class WhenInDoubt(StrEnum):
     RECONCILE = "reconcile"  # search the upstream's list of jobs for a minute, then fail
     WAIT = "wait"  # search until the deadline, then fail
     PAY_TWICE = "pay_twice"  # try the next service at once
+
+
+@dataclass(frozen=True, slots=True)
+class SpendAtMost:
+    """Search as with `reconcile`; then try the next service if that is not too likely to pay twice.
+
+    Args:
+        usd: What all second payments for one video may be expected to cost at most, in USD.
+    """
+
+    usd: Decimal
+
+
+DoubtSetting = WhenInDoubt | SpendAtMost
+"""What a route does about a create that may or may not have been accepted."""
 
 
 class Substitute(StrEnum):
@@ -53,7 +69,7 @@ class Route:
     policy: RoutingPolicy = Preset.COMMERCIAL
     explicit: bool = False
     weights: Mapping[ServiceId, float] = field(default_factory=dict)
-    when_in_doubt: WhenInDoubt = WhenInDoubt.RECONCILE
+    when_in_doubt: DoubtSetting = WhenInDoubt.RECONCILE
     substitutes: frozenset[Substitute] = frozenset()
     deadline: timedelta = timedelta(minutes=30)
     hold: timedelta = timedelta(0)
