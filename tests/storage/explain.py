@@ -16,6 +16,9 @@ class SentStatement(NamedTuple):
     parameters: Any
 
 
+_EXPLAINABLE = r"SELECT|INSERT|UPDATE|DELETE|WITH"
+
+
 def full_scans(
     address: str, statements: Iterable[SentStatement], tables: Collection[str]
 ) -> dict[str, list[str]]:
@@ -23,7 +26,7 @@ def full_scans(
 
     The rows of a partial index are few by its condition, and a limit ends the walk along an index.
     """
-    wanted = [each for each in statements if re.match(r"SELECT|INSERT|UPDATE|DELETE", each.text)]
+    wanted = [each for each in statements if re.match(_EXPLAINABLE, each.text)]
     if address.startswith("sqlite"):
         found = _sqlite_scans(address.removeprefix("sqlite:///"), wanted, tables)
     else:
@@ -35,11 +38,7 @@ def _sqlite_scans(
     path: str, statements: Sequence[SentStatement], tables: Collection[str]
 ) -> Iterator[tuple[str, list[str]]]:
     with closing(sqlite3.connect(path)) as file:
-        partial = {
-            name
-            for name, sql in file.execute("SELECT name, sql FROM sqlite_master WHERE sql > ''")
-            if " WHERE " in sql
-        }
+        partial = _partial_indexes(file)
         for statement in statements:
             plan = file.execute(f"EXPLAIN QUERY PLAN {statement.text}", statement.parameters)
             steps = [row[3] for row in plan]
@@ -100,3 +99,21 @@ def _full_nodes(
     for inner in node.get("Plans", ()):
         is_within = is_limited and kind not in {"Sort", "Aggregate", "Hash"}
         yield from _full_nodes(inner, partial, tables, table=table, is_limited=is_within)
+
+
+def unused_indexes(path: str, statements: Iterable[SentStatement]) -> set[str]:
+    """Return the partial indexes of a SQLite file that no statement uses."""
+    with closing(sqlite3.connect(path)) as file:
+        steps = [
+            row[3]
+            for each in statements
+            if re.match(_EXPLAINABLE, each.text)
+            for row in file.execute(f"EXPLAIN QUERY PLAN {each.text}", each.parameters)
+        ]
+        found = re.findall(r"INDEX (\w+)", "\n".join(steps))
+        return _partial_indexes(file) - set(found)
+
+
+def _partial_indexes(file: sqlite3.Connection) -> set[str]:
+    rows = file.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql > ''")
+    return {name for name, sql in rows if " WHERE " in sql}
