@@ -88,7 +88,7 @@ async def test_an_old_video_goes_with_its_attempts_and_webhooks(
 async def test_many_old_videos_are_deleted_in_batches(
     history: Storage, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "_VIDEO_BATCH_SIZE", 2)
+    monkeypatch.setattr(retention, "_SMALL_BATCH_SIZE", 2)
     for _ in range(5):
         await ended(history)
     await clock.advance(31 * DAY)
@@ -120,7 +120,7 @@ async def test_a_video_stays_while_something_of_it_is_left_to_do(
                 await connection.commit()
         case "stored content":
             await recorded(history, decision(replace(completed(video), asset="film"), billed))
-        case "due webhook":
+        case _:
             await recorded(history, decision(failed(video), billed, messages=[message]))
     before = await rows(history, *ALL)
     await clock.advance(4000 * DAY)
@@ -143,8 +143,9 @@ async def test_what_probes_did_lately_is_kept(history: Storage, clock: VirtualCl
 
 
 async def test_entries_go_after_their_videos_and_their_sums_stay(
-    history: Storage, clock: VirtualClock
+    history: Storage, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(retention, "_SMALL_BATCH_SIZE", 1)
     video = await ended(history)
     await history.ledger.charge(SERVICE.id, Purpose.UNEXPECTED_CHARGE, Decimal(1), at=NOON, note="")
     await created(history, video_of())  # it is under way, so its money stays

@@ -233,7 +233,8 @@ class DatabaseOptions(Section):
         "it opens 2 more for its group commit and its heartbeat.",
     )
     retention: RetentionOptions = Field(
-        default_factory=RetentionOptions, description="How long evidence is kept."
+        default_factory=RetentionOptions,
+        description="How long evidence, videos and the ledger are kept.",
     )
 
 

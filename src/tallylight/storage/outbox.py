@@ -12,7 +12,7 @@ from sqlalchemy import Row, Update, and_, delete, select, update
 from tallylight.storage.engine import Connections, LockId
 from tallylight.storage.tables import outbox_table as table
 
-_BATCH_SIZE = 1000
+_BATCH_SIZE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +90,12 @@ class Outbox:
         """Delete the webhooks created before a moment that were delivered or given up."""
         is_old = and_(table.c.due_at_us.is_(None), table.c.created_at_us < created)
         some = select(table.c.id).where(is_old).limit(_BATCH_SIZE)
-        deleted = _BATCH_SIZE
-        while deleted == _BATCH_SIZE:  # in batches, so that other writers wait only for one
+        count = _BATCH_SIZE
+        while count == _BATCH_SIZE:  # in batches, so that other writers wait only for one
             async with self._connections.relaxed_transaction(LockId.WEBHOOK) as connection:
-                change = delete(table).where(table.c.id.in_(some.scalar_subquery()))
-                deleted = (await connection.execute(change)).rowcount
+                ids = list(await connection.scalars(some))
+                await connection.execute(delete(table).where(table.c.id.in_(ids)))
+                count = len(ids)
 
     async def _change(self, change: Update) -> None:
         async with self._connections.relaxed_transaction(LockId.WEBHOOK) as connection:

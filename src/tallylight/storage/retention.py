@@ -29,7 +29,7 @@ from tallylight.storage.types import to_microseconds
 from tallylight.storage.videos import release_keys
 
 _BATCH_SIZE = 2000
-_VIDEO_BATCH_SIZE = 200
+_SMALL_BATCH_SIZE = 200  # of ids in one statement
 
 
 _LEAST_VIDEOS = timedelta(days=1)
@@ -149,7 +149,7 @@ async def delete_old_videos(
             ~is_undelivered,
         )
         .order_by(video.created_at_us, video.id)
-        .limit(_VIDEO_BATCH_SIZE)
+        .limit(_SMALL_BATCH_SIZE)
         .with_for_update(skip_locked=True, of=videos_table)
     )
     ids = list(await connection.scalars(old))
@@ -172,21 +172,25 @@ async def delete_old_entries(
     if retention.ledger is None:
         return False
     entry = ledger_table.c
-    old = (
-        select(entry.id)
-        .where(
-            entry.at_us < now - retention.ledger,
-            entry.state != EntryState.RESERVED.value,
-            ~exists(attempts_table.c.id).where(attempts_table.c.entry == entry.id),
-        )
-        .order_by(entry.at_us)
-        .limit(_BATCH_SIZE)
+    page_query = (
+        select(entry.id, entry.at_us)
+        .where(entry.at_us < now - retention.ledger, entry.state != EntryState.RESERVED.value)
+        .order_by(entry.at_us, entry.id)
+        .limit(_SMALL_BATCH_SIZE)
     )
-    ids = list(await connection.scalars(old))
-    if not ids:
-        return False
-    await connection.execute(delete(ledger_table).where(entry.id.in_(ids)))
-    return True
+    page = (await connection.execute(page_query)).all()
+    while page:
+        ids = [row.id for row in page]
+        named = select(attempts_table.c.entry).where(attempts_table.c.entry.in_(ids))
+        kept = set(await connection.scalars(named))
+        if len(kept) < len(page):
+            free = [id_ for id_ in ids if id_ not in kept]
+            await connection.execute(delete(ledger_table).where(entry.id.in_(free)))
+            return True
+        last = page[-1]
+        is_later = (entry.at_us == last.at_us) & (entry.id > last.id) | (entry.at_us > last.at_us)
+        page = (await connection.execute(page_query.where(is_later))).all()
+    return False
 
 
 async def delete_old_keys(

@@ -171,10 +171,11 @@ class Videos:
             .order_by(table.c.owner, table.c.id)
             .limit(_BATCH_SIZE)
             .with_for_update(skip_locked=True)
+            .cte("claimed")  # PostgreSQL evaluates it once, a subquery perhaps for each row
         )
         change = (
             update(table)
-            .where(table.c.id.in_(some.scalar_subquery()))
+            .where(table.c.id.in_(select(some.c.id)))
             .values(owner=owner, epoch=table.c.epoch + 1, revision=table.c.revision + 1)
             .returning(*table.columns)
         )
