@@ -12,7 +12,6 @@ from tallylight.gateway.metrics import AttemptOutcome, GatewayMetrics
 from tallylight.gateway.routing.circuit_breaker import CircuitBreaker
 from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Evidence, Failure, Source
-from tallylight.model.ids import ServiceId
 from tallylight.model.video import Video
 from tallylight.verdicts.blocking import is_refusal_of_earlier_key
 
@@ -36,7 +35,7 @@ class OutcomeReporter:
         self._breaker = breaker
         self._metrics = metrics
         self._clock = clock
-        self._acceptance_reported_at: dict[ServiceId, datetime] = {}
+        self._acceptance_reported_at: dict[str, datetime] = {}
         self._unpublished: asyncio.Queue[tuple[Evidence, datetime]] = asyncio.Queue()
 
     async def report_accepted(self, attempt: Attempt) -> None:
