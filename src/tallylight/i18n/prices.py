@@ -15,6 +15,11 @@ def format_usd(amount: Decimal) -> str:
     return f"${amount:,.{min(digits, 6)}f}"
 
 
+def format_amount(amount: Decimal | None, to: Translator) -> str:
+    """Return an amount of US dollars, or that the price is not known."""
+    return to.gettext("price unknown") if amount is None else format_usd(amount)
+
+
 def format_price(price: Price | None, to: Translator) -> str:
     """Return a price: "$0.10 per second (720p), $0.30 per second (1080p)"."""
     if price is None:

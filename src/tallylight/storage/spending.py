@@ -53,8 +53,8 @@ class RunningSums:
 
     def change(self, before: LedgerEntry | None, after: LedgerEntry) -> None:
         """Add the change of an entry, in the buckets of the time of its reservation."""
-        was = 0 if before is None else to_micro_usd(before.amount)
-        difference = to_micro_usd(after.amount) - was
+        was = 0 if before is None else to_micro_usd(before.amount or Decimal(0))
+        difference = to_micro_usd(after.amount or Decimal(0)) - was
         if not difference:
             return
         for scope in scopes_of(after):

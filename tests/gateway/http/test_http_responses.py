@@ -21,6 +21,7 @@ from tallylight.gateway.http.serialize import (
     video_page_json,
 )
 from tallylight.gateway.requests import ApiError
+from tallylight.model.attempt import Made
 from tallylight.model.ids import ServiceId, VideoId
 from tallylight.model.order import Operation
 from tallylight.model.video import CreateParams, VideoError, VideoStatus
@@ -88,7 +89,9 @@ def test_our_headers_name_the_service_and_the_cost() -> None:
         service=ServiceId("sora-2-官轉"),
         attempts=2,
         cost=Decimal("1.200000"),
-        substitutions={"seconds": "10→8", "size": "1x2→2x4"},
+        seconds=10,
+        size="1x2",
+        made=Made(8, "2x4"),
     )
 
     assert dict(video_headers(video)) == {
@@ -97,6 +100,10 @@ def test_our_headers_name_the_service_and_the_cost() -> None:
         b"x-tallylight-cost": b"1.2",
         b"x-tallylight-substituted": b"seconds=10->8, size=1x2->2x4",
     }
+
+
+def test_an_unknown_cost_is_told_as_unknown() -> None:
+    assert dict(video_headers(replace(VIDEO, cost=None)))[b"x-tallylight-cost"] == b"unknown"
 
 
 @pytest.mark.parametrize(
