@@ -36,8 +36,9 @@ def headers_of(video: Video) -> dict[bytes, bytes]:
 
 def make_instead(gateway: RunningGateway, seconds: int) -> None:
     """Let the simulated services make another length than they accepted."""
-    for job in gateway.simulation.jobs.values():
-        job.requested = replace(job.requested, seconds=seconds)
+    jobs = gateway.simulation.jobs
+    for id_, job in jobs.items():
+        jobs[id_] = replace(job, requested=replace(job.requested, seconds=seconds))
 
 
 async def test_each_service_is_asked_for_what_the_caller_wished(start: Start) -> None:
@@ -106,5 +107,5 @@ async def test_a_self_hosted_service_costs_zero(start: Start) -> None:
     video = await gateway.until_ended(await gateway.create(seconds=4))
 
     (entry,) = await gateway.storage.ledger.entries()
-    assert (entry.estimate, entry.amount, video.cost) == (0, 0, 0)
+    assert entry.estimate == entry.amount == video.cost == 0
     assert headers_of(video)[b"x-tallylight-cost"] == b"0"

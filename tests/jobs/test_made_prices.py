@@ -1,4 +1,4 @@
-"""A job is settled by what its upstream says it took, else by what it made, else by the estimate."""
+"""A job costs what its upstream says it took, else the price of what it made, else the estimate."""
 
 from dataclasses import replace
 from decimal import Decimal
