@@ -81,7 +81,7 @@ def check_promises(  # noqa: PLR0913  # all records of the run
         seconds: Duration of the run.
     """
     billed = sum(_number(entry["billed_usd"]) for entry in ledger["entries"])
-    written = sum(_number(entry["amount_micro_usd"]) for entry in rows.entries) / 1_000_000
+    written = sum(_number(entry["amount_micro_usd"] or 0) for entry in rows.entries) / 1_000_000
     broken = {
         "paid twice": _paid_twice(ledger["entries"]),
         "delivered and not paid": _unpaid(records, ledger["entries"]),

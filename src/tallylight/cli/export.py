@@ -169,6 +169,7 @@ def _print_sums(
     to: Translator,
 ) -> None:
     from tallylight.i18n.formatting import format_number
+    from tallylight.i18n.prices import format_total
 
     words = (
         to.gettext("For"),
@@ -183,7 +184,7 @@ def _print_sums(
             keys.get(each.payer, each.payer) or "–",
             each.service,
             format_number(each.entry_count, to),
-            _total(each, to),
+            format_total(each, to),
         )
         for each in sums
     ]
@@ -205,14 +206,6 @@ def _ledger_row(
         _state_label(entry, to),
         format_amount(entry.amount, to),
     )
-
-
-def _total(total: "SpendingTotal", to: Translator) -> str:
-    from tallylight.i18n.prices import format_amount
-
-    amount = format_amount(total.known_amount, to)
-    is_partial = total.known_amount is not None and total.unknown_count
-    return to.gettext("%s or more") % amount if is_partial else amount
 
 
 def _purpose_label(purpose: "Purpose", to: Translator) -> str:
