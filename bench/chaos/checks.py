@@ -94,7 +94,9 @@ class ChaosReport:
 def check_promises(seen: Observations) -> ChaosReport:
     """Compare what callers saw and what the gateway stored with the simulator's ledger."""
     billed = sum(_number(entry["billed_usd"]) for entry in seen.ledger)
-    written = sum(_number(entry["amount_micro_usd"]) for entry in seen.rows.entries) / 1_000_000
+    written = (
+        sum(_number(entry["amount_micro_usd"] or 0) for entry in seen.rows.entries) / 1_000_000
+    )
     records = [one for one in seen.records if not _is_forgotten(one, seen)]
     ends = [seen.later.get(one.id, one) for one in records]
     differences = _differences(ends, seen)

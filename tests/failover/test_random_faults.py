@@ -120,7 +120,7 @@ async def test_every_promise_holds_under_random_faults(start: Start, seed: int) 
         assert not any(attempt.is_open for attempt in attempts)
     entries = await gateway.storage.ledger.entries(limit=1000)
     assert not [entry for entry in entries if entry.state is EntryState.RESERVED]
-    recorded = sum(entry.amount for entry in entries)
+    recorded = sum(entry.amount or 0 for entry in entries)
     assert recorded >= sum(
         one.billed_usd(gateway.simulation.second() + AFTER_ALL_JOBS)
         for one in gateway.simulation.ledger.entries

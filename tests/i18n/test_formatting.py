@@ -15,7 +15,9 @@ from tallylight.i18n.formatting import (
     format_relative,
     format_uptime,
 )
-from tallylight.i18n.prices import format_price, format_usd
+from tallylight.i18n.prices import format_price, format_total, format_usd
+from tallylight.model.ids import NO_KEY, ServiceId
+from tallylight.model.ledger import Purpose, SpendingTotal
 from tallylight.model.money import Price, PriceUnit
 
 EN, HANT = translator(Language.EN), translator(Language.ZH_HANT)
@@ -103,3 +105,14 @@ def test_prices_are_one_line() -> None:
     assert format_price(Price(PriceUnit.PER_CALL, {"*": Decimal("0.12")}), HANT) == "每次 $0.12"
     assert format_price(Price(PriceUnit.PER_CALL, {"*": Decimal(0)}), EN) == "free of charge"
     assert format_price(None, EN) == "price unknown"
+
+
+@pytest.mark.parametrize(
+    ("unknown", "english", "chinese"),
+    [(0, "$1.20", "$1.20"), (1, "$1.20 or more", "至少 $1.20"), (2, "price unknown", "價格不明")],
+)
+def test_a_total_tells_that_amounts_are_missing(unknown: int, english: str, chinese: str) -> None:
+    amount = Decimal(0) if unknown == 2 else Decimal("1.20")
+    total = SpendingTotal(Purpose.TRAFFIC, NO_KEY, ServiceId("a"), 2, amount, unknown)
+
+    assert (format_total(total, EN), format_total(total, HANT)) == (english, chinese)

@@ -68,7 +68,7 @@ class Position(NamedTuple):
     entry: LedgerEntry
 
     @property
-    def outcome(self) -> tuple[AttemptState, EntryState, Decimal]:
+    def outcome(self) -> tuple[AttemptState, EntryState, Decimal | None]:
         return self.attempt.state, self.entry.state, self.entry.amount
 
 

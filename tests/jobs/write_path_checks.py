@@ -78,6 +78,7 @@ def _check_money(stored: Stored, twins: Twins, now: datetime) -> None:
     for job in twins.jobs:
         attempt = attempts[job.attempt.id]
         amount = entries[attempt.entry].amount
+        assert amount is not None
         assert amount >= job.billed
         if attempt.state in {AttemptState.DELIVERED, AttemptState.FAILED}:
             assert amount == job.billed
@@ -94,7 +95,7 @@ def _sums(stored: Stored, now: datetime) -> dict[tuple[str, int, int], int]:
         for scope in scopes_of(entry):
             for grain in (60, 3600):
                 bucket = int(entry.at.timestamp()) // grain
-                sums[scope, grain, bucket] += to_micro_usd(entry.amount)
+                sums[scope, grain, bucket] += to_micro_usd(entry.amount or Decimal(0))
     oldest = int((now - HOUR).timestamp()) // 60
     return {
         bucket: micros
@@ -104,4 +105,4 @@ def _sums(stored: Stored, now: datetime) -> dict[tuple[str, int, int], int]:
 
 
 def _total(entries: Iterable[LedgerEntry]) -> Decimal:
-    return sum((entry.amount for entry in entries), Decimal(0))
+    return sum((entry.amount or Decimal(0) for entry in entries), Decimal(0))

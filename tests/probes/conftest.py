@@ -95,7 +95,7 @@ class ProbeEnvironment:
             assert self.world.requests[name, "create"] <= len(ours)
             assert total["jobs"] <= len(ours)
             billed = Decimal(str(total["billed_usd"]))
-            assert sum(entry.amount for entry in ours) >= round(billed, 6)
+            assert sum(entry.amount or 0 for entry in ours) >= round(billed, 6)
 
 
 _PATIENCE = timedelta(seconds=3)

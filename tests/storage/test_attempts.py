@@ -5,7 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from tallylight.clock import VirtualClock
-from tallylight.model.attempt import AttemptChange, Progress, Made
+from tallylight.model.attempt import AttemptChange, Made, Progress
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.ids import AttemptId

@@ -261,8 +261,8 @@ async def test_no_window_ever_exceeds_its_budget(
             entries = await history.ledger.entries()
             for hours, of_one, of_all in ((1, "0.7", "1"), (24, "2", "2.5")):
                 counted = [each for each in entries if each.at > now - timedelta(hours=hours)]
-                assert sum(each.amount for each in counted) <= Decimal(of_all)
-                mine = [each.amount for each in counted if each.payer == payer]
+                assert sum(each.amount or 0 for each in counted) <= Decimal(of_all)
+                mine = [each.amount or 0 for each in counted if each.payer == payer]
                 assert sum(mine) <= Decimal(of_one)
 
 
@@ -334,7 +334,7 @@ def fold(entries: tuple[LedgerEntry, ...]) -> dict[Bucket, int]:
         for scope in scopes_of(entry):
             for grain in (60, 3600):
                 bucket = scope, grain, int(entry.at.timestamp()) // grain
-                sums[bucket] = sums.get(bucket, 0) + to_micro_usd(entry.amount)
+                sums[bucket] = sums.get(bucket, 0) + to_micro_usd(entry.amount or Decimal(0))
     return {bucket: total for bucket, total in sums.items() if total}
 
 

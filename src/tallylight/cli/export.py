@@ -26,10 +26,7 @@ from tallylight.status.views.uptimes import UptimeWindow
 from tallylight.storage.export_formats import ExportFormat, ExportTable
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
-    from tallylight.catalogue.services import Service
-    from tallylight.model.ids import KeyId, ServiceId
+    from tallylight.model.ids import KeyId
     from tallylight.model.ledger import LedgerEntry, Purpose, SpendingTotal
     from tallylight.status.views.probes import BudgetUsage
 
@@ -87,7 +84,6 @@ async def cost(
     to = output_translator(lang)
     async with open_history(config) as (configuration, clock, board, history):
         total, now = configuration.catalogue.total_budget, clock.now()
-        services = {service.id: service for service in board.services()}
         budgets = await budget_usage(history.ledger, board.services(), total, now)
         sums = await history.ledger.totals(window.length, now)
         entries = await history.ledger.entries(limit=limit)
@@ -99,11 +95,11 @@ async def cost(
     if json:
         from tallylight.status.json_shapes import ledger_response
 
-        answer = ledger_response(budgets, entries, services.values())
-        print_json(answer.model_dump(mode="json") | {"spending": _spending(sums, keys, services)})
+        answer = ledger_response(budgets, entries)
+        print_json(answer.model_dump(mode="json") | {"spending": _spending(sums, keys)})
         return
     _print_budgets(budgets, to)
-    _print_sums(sums, keys, services, window, to)
+    _print_sums(sums, keys, window, to)
     columns = (
         to.gettext("Time"),
         to.gettext("Service"),
@@ -112,18 +108,14 @@ async def cost(
         to.gettext("State"),
         to.gettext("Amount"),
     )
-    print_table(columns, (_ledger_row(entry, keys, services, to) for entry in entries))
+    print_table(columns, (_ledger_row(entry, keys, to) for entry in entries))
 
 
 def _spending(
-    sums: Sequence["SpendingTotal"],
-    keys: Mapping["KeyId", str],
-    services: Mapping["ServiceId", "Service"],
+    sums: Sequence["SpendingTotal"], keys: Mapping["KeyId", str]
 ) -> list[dict[str, object]]:
     """Return the spending for JSON; an amount is null if no price was known."""
-    from tallylight.status.spending import known_total
-
-    amounts = [known_total(each, services.get(each.service)) for each in sums]
+    amounts = [each.known_amount for each in sums]
     return [
         {
             "purpose": each.purpose.value,
@@ -131,6 +123,7 @@ def _spending(
             "service": each.service,
             "entries": each.entry_count,
             "amount_usd": None if amount is None else float(amount),
+            "unknown_entries": each.unknown_count,
         }
         for each, amount in zip(sums, amounts, strict=True)
     ]
@@ -172,12 +165,11 @@ def _scope_label(scope: str, to: Translator) -> str:
 def _print_sums(
     sums: Sequence["SpendingTotal"],
     keys: Mapping["KeyId", str],
-    services: Mapping["ServiceId", "Service"],
     window: UptimeWindow,
     to: Translator,
 ) -> None:
     from tallylight.i18n.formatting import format_number
-    from tallylight.status.spending import known_total
+    from tallylight.i18n.prices import format_total
 
     words = (
         to.gettext("For"),
@@ -192,7 +184,7 @@ def _print_sums(
             keys.get(each.payer, each.payer) or "–",
             each.service,
             format_number(each.entry_count, to),
-            _amount(known_total(each, services.get(each.service)), to),
+            format_total(each, to),
         )
         for each in sums
     ]
@@ -201,13 +193,10 @@ def _print_sums(
 
 
 def _ledger_row(
-    entry: "LedgerEntry",
-    keys: Mapping["KeyId", str],
-    services: Mapping["ServiceId", "Service"],
-    to: Translator,
+    entry: "LedgerEntry", keys: Mapping["KeyId", str], to: Translator
 ) -> tuple[str, ...]:
     from tallylight.i18n.formatting import format_moment_short
-    from tallylight.status.spending import known_amount
+    from tallylight.i18n.prices import format_amount
 
     return (
         format_moment_short(entry.at, to),
@@ -215,14 +204,8 @@ def _ledger_row(
         _purpose_label(entry.purpose, to),
         keys.get(entry.payer, entry.payer) or "–",
         _state_label(entry, to),
-        _amount(known_amount(entry, services.get(entry.service)), to),
+        format_amount(entry.amount, to),
     )
-
-
-def _amount(amount: "Decimal | None", to: Translator) -> str:
-    from tallylight.i18n.prices import format_usd
-
-    return to.gettext("price unknown") if amount is None else format_usd(amount)
 
 
 def _purpose_label(purpose: "Purpose", to: Translator) -> str:

@@ -155,7 +155,7 @@ async def _create_or_resume(
 async def _save(video: "AsyncVideoHandle", task: _GenerateOptions, to: Translator) -> int:
     """Save the file, print the result and return the exit code."""
     from tallylight.gateway.requests import ApiError
-    from tallylight.i18n.prices import format_usd
+    from tallylight.i18n.prices import format_amount
 
     out = task.out or Path(f"{video.id}.mp4")
     saved: Path | None = None
@@ -176,7 +176,7 @@ async def _save(video: "AsyncVideoHandle", task: _GenerateOptions, to: Translato
         )
     print_error(
         to.ngettext("%(count)d attempt, %(cost)s", "%(count)d attempts, %(cost)s", video.attempts)
-        % {"count": video.attempts, "cost": format_usd(video.cost)}
+        % {"count": video.attempts, "cost": format_amount(video.cost, to)}
     )
     if task.json:
         print_json(_video_json(video, saved))
@@ -195,7 +195,7 @@ def _video_json(video: "AsyncVideoHandle", saved: Path | None) -> dict[str, obje
         "size": video.size,
         "service": video.service or None,
         "attempts": video.attempts,
-        "cost_usd": float(video.cost),
+        "cost_usd": None if video.cost is None else float(video.cost),
         "substituted": dict(video.substituted),
         "error": None if error is None else {"code": error.code, "message": error.message},
         "file": None if saved is None else str(saved),

@@ -70,13 +70,13 @@ class VideoHandleBase:
 
     @property
     def seconds(self) -> int:
-        """Return the length in seconds."""
-        return self._snapshot.record.seconds
+        """Return the length in seconds: as made or ordered, else as requested."""
+        return self._snapshot.record.told_seconds
 
     @property
     def size(self) -> str:
-        """Return the size, "1280x720"."""
-        return self._snapshot.record.size
+        """Return the size, "1280x720": as made or ordered, else as requested."""
+        return self._snapshot.record.told_size
 
     @property
     def service(self) -> str:
@@ -89,8 +89,8 @@ class VideoHandleBase:
         return self._snapshot.record.attempts
 
     @property
-    def cost(self) -> Decimal:
-        """Return the known cost of all attempts together, in USD."""
+    def cost(self) -> Decimal | None:
+        """Return what all attempts together cost or may cost, in USD; None if not known."""
         return self._snapshot.record.cost
 
     @property

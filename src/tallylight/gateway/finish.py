@@ -58,7 +58,8 @@ class VideoFinisher:
         if job.failure is not None:
             await self._fail(tracked, attempt, service, job, job.failure)
             return
-        done = change_of_job(AttemptEvent.DONE, attempt, service, job, self._clock.now())
+        now, params = self._clock.now(), tracked.video.params
+        done = change_of_job(AttemptEvent.DONE, attempt, service, job, now, params)
         asset = await self._fetcher.fetch(attempt, service, job)
         if isinstance(asset, Failure):
             # The job is done and paid for: its content is proxied while the upstream has it.
@@ -107,7 +108,8 @@ class VideoFinisher:
     ) -> None:
         is_free = service.upstream.bills is BillingBasis.DELIVERIES and job.cost is None
         event = AttemptEvent.FAILED_FREE if is_free else AttemptEvent.FAILED_BILLED
-        change = change_of_job(event, attempt, service, job, self._clock.now())
+        now, params = self._clock.now(), tracked.video.params
+        change = change_of_job(event, attempt, service, job, now, params)
         await self._journal.record(tracked, change)
         self._reporter.report_failed(attempt, failure)
         log.info("attempt.failed", service=service.id, video=attempt.video, rule=failure.rule)

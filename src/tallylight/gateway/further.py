@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from tallylight.catalogue.orders import costs_nothing
 from tallylight.clock import Clock
 from tallylight.gateway.doubt import AllowedAttempt
 from tallylight.gateway.errors import REFERENCE_LOST
@@ -121,6 +122,7 @@ def new_attempt(  # noqa: PLR0913, PLR0917  # what an attempt consists of
 ) -> NewAttempt:
     """Return an attempt and the reservation of its cost; stores nothing."""
     service = choice.service
+    estimate = choice.cost if choice.is_priced or costs_nothing(service) else None
     name = f"{video.id}.{number}"  # unique in the database, so two processes cannot both record it
     entry = LedgerEntry(
         id=EntryId(name),
@@ -128,8 +130,8 @@ def new_attempt(  # noqa: PLR0913, PLR0917  # what an attempt consists of
         purpose=Purpose.TRAFFIC,
         note=video.id,
         state=EntryState.RESERVED,
-        estimate=choice.cost,
-        amount=choice.cost,
+        estimate=estimate,
+        amount=estimate,
         at=now,
         payer=video.key,
     )

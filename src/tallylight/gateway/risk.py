@@ -12,6 +12,10 @@ from tallylight.model.ledger import EntryId, EntryState, LedgerEntry
 _MICRO_USD = Decimal("0.000001")
 
 
+_UNBOUNDED = Decimal("Infinity")
+"""The risk of an attempt whose price is not known: no limit covers it."""
+
+
 @dataclass(frozen=True, slots=True)
 class SecondPayment:
     """The risk that an attempt is a second payment for its video.
@@ -75,7 +79,8 @@ def second_payment(
     chance, earlier = 0.0, Decimal(0)
     for attempt in attempts:
         entry = entries.get(attempt.entry)
-        earlier += _product(Decimal(0) if entry is None else entry.amount, chance)
+        if chance and entry is not None:
+            earlier += _product(_UNBOUNDED if entry.amount is None else entry.amount, chance)
         if attempt in risky:
             chance = min(chance + _chance(attempt, entry, acceptance_bound), 1.0)
     return SecondPayment(

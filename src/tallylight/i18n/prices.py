@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from tallylight.i18n import Translator
+from tallylight.model.ledger import SpendingTotal
 from tallylight.model.money import Price, PriceUnit
 
 
@@ -13,6 +14,18 @@ def format_usd(amount: Decimal) -> str:
     exponent = exact.as_tuple().exponent
     digits = max(2, -exponent) if isinstance(exponent, int) else 2
     return f"${amount:,.{min(digits, 6)}f}"
+
+
+def format_amount(amount: Decimal | None, to: Translator) -> str:
+    """Return an amount of US dollars, or that the price is not known."""
+    return to.gettext("price unknown") if amount is None else format_usd(amount)
+
+
+def format_total(total: SpendingTotal, to: Translator) -> str:
+    """Return the known part of a total: "$1.20 or more" if some amounts are not known."""
+    amount = format_amount(total.known_amount, to)
+    is_partial = total.known_amount is not None and total.unknown_count > 0
+    return to.gettext("%s or more") % amount if is_partial else amount
 
 
 def format_price(price: Price | None, to: Translator) -> str:

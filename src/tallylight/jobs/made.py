@@ -8,9 +8,12 @@ from tallylight.catalogue.orders import order_cost
 from tallylight.catalogue.services import Service
 from tallylight.model.attempt import Attempt, AttemptChange, Made, Progress
 from tallylight.model.attempt_state import AttemptEvent
+from tallylight.model.order import Operation
+from tallylight.model.video import CreateParams
 from tallylight.upstreams.messages import Job, JobState
 
 _MAX_SECONDS = 24 * 3600  # longer ones are no lengths
+_PLAIN_CREATE = CreateParams()
 
 
 def progress_of(job: Job) -> Progress:
@@ -25,23 +28,45 @@ def made_by(job: Job) -> Made | None:
     return None if made == Made() else made
 
 
-def cost_of_job(service: Service, attempt: Attempt, job: Job) -> Decimal | None:
-    """Return what a job cost in USD; None if only the estimate is known.
+def cost_of_job(
+    service: Service, attempt: Attempt, job: Job, params: CreateParams = _PLAIN_CREATE
+) -> Decimal | None:
+    """Return what a finished job cost in USD; None if only the estimate is known.
 
-    What the upstream says it took comes first, then the price of what it says it made.
+    What the upstream says, or said earlier, that it took comes first, then the price of what it
+    says it made.
+
+    Args:
+        service: The service that made it.
+        attempt: The attempt that it is of.
+        job: The job.
+        params: The parameters of the request. Only a new video is priced by what was made: the
+            length that a service tells of an extended one includes the part that existed before.
     """
-    if job.cost is not None:
-        return job.cost
+    if job.cost is not None or attempt.cost is not None:
+        return attempt.cost if job.cost is None else job.cost
     made = made_by(job)
-    if made is None or made.seconds in {0, attempt.order.seconds}:
+    if made is None or params.operation is not Operation.CREATE:
         return None
-    return order_cost(service.sheet, replace(attempt.order, seconds=made.seconds))
+    ordered = attempt.order
+    priced = replace(
+        ordered, seconds=made.seconds or ordered.seconds, size=made.size or ordered.size
+    )
+    if priced == ordered:
+        return None
+    return order_cost(service.sheet, priced, input_images=int(params.reference is not None))
 
 
-def change_of_job(
-    event: AttemptEvent, attempt: Attempt, service: Service, job: Job, at: datetime
+def change_of_job(  # noqa: PLR0913, PLR0917  # what a job tells, and of what
+    event: AttemptEvent,
+    attempt: Attempt,
+    service: Service,
+    job: Job,
+    at: datetime,
+    params: CreateParams = _PLAIN_CREATE,
 ) -> AttemptChange:
     """Return an event of an attempt with all that its job tells."""
+    is_over = event in {AttemptEvent.DONE, AttemptEvent.FAILED_BILLED}
     return AttemptChange(
         attempt.id,
         event,
@@ -50,7 +75,7 @@ def change_of_job(
         failure=job.failure,
         progress=progress_of(job),
         made=made_by(job),
-        cost=cost_of_job(service, attempt, job) if job.state.is_terminal else job.cost,
+        cost=cost_of_job(service, attempt, job, params) if is_over else job.cost,
     )
 
 

@@ -173,9 +173,9 @@ def changed_attempt(attempt: Attempt, change: AttemptChange) -> Attempt:
 def changed_entry(entry: LedgerEntry, before: Attempt, change: AttemptChange) -> LedgerEntry:
     """Return the ledger entry of an attempt after an event.
 
-    It is settled at what the attempt cost, else at the estimate. A cost that is told after the
-    end corrects a settled entry. If an upstream contradicts itself, the dearer word counts, in
-    whichever order the two are heard.
+    It is settled at what the attempt cost, else at the estimate; without either its amount is not
+    known. A cost that is told after the end corrects a settled entry. If an upstream contradicts
+    itself, the dearer word counts, in whichever order the two are heard.
     """
     effect = _money_effect(before, change.event)
     cost = before.cost if change.cost is None else change.cost

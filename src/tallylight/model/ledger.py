@@ -38,8 +38,10 @@ class LedgerEntry:
 
     Args:
         note: A line for people, "" for none.
-        estimate: The reserved amount in USD.
-        amount: The amount that counts against budgets now, in USD.
+        estimate: The price of the order in USD, which is reserved; 0 if the service is free, None
+            if its price is not known.
+        amount: What is reserved, or was spent, in USD: the estimate while reserved, the cost once
+            settled, 0 once released. None if it is not known; it counts against no budget then.
         payer: The gateway key of the caller, "" for none.
     """
 
@@ -48,8 +50,8 @@ class LedgerEntry:
     purpose: Purpose
     note: str
     state: EntryState
-    estimate: Decimal
-    amount: Decimal
+    estimate: Decimal | None
+    amount: Decimal | None
     at: datetime
     payer: KeyId = NO_KEY
 
@@ -61,7 +63,8 @@ class SpendingTotal:
     Args:
         payer: The gateway key of the caller, "" for none.
         entry_count: The number of entries that were not released.
-        amount: The total in USD.
+        amount: The total of the known amounts in USD.
+        unknown_count: The number of entries whose amount is not known.
     """
 
     purpose: Purpose
@@ -69,6 +72,13 @@ class SpendingTotal:
     service: ServiceId
     entry_count: int
     amount: Decimal
+    unknown_count: int = 0
+
+    @property
+    def known_amount(self) -> Decimal | None:
+        """Return what is known of the total, in USD; None if no entry's amount is."""
+        is_known = self.unknown_count < self.entry_count
+        return self.amount if is_known else None
 
 
 ALL_TRAFFIC = "all"

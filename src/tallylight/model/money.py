@@ -108,6 +108,16 @@ def to_micro_usd(amount: Decimal) -> int:
     return int((amount * MICROS_PER_USD).to_integral_value(ROUND_CEILING))
 
 
+def to_optional_micro_usd(amount: Decimal | None) -> int | None:
+    """Return USD as whole millionths like `to_micro_usd`; None for an amount that is not known."""
+    return None if amount is None else to_micro_usd(amount)
+
+
+def from_micro_usd(micros: int | None) -> Decimal | None:
+    """Return the USD of whole millionths; None for an amount that is not known."""
+    return None if micros is None else Decimal(micros) / MICROS_PER_USD
+
+
 def resolution_of(size: str) -> str:
     """Return the resolution class of a size: "1280x720" is "720p", "3840x2160" is "4k".
 

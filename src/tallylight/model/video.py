@@ -94,7 +94,7 @@ class Video:
         progress: Its progress from 0 to 100; never falls.
         service: The service that makes or delivered it; "" before the first acceptance.
         attempts: The number of attempts.
-        cost: Their cost in USD, as far as it is known.
+        cost: What all of them cost or may cost, in USD; None if that of one is not known.
         made: The measures of the attempt that counts: as ordered, then as its service says it made
             them; None before the first attempt.
         started_at: The time a service was first seen working on it.
@@ -122,7 +122,7 @@ class Video:
     progress: int = 0
     service: ServiceId = NO_SERVICE
     attempts: int = 0
-    cost: Decimal = Decimal(0)
+    cost: Decimal | None = Decimal(0)
     made: Made | None = None
     error: VideoError | None = None
     started_at: datetime | None = None
@@ -186,9 +186,14 @@ class VideoRecord:
         return tuple(attempt for attempt in self.attempts if attempt.is_open)
 
     @property
-    def cost(self) -> Decimal:
-        """Return what all attempts cost or may cost, in USD, as far as it is known."""
-        return sum((entry.amount for entry in self.entries.values()), Decimal(0))
+    def cost(self) -> Decimal | None:
+        """Return what all attempts cost or may cost, in USD; None if that of one is not known."""
+        total = Decimal(0)
+        for entry in self.entries.values():
+            if entry.amount is None:
+                return None
+            total += entry.amount
+        return total
 
 
 _PROGRESS_ORDER = (VideoStatus.QUEUED, VideoStatus.IN_PROGRESS)

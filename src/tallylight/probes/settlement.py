@@ -11,7 +11,7 @@ from decimal import Decimal
 import structlog
 
 from tallylight.board import Board
-from tallylight.catalogue.orders import probe_cost
+from tallylight.catalogue.orders import costs_nothing, probe_cost
 from tallylight.catalogue.services import BillingBasis, Service
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
@@ -89,11 +89,13 @@ class ProbeSettlement:
 
     async def record_unexpected_charge(self, service: Service, depth: Depth, job: Job) -> None:
         """Record the cost of a free probe that started a job."""
-        cost = probe_cost(service) or Decimal(0)
+        cost = Decimal(0) if costs_nothing(service) else probe_cost(service)
         await self._storage.ledger.charge(
             service.id, Purpose.UNEXPECTED_CHARGE, cost, at=self._clock.now(), note=depth.value
         )
-        log.warning("probe.billed", service=service.id, depth=depth, job=job.id, cost_usd=str(cost))
+        log.warning(
+            "probe.billed", service=service.id, depth=depth, job=job.id, cost_usd=cost and str(cost)
+        )
 
     async def report_accepted(self, attempt: Attempt) -> None:
         """Report that a service accepted a job."""

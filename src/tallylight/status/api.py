@@ -147,7 +147,7 @@ async def get_ledger(
     services = context.sources.board.services()
     budgets = await budget_usage(ledger, services, context.sources.total_budget(), now)
     entries = await ledger.entries(end=_clamp_time(before, now), limit=limit)
-    return ledger_response(budgets, entries, services)
+    return ledger_response(budgets, entries)
 
 
 @api_router.get("/advice", responses=_not_found("This server computes no advice."))

@@ -1,9 +1,9 @@
 """Builds the responses of our JSON API that hold texts in the reader's language; pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
-from tallylight.catalogue.services import FactSheet, Service
+from tallylight.catalogue.services import FactSheet
 from tallylight.i18n import Translator
 from tallylight.i18n.prices import format_price
 from tallylight.model.ids import ServiceId
@@ -21,7 +21,6 @@ from tallylight.status.models import (
     UptimeResponse,
 )
 from tallylight.status.recommendation import Recommendation
-from tallylight.status.spending import known_amount
 from tallylight.status.views.probes import BudgetUsage
 from tallylight.status.views.recommendation import (
     exclusion_sentence,
@@ -62,20 +61,12 @@ def service_response(row: ServiceRow, uptime: UptimeView) -> ServiceResponse:
 
 
 def ledger_response(
-    budgets: Sequence[BudgetUsage], entries: Sequence[LedgerEntry], services: Iterable[Service]
+    budgets: Sequence[BudgetUsage], entries: Sequence[LedgerEntry]
 ) -> LedgerResponse:
-    """Return the budgets, and ledger entries of these services and of ones that were removed."""
-    known = {service.id: service for service in services}
-    unknown = {"estimate_usd": None, "amount_usd": None}
-    rows = [LedgerEntryResponse.model_validate(entry) for entry in entries]
+    """Return budgets and ledger entries."""
     return LedgerResponse(
         budgets=[BudgetUsageResponse.model_validate(budget) for budget in budgets],
-        entries=[
-            row.model_copy(update=unknown)
-            if known_amount(entry, known.get(entry.service)) is None
-            else row
-            for row, entry in zip(rows, entries, strict=True)
-        ],
+        entries=[LedgerEntryResponse.model_validate(entry) for entry in entries],
     )
 
 

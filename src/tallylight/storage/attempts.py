@@ -8,7 +8,6 @@ may have been sent and billed. `transaction` writes all rows; what may follow wh
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, or_, select
 
@@ -17,7 +16,7 @@ from tallylight.model.attempt_state import AttemptState
 from tallylight.model.doubt import DoubtRecord, result_of_doubt
 from tallylight.model.ids import AttemptId, ServiceId, VideoId
 from tallylight.model.ledger import EntryId, EntryState, Purpose
-from tallylight.model.money import MICROS_PER_USD, to_micro_usd
+from tallylight.model.money import from_micro_usd, to_optional_micro_usd
 from tallylight.model.order import Order
 from tallylight.storage.engine import Connections
 from tallylight.storage.tables import WAS_IN_DOUBT, ledger_table, videos_table
@@ -189,7 +188,7 @@ def attempt_update_values(attempt: Attempt) -> dict[str, object]:
         "job": attempt.job,
         "doubt": attempt.doubt_reason,
         "doubt_rule": attempt.doubt_rule,
-        "cost_micro_usd": None if attempt.cost is None else to_micro_usd(attempt.cost),
+        "cost_micro_usd": to_optional_micro_usd(attempt.cost),
         **made_values(attempt.made),
         **failure_values(attempt.failure),
     }
@@ -219,7 +218,7 @@ def attempt_from_row(row: Row[*tuple[object, ...]]) -> Attempt:
         answer_within=row.answer_within_us,
         doubt_rule=row.doubt_rule,
         made=made_from_row(row),
-        cost=None if row.cost_micro_usd is None else Decimal(row.cost_micro_usd) / MICROS_PER_USD,
+        cost=from_micro_usd(row.cost_micro_usd),
     )
 
 

@@ -22,7 +22,7 @@ from tallylight.model.ledger import (
     Purpose,
     SpendingTotal,
 )
-from tallylight.model.money import MICROS_PER_USD, to_micro_usd
+from tallylight.model.money import MICROS_PER_USD, from_micro_usd, to_optional_micro_usd
 from tallylight.storage.engine import Connections, LockId
 from tallylight.storage.spending import RunningSums
 from tallylight.storage.tables import ledger_table as table
@@ -37,11 +37,18 @@ class Ledger:
         self._connections = connections
 
     async def charge(
-        self, service: ServiceId, purpose: Purpose, amount: Decimal, *, at: datetime, note: str
+        self,
+        service: ServiceId,
+        purpose: Purpose,
+        amount: Decimal | None,
+        *,
+        at: datetime,
+        note: str,
     ) -> EntryId:
         """Record money that was already spent, whatever the budgets allow.
 
         A probe that was meant to be free, and that the upstream accepted as a job, is charged so.
+        An amount of None is not known.
         """
         entry = LedgerEntry(
             EntryId(uuid4().hex), service, purpose, note, EntryState.SETTLED, amount, amount, at
@@ -75,10 +82,12 @@ class Ledger:
 
     async def totals(self, window: timedelta, at: datetime) -> tuple[SpendingTotal, ...]:
         """Return what was spent in the window that ends at `at`, largest totals first."""
-        amount = func.sum(table.c.amount_micro_usd).label("micros")
+        micros = table.c.amount_micro_usd
+        amount = func.coalesce(func.sum(micros), 0).label("micros")
+        known = func.count(micros).label("known")
         group = (table.c.purpose, table.c.payer, table.c.service)
         query = (
-            select(*group, func.count().label("entries"), amount)
+            select(*group, func.count().label("entries"), known, amount)
             .where(table.c.at_us > at - window, table.c.state != EntryState.RELEASED.value)
             .group_by(*group)
             .order_by(amount.desc(), *group)
@@ -90,7 +99,8 @@ class Ledger:
                     KeyId(row.payer),
                     ServiceId(row.service),
                     row.entries,
-                    Decimal(row.micros or 0) / MICROS_PER_USD,
+                    Decimal(row.micros) / MICROS_PER_USD,
+                    row.entries - row.known,
                 )
                 for row in await connection.execute(query)
             )
@@ -139,7 +149,7 @@ def ledger_values(entry: LedgerEntry) -> dict[str, object]:
         "service": entry.service,
         "purpose": entry.purpose.value,
         "note": entry.note,
-        "estimate_micro_usd": to_micro_usd(entry.estimate),
+        "estimate_micro_usd": to_optional_micro_usd(entry.estimate),
         "at_us": entry.at,
         "payer": entry.payer,
         **ledger_update_values(entry),
@@ -148,7 +158,7 @@ def ledger_values(entry: LedgerEntry) -> dict[str, object]:
 
 def ledger_update_values(entry: LedgerEntry) -> dict[str, object]:
     """Return the columns that change when an entry is settled or released."""
-    return {"state": entry.state.value, "amount_micro_usd": to_micro_usd(entry.amount)}
+    return {"state": entry.state.value, "amount_micro_usd": to_optional_micro_usd(entry.amount)}
 
 
 def entry_from_row(row: Row[*tuple[object, ...]]) -> LedgerEntry:
@@ -159,8 +169,8 @@ def entry_from_row(row: Row[*tuple[object, ...]]) -> LedgerEntry:
         purpose=Purpose(row.purpose),
         note=row.note,
         state=EntryState(row.state),
-        estimate=row.estimate_micro_usd / MICROS_PER_USD,
-        amount=row.amount_micro_usd / MICROS_PER_USD,
+        estimate=from_micro_usd(row.estimate_micro_usd),
+        amount=from_micro_usd(row.amount_micro_usd),
         at=row.at_us,
         payer=KeyId(row.payer),
     )

@@ -141,7 +141,7 @@ async def delete_old_minutes(connection: AsyncConnection, now: datetime) -> bool
 
 
 def _micros(entry: LedgerEntry | None) -> int:
-    return 0 if entry is None else to_micro_usd(entry.amount)
+    return 0 if entry is None or entry.amount is None else to_micro_usd(entry.amount)
 
 
 def _bucket(at: datetime, grain: int) -> int:

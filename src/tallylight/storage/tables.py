@@ -126,9 +126,10 @@ ledger_table = Table(
     Column("purpose", Text, nullable=False),
     Column("note", Text, nullable=False),
     Column("state", Text, nullable=False),
-    Column("estimate_micro_usd", BigInteger, nullable=False),
+    # NULL where the price is not known.
+    Column("estimate_micro_usd", BigInteger),
     # Counts against budgets: the estimate while reserved, the cost once settled, 0 once released.
-    Column("amount_micro_usd", BigInteger, nullable=False),
+    Column("amount_micro_usd", BigInteger),
     Column("at_us", MicrosecondTimestamp, nullable=False),
     Column("payer", Text, nullable=False, server_default=""),  # the caller's gateway key
 )
@@ -215,7 +216,7 @@ videos_table = Table(
     Column("progress", Integer, nullable=False),
     Column("service", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("cost_micro_usd", BigInteger, nullable=False),
+    Column("cost_micro_usd", BigInteger),  # NULL if that of an attempt is not known
     Column("made_seconds", Integer),
     Column("made_size", Text),
     Column("made_model", Text),

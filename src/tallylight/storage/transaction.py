@@ -10,6 +10,7 @@ unknown outcome finds whether the first one was written.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -261,9 +262,8 @@ class _Group:
     def _refusal(self, new: NewAttempt | None) -> BudgetError | None:
         if new is None:
             return None
-        found = (
-            self._sums.refusal(limit, new.entry.estimate, new.entry.at) for limit in new.limits
-        )
+        amount = new.entry.amount or Decimal(0)
+        found = (self._sums.refusal(limit, amount, new.entry.at) for limit in new.limits)
         return next((error for error in found if error is not None), None)
 
     def _decide(

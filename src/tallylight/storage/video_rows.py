@@ -1,12 +1,11 @@
 """The row of a video: the values of its columns, and the video in them."""
 
 import json
-from decimal import Decimal
 
 from sqlalchemy import Row
 
 from tallylight.model.ids import KeyId, ServiceId, VideoId
-from tallylight.model.money import MICROS_PER_USD, to_micro_usd
+from tallylight.model.money import from_micro_usd, to_optional_micro_usd
 from tallylight.model.order import Operation, Reference
 from tallylight.model.video import CreateParams, Video, VideoError, VideoKind, VideoStatus
 from tallylight.storage.attempts import made_from_row, made_values
@@ -43,7 +42,7 @@ def video_update_values(video: Video) -> dict[str, object]:
         "progress": video.progress,
         "service": video.service,
         "attempts": video.attempts,
-        "cost_micro_usd": to_micro_usd(video.cost),
+        "cost_micro_usd": to_optional_micro_usd(video.cost),
         "error_code": "" if video.error is None else video.error.code,
         "error_message": "" if video.error is None else video.error.message,
         "started_at_us": video.started_at,
@@ -118,7 +117,7 @@ def video_from_row(row: Row[*tuple[object, ...]]) -> Video:
         progress=row.progress,
         service=ServiceId(row.service),
         attempts=row.attempts,
-        cost=Decimal(row.cost_micro_usd) / MICROS_PER_USD,
+        cost=from_micro_usd(row.cost_micro_usd),
         error=VideoError(row.error_code, row.error_message) if is_failed else None,
         started_at=row.started_at_us,
         ended_at=row.ended_at_us,

@@ -102,6 +102,10 @@ def test_our_headers_name_the_service_and_the_cost() -> None:
     }
 
 
+def test_an_unknown_cost_is_told_as_unknown() -> None:
+    assert dict(video_headers(replace(VIDEO, cost=None)))[b"x-tallylight-cost"] == b"unknown"
+
+
 @pytest.mark.parametrize(
     ("minutes", "poll_after"), [(0, b"1000"), (0.5, b"1500"), (1, b"3000"), (30, b"5000")]
 )

@@ -145,7 +145,7 @@ def test_no_unusable_service_is_ranked(
 
 @FEW
 @given(data=st.data(), route=ROUTES, order=ORDERS, draw=DRAWS)
-def test_values_are_substituted_only_if_the_route_allows_it_and_are_named(
+def test_values_are_substituted_only_if_the_route_allows_it(
     candidate_lists: CandidateLists,
     data: st.DataObject,
     route: Route,
@@ -163,7 +163,7 @@ def test_values_are_substituted_only_if_the_route_allows_it_and_are_named(
         changed = {
             name for name in ("seconds", "size") if getattr(asked, name) != getattr(order, name)
         }
-        assert changed == set(choice.substituted) <= set(route.substitutes)
+        assert changed <= set(route.substitutes)
 
 
 @FEW

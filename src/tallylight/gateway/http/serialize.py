@@ -111,7 +111,9 @@ def poll_after_header(video: Video, now: datetime, minimum: timedelta) -> tuple[
     return ((b"openai-poll-after-ms", b"%d" % (wait // timedelta(milliseconds=1))),)
 
 
-def _dollars(cost: Decimal) -> bytes:
+def _dollars(cost: Decimal | None) -> bytes:
+    if cost is None:
+        return b"unknown"
     return format(cost.normalize(), "f").encode("ascii")
 
 

@@ -4,8 +4,8 @@ A value that the caller set is changed only if the route allows it. A value that
 is chosen: the length nearest to the Videos API's default, the cheapest size of the aspect ratio.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -57,14 +57,12 @@ class Match:
         size: The size.
         cost: In USD; None if the price is not known.
         cost_usd: The same as a float, for scores; 0.0 if the price is not known.
-        substituted: By field, the requested and the substituted value.
     """
 
     seconds: int
     size: str
     cost: Decimal | None
     cost_usd: float
-    substituted: Mapping[str, str] = field(default_factory=dict)
 
 
 class Requirements(NamedTuple):
@@ -192,23 +190,16 @@ def _match_measures(service: Service, requirements: Requirements) -> Match | Mis
     )
     if isinstance(size, Mismatch):
         return size
-    substituted = {}
-    if not requirements.chooses_seconds and seconds != requirements.seconds:
-        substituted["seconds"] = f"{requirements.seconds}→{seconds}"
-    if not requirements.chooses_size and size != requirements.size:
-        substituted["size"] = f"{requirements.size}→{size}"
     if requirements.has_reference and not is_create:
         cost = upload_cost(sheet, seconds)
     else:
         images = int(requirements.has_reference)
         cost = order_cost(sheet, Order("", seconds, size), input_images=images)
-    return _match_of(seconds, size, cost, substituted)
+    return _match_of(seconds, size, cost)
 
 
-def _match_of(
-    seconds: int, size: str, cost: Decimal | None, substituted: Mapping[str, str] | None = None
-) -> Match:
-    return Match(seconds, size, cost, float(cost or 0), substituted or {})
+def _match_of(seconds: int, size: str, cost: Decimal | None) -> Match:
+    return Match(seconds, size, cost, float(cost or 0))
 
 
 def _match_seconds(requirements: Requirements, lengths: Sequence[int]) -> int | Mismatch:

@@ -331,7 +331,6 @@ def _choices(ranked: Sequence[_RankedCandidate], order: Order) -> tuple[Choice, 
             Choice(
                 candidate.service,
                 orders[key],
-                match.substituted,
                 match.cost or _ZERO_USD,
                 candidate.delivery,
                 candidate.seconds,

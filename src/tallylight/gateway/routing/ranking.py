@@ -1,6 +1,5 @@
 """The input and the result of a ranking: candidates, choices, exclusions."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -87,7 +86,6 @@ class Choice:
     Args:
         service: The service.
         order: The order as it will be submitted to the service.
-        substituted: By field, the requested and the substituted value: {"seconds": "10→8"}.
         cost: The price of one job in USD; 0 if it is not known.
         delivery: The probability that the job delivers.
         seconds: The expected time from create to video, if the job delivers.
@@ -100,7 +98,6 @@ class Choice:
 
     service: Service
     order: Order
-    substituted: Mapping[str, str]
     cost: Decimal
     delivery: float
     seconds: float

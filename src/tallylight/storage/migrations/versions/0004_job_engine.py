@@ -25,6 +25,7 @@ def upgrade() -> None:
     _probes()
     _running_sums()
     _indexes()
+    _unknown_amounts()
 
 
 def _tables() -> None:
@@ -181,6 +182,28 @@ def _indexes() -> None:
     _partial("processes_alive", "processes", ["name"], "dead_at_us IS NULL")
     _partial("videos_under_way", "videos", ["owner", "id"], "ended_at_us IS NULL")
     _partial("videos_stored", "videos", ["expires_at_us"], "asset != ''")
+
+
+def _unknown_amounts() -> None:
+    """Tell unknown amounts from amounts of zero.
+
+    An attempt at a price that was not known reserved 0. So did one at a free service, which the
+    rows do not tell apart; probes have always had a price.
+    """
+    with op.batch_alter_table("ledger") as ledger:
+        ledger.alter_column("estimate_micro_usd", existing_type=sa.BigInteger, nullable=True)
+        ledger.alter_column("amount_micro_usd", existing_type=sa.BigInteger, nullable=True)
+    with op.batch_alter_table("videos") as videos:
+        videos.alter_column("cost_micro_usd", existing_type=sa.BigInteger, nullable=True)
+    op.execute(
+        "UPDATE ledger SET estimate_micro_usd = NULL, amount_micro_usd = NULL"
+        " WHERE estimate_micro_usd = 0 AND amount_micro_usd = 0"
+        " AND state != 'released' AND purpose != 'probe'"
+    )
+    op.execute(
+        "UPDATE videos SET cost_micro_usd = NULL WHERE id IN (SELECT a.video FROM attempts a"
+        " JOIN ledger l ON l.id = a.entry WHERE l.amount_micro_usd IS NULL)"
+    )
 
 
 def _partial(name: str, table: str, columns: list[str], where: str) -> None:

@@ -1,0 +1,126 @@
+"""A job costs what its upstream says it took, else the price of what it made, else the estimate."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from tallylight.catalogue.services import Service
+from tallylight.jobs.made import change_of_job
+from tallylight.model.attempt import Attempt, changed_attempt, changed_entry
+from tallylight.model.attempt_state import AttemptEvent, AttemptState
+from tallylight.model.ledger import EntryState, LedgerEntry
+from tallylight.model.order import Operation, Reference
+from tallylight.model.video import CreateParams, VideoRecord
+from tallylight.upstreams.messages import Job, JobState
+from tests.builders import NOON, attempt_of, new_video, price_per_second, priced_service
+
+SERVICE = priced_service(price="0.10")
+JOB = Job(id="job-1", state=JobState.COMPLETED)
+PLAIN = CreateParams()
+
+
+def ordered(seconds: int = 8) -> tuple[Attempt, LedgerEntry]:
+    """Return an accepted attempt at 8 s, and the entry that reserves $0.80."""
+    attempt, entry = attempt_of(new_video())
+    order = replace(attempt.order, seconds=seconds, size="1280x720")
+    amount = Decimal("0.8")
+    return (
+        replace(attempt, state=AttemptState.ACCEPTED, order=order),
+        replace(entry, estimate=amount, amount=amount),
+    )
+
+
+def settled(
+    job: Job,
+    service: Service = SERVICE,
+    params: CreateParams = PLAIN,
+    **known: Decimal | None,
+) -> LedgerEntry:
+    """Return the entry of a finished job."""
+    attempt, entry = ordered()
+    if "estimate" in known:
+        entry = replace(entry, estimate=known["estimate"], amount=known["estimate"])
+    done = change_of_job(AttemptEvent.DONE, attempt, service, job, NOON, params)
+    rendered = changed_attempt(attempt, done)
+    fetched = replace(done, event=AttemptEvent.FETCHED, cost=None)
+    return changed_entry(changed_entry(entry, attempt, done), rendered, fetched)
+
+
+@pytest.mark.parametrize(
+    ("told", "amount"),
+    [
+        ({"cost": Decimal("0.33"), "seconds": "4"}, "0.33"),
+        ({"cost": Decimal(0), "seconds": "4"}, "0"),
+        ({"seconds": "4"}, "0.4"),
+        ({"seconds": "8"}, "0.8"),
+        ({"seconds": "4", "size": "no size"}, "0.4"),
+        ({}, "0.8"),
+    ],
+)
+def test_what_was_told_comes_before_what_was_made_and_that_before_the_estimate(
+    told: dict[str, str], amount: str
+) -> None:
+    entry = settled(replace(JOB, **told))  # type: ignore[arg-type]  # a test's shorthand
+
+    assert (entry.state, entry.amount) == (EntryState.SETTLED, Decimal(amount))
+
+
+def test_another_size_has_its_own_price() -> None:
+    price = replace(
+        price_per_second("0.10", "720p"), rates={"720p": Decimal("0.10"), "480p": Decimal("0.05")}
+    )
+    service = replace(SERVICE, sheet=replace(SERVICE.sheet, price=price))
+
+    assert settled(replace(JOB, size="854x480"), service).amount == Decimal("0.4")
+    assert settled(replace(JOB, size="1920x1080"), service).amount == Decimal("0.8")  # no rate
+
+
+def test_a_shorter_video_still_costs_its_picture() -> None:
+    price = replace(price_per_second("0.10"), per_input_image=Decimal("0.02"))
+    service = replace(SERVICE, sheet=replace(SERVICE.sheet, price=price))
+    params = CreateParams(reference=Reference(media_type="image/png"))
+
+    assert settled(replace(JOB, seconds="4"), service, params).amount == Decimal("0.42")
+
+
+def test_the_told_length_of_an_extended_video_is_that_of_the_whole() -> None:
+    params = CreateParams(operation=Operation.EXTEND, base_seconds=8)
+
+    assert settled(replace(JOB, seconds="16"), params=params).amount == Decimal("0.8")
+
+
+def test_a_cost_that_was_told_earlier_is_kept() -> None:
+    attempt, _ = ordered()
+    attempt = replace(attempt, cost=Decimal("0.33"))
+
+    done = change_of_job(AttemptEvent.DONE, attempt, SERVICE, replace(JOB, seconds="4"), NOON)
+
+    assert done.cost == Decimal("0.33")
+
+
+@pytest.mark.parametrize(
+    ("told", "amount"), [(None, None), (Decimal(0), Decimal(0)), (Decimal("0.2"), Decimal("0.2"))]
+)
+def test_without_an_estimate_only_a_told_cost_is_known(
+    told: Decimal | None, amount: Decimal | None
+) -> None:
+    unpriced = priced_service(price=None)
+
+    entry = settled(replace(JOB, cost=told, seconds="4"), unpriced, estimate=None)
+
+    assert (entry.state, entry.estimate, entry.amount) == (EntryState.SETTLED, None, amount)
+
+
+def test_the_cost_of_a_video_is_known_if_that_of_each_attempt_is() -> None:
+    video = new_video()
+    (first, paid), (second, other) = attempt_of(video), attempt_of(video, 2)
+    unknown = replace(other, estimate=None, amount=None)
+    released = replace(unknown, state=EntryState.RELEASED, amount=Decimal(0))
+
+    def cost(*entries: LedgerEntry) -> Decimal | None:
+        return VideoRecord(video, (first, second), {each.id: each for each in entries}).cost
+
+    assert cost() == 0
+    assert cost(paid, unknown) is None
+    assert cost(paid, released) == Decimal("0.4")
