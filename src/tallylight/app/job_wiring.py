@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from tallylight.board import Board
 from tallylight.clock import Clock
@@ -16,6 +15,7 @@ from tallylight.model.ids import ServiceId, UpstreamId
 from tallylight.model.money import Budget
 from tallylight.model.video import VideoKind
 from tallylight.probes.paid_probes import PaidProbeRunner, ProbeJobs
+from tallylight.probes.probe_orders import CreateLimits
 from tallylight.probes.settlement import ProbeSettlement
 from tallylight.probes.verify import DeliveryVerifier
 from tallylight.storage.database import Storage
@@ -78,7 +78,7 @@ def wire_jobs(
 
 
 def wire_probes(
-    jobs: JobWiring, total_budget: Callable[[], Budget], **options: timedelta
+    jobs: JobWiring, total_budget: Callable[[], Budget], limits: CreateLimits | None = None
 ) -> PaidProbeRunner:
     """Create the runner of paid probes, which decides about their videos."""
     settlement = ProbeSettlement(
@@ -90,7 +90,13 @@ def wire_probes(
     )
     parts = ProbeJobs(jobs.journal, jobs.engine(settlement), jobs.followers)
     runner = PaidProbeRunner(
-        jobs.board, jobs.storage, parts, settlement, jobs.clock, total_budget, **options
+        jobs.board,
+        jobs.storage,
+        parts,
+        settlement,
+        jobs.clock,
+        total_budget,
+        limits or CreateLimits(),
     )
     jobs.policies[VideoKind.PROBE] = runner
     return runner

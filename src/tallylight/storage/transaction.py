@@ -20,7 +20,7 @@ from tallylight.model.attempt import Attempt, AttemptChange, changed_attempt, ch
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.ids import NO_SERVICE, AttemptId, ServiceId, VideoId
 from tallylight.model.ledger import EntryId, LedgerEntry, SpendingLimit
-from tallylight.model.video import Video, VideoRecord, VideoStatus, with_progress
+from tallylight.model.video import Video, VideoKind, VideoRecord, VideoStatus, with_progress
 from tallylight.storage.attempts import attempt_update_values, attempt_values
 from tallylight.storage.engine import LockId, acquire_lock, insert_or_ignore
 from tallylight.storage.ledger import ledger_update_values, ledger_values
@@ -346,7 +346,12 @@ def _summed(record: VideoRecord) -> Video:
 
 
 def _open_service(record: VideoRecord) -> str:
-    """Return the service of the newest open attempt; its job can be asked of that one alone."""
+    """Return the service of the newest open attempt; its job can be asked of that one alone.
+
+    A paid probe has its service from the beginning, also while it has no attempt.
+    """
+    if record.video.kind is VideoKind.PROBE:
+        return record.video.model
     return next((each.service for each in reversed(record.open_attempts)), "")
 
 
