@@ -80,8 +80,8 @@ class ProbeEnvironment:
         followers = self.jobs.followers
         liveness = followers._liveness
         assert isinstance(liveness, FileLiveness)
-        self.history.group_commit.write = _never  # type: ignore[method-assign]
-        liveness.close = _nothing  # type: ignore[method-assign, assignment]
+        self.history.group_commit.write = _never  # type: ignore[method-assign, assignment]
+        liveness.close = _nothing  # type: ignore[method-assign]
         for tracked in followers._tracked.values():
             tracked.is_sending = False
         tasks = (self.following, *followers._tasks.values())
@@ -222,7 +222,7 @@ async def start(tmp_path: Path, hurried: Callable[[float], Clock]) -> AsyncItera
             clock = hurried(speed)
             services = {name: service_of(world, name, **options) for name in names}  # type: ignore[arg-type]
 
-            async def restart(*, is_leader: bool = True) -> ProbeEnvironment:
+            async def restart(*, is_leader: bool = True, follows: bool = True) -> ProbeEnvironment:
                 return await stack.enter_async_context(
                     _process(
                         world,
@@ -231,6 +231,7 @@ async def start(tmp_path: Path, hurried: Callable[[float], Clock]) -> AsyncItera
                         services,
                         total or Budget(),
                         is_leader=is_leader,
+                        follows=follows,
                         restart=restart,
                     )
                 )
@@ -249,6 +250,7 @@ async def _process(  # noqa: PLR0913, PLR0917  # what a process needs
     total: Budget,
     *,
     is_leader: bool,
+    follows: bool,
     restart: Callable[..., Awaitable[ProbeEnvironment]],
 ) -> AsyncIterator[ProbeEnvironment]:
     async with open_storage(database_url, clock) as history, Transport(clock) as transport:
@@ -259,7 +261,7 @@ async def _process(  # noqa: PLR0913, PLR0917  # what a process needs
         jobs = wire_jobs(board, history, transport, liveness, clock)
         paid_probes = wire_probes(jobs, lambda: total, _LIMITS)
         await jobs.followers.register()
-        following = asyncio.create_task(jobs.followers.run())
+        following = asyncio.create_task(jobs.followers.run() if follows else _nothing())
         yield ProbeEnvironment(
             world,
             clock,

@@ -108,6 +108,7 @@ class PaidProbeRunner:
         self._clock = clock
         self._total_budget = total_budget
         self._limits = limits
+        self._start_lock = asyncio.Lock()
 
     @property
     def total_budget(self) -> Budget:
@@ -122,25 +123,16 @@ class PaidProbeRunner:
             ProbeWithheldError: if the service has no price, or this process is shutting down.
             StorageError: if the database is unavailable; nothing is sent.
         """
-        for probe in await self.open_probes():
-            if probe.model == service.id:
-                return probe
-        if self._jobs.followers.is_closing:
-            raise ProbeWithheldError("this process is shutting down")
-        wanted, began = probe_order_of(service), self._clock.boottime()
-        if not self._board.is_leader:
+        async with self._start_lock:  # or two calls could find none under way
+            for probe in await self.open_probes():
+                if probe.model == service.id:
+                    return probe
+            wanted = probe_order_of(service)
+            if self._board.is_leader:
+                return await self._start_own(wanted)
             video = self._new_video(wanted, owner="")
             await self._jobs.journal.create(video, None)
             return video
-        video = self._new_video(wanted, owner=self._jobs.followers.owner)
-        new = self._new_attempt(wanted, video)
-        # A probe has no idempotency key, so it is recorded as it is.
-        await self._jobs.journal.create(video, new)
-        record = VideoRecord(video, (new.attempt,), {new.entry.id: new.entry})
-        tracked = TrackedVideo(record, began, is_resolved=True)
-        tracked.intended_at[new.attempt.id] = began
-        self._jobs.followers.start(tracked, self._send(tracked, service))
-        return video
 
     async def open_probes(self) -> tuple[Video, ...]:
         """Return the probes of services on the board that have not ended, oldest first."""
@@ -191,6 +183,21 @@ class PaidProbeRunner:
     async def record_unexpected_charge(self, service: Service, depth: Depth, job: Job) -> None:
         """Record the cost of a free probe that started a job."""
         await self._settlement.record_unexpected_charge(service, depth, job)
+
+    async def _start_own(self, wanted: ProbeOrder) -> Video:
+        """Record a probe with its attempt, and begin to send it."""
+        if self._jobs.followers.is_closing:
+            raise ProbeWithheldError("this process is shutting down")
+        began = self._clock.boottime()
+        video = self._new_video(wanted, owner=self._jobs.followers.owner)
+        new = self._new_attempt(wanted, video)
+        # A probe has no idempotency key, so it is recorded as it is.
+        await self._jobs.journal.create(video, new)
+        record = VideoRecord(video, (new.attempt,), {new.entry.id: new.entry})
+        tracked = TrackedVideo(record, began, is_resolved=True)
+        tracked.intended_at[new.attempt.id] = began
+        self._jobs.followers.start(tracked, self._send(tracked, wanted.service))
+        return video
 
     def _new_video(self, wanted: ProbeOrder, owner: str) -> Video:
         return new_probe(wanted, uuid4().hex, owner, self._clock.now(), self._limits)
