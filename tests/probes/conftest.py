@@ -242,7 +242,7 @@ async def start(tmp_path: Path, hurried: Callable[[float], Clock]) -> AsyncItera
 
 
 @asynccontextmanager
-async def _process(  # noqa: PLR0913, PLR0917  # what a process needs
+async def _process(  # noqa: PLR0913  # what a process needs
     world: Simulation,
     clock: Clock,
     database_url: str,

@@ -1,15 +1,12 @@
 """What a paid probe is settled at, and how its end is stored."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from aiohttp import web
 
 from tallylight.catalogue.services import BillingBasis
 from tallylight.errors import StorageError
@@ -18,7 +15,6 @@ from tallylight.model.ledger import EntryState
 from tallylight.simulator.scenario import Billing
 
 Start = Callable[..., Awaitable[Any]]
-Served = Callable[[Starlette], AbstractAsyncContextManager[str]]
 
 OFFICIAL = "sora-2-official"
 
@@ -26,26 +22,32 @@ COMPLETED = {"status": "completed", "progress": 100}
 FAILED = {"status": "failed", "error": {"code": "internal_error", "message": "render failed"}}
 
 
-def upstream_whose_job(**end: object) -> Starlette:
-    """Return an upstream whose only job ends like this, and delivers a byte."""
+@asynccontextmanager
+async def upstream_whose_job(**end: object) -> AsyncIterator[str]:
+    """Serve an upstream whose only job ends like this, and delivers a byte; give its address."""
     job = {"id": "job_1", "object": "video", "status": "queued", "progress": 0}
 
-    async def create(_: Request) -> Response:
-        return JSONResponse(job)
+    async def create(_: web.Request) -> web.Response:
+        return web.json_response(job)
 
-    async def poll(_: Request) -> Response:
-        return JSONResponse(job | end)
+    async def poll(_: web.Request) -> web.Response:
+        return web.json_response(job | end)
 
-    async def content(_: Request) -> Response:
-        return Response(b"x", media_type="video/mp4")
+    async def content(_: web.Request) -> web.Response:
+        return web.Response(body=b"x", content_type="video/mp4")
 
-    return Starlette(
-        routes=[
-            Route("/v1/videos", create, methods=["POST"]),
-            Route("/v1/videos/job_1", poll),
-            Route("/v1/videos/job_1/content", content),
-        ]
-    )
+    app = web.Application()
+    app.router.add_post("/v1/videos", create)
+    app.router.add_get("/v1/videos/job_1", poll)
+    app.router.add_get("/v1/videos/job_1/content", content)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield "http://{}:{}/v1".format(*runner.addresses[0])
+    finally:
+        await runner.cleanup()
 
 
 @pytest.mark.parametrize(
@@ -61,15 +63,14 @@ def upstream_whose_job(**end: object) -> Starlette:
 )
 async def test_a_probe_costs_what_the_upstream_says_it_took(  # noqa: PLR0913, PLR0917
     start: Start,
-    served: Served,
     bills: BillingBasis,
     end: dict[str, object],
     state: str,
     entry_state: str,
     amount: float,
 ) -> None:
-    async with served(upstream_whose_job(**end)) as address:
-        env = await start(OFFICIAL, base_url=f"{address}/v1", bills=bills)
+    async with upstream_whose_job(**end) as base_url:
+        env = await start(OFFICIAL, base_url=base_url, bills=bills)
         found = await env.generate(OFFICIAL)
 
     (entry,) = await env.entries(OFFICIAL)

@@ -70,13 +70,13 @@ class VideoHandleBase:
 
     @property
     def seconds(self) -> int:
-        """Return the length in seconds."""
-        return self._snapshot.record.seconds
+        """Return the length in seconds: as made, or as ordered so far."""
+        return self._snapshot.record.told_seconds
 
     @property
     def size(self) -> str:
-        """Return the size, "1280x720"."""
-        return self._snapshot.record.size
+        """Return the size, "1280x720": as made, or as ordered so far."""
+        return self._snapshot.record.told_size
 
     @property
     def service(self) -> str:
