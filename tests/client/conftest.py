@@ -12,6 +12,7 @@ from tallylight import AsyncVideoClient
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration, configuration_of
 from tallylight.documents.document import parse_document
+from tallylight.probes.probe_orders import CreateLimits
 from tallylight.simulator.catalogue import client_catalogue
 from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.scenario import parse_scenario
@@ -59,7 +60,9 @@ Open = Callable[..., AsyncVideoClient]
 @pytest.fixture(autouse=True)
 def _time_to_send(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let creates begin within 6 real seconds: on this clock, 5 s are too few on a busy machine."""
-    monkeypatch.setattr("tallylight.gateway.further.SEND_WITHIN", timedelta(seconds=6 * SPEED))
+    send_within = timedelta(seconds=6 * SPEED)
+    monkeypatch.setattr("tallylight.gateway.further.SEND_WITHIN", send_within)
+    monkeypatch.setattr("tallylight.app.job_wiring.CreateLimits", lambda: CreateLimits(send_within))
 
 
 @pytest.fixture

@@ -114,7 +114,6 @@ class FakePaidProbes:
     duration: timedelta = MINUTE
     histories: dict[ServiceId, ProbeHistory] = field(default_factory=dict)
     charged: list[tuple[ServiceId, Depth]] = field(default_factory=list)
-    unfinished: tuple[Video, ...] = ()
     total_budget: Budget = field(default_factory=Budget)
 
     async def start(self, service: Service) -> Video:
@@ -124,9 +123,6 @@ class FakePaidProbes:
             raise BudgetError("per_day total", Decimal(1), Decimal(1), Decimal("0.4"))
         self.sent.append((service.id, self.clock.now()))
         return probe_of(service, self.clock.now())
-
-    async def open_probes(self) -> tuple[Video, ...]:
-        return self.unfinished
 
     async def result(self, probe: Video) -> Evidence:
         await self.clock.sleep(self.duration)
@@ -402,13 +398,12 @@ async def test_overdue_probes_are_spread_over_the_first_round_after_a_long_downt
     assert 250 <= halfway <= 450
 
 
-async def test_a_billed_depth_stays_disabled_after_a_job_is_resumed(env: ProberSetup) -> None:
+async def test_a_billed_depth_stays_disabled_after_a_restart(env: ProberSetup) -> None:
     service = service_of("a", ProbeIntervals(MINUTE, 10 * MINUTE, 3 * HOUR))
     await env.apply_config(service)
     env.paid_probes.histories[service.id] = ProbeHistory(
         NOON - MINUTE, frozenset({Depth.CREDENTIALS})
     )
-    env.paid_probes.unfinished = (probe_of(service, NOON - MINUTE),)
 
     async with env.running():
         await env.clock.advance(HOUR)

@@ -6,13 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from tallylight.model.attempt_state import AttemptState
 from tallylight.model.evidence import Evidence, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.ledger import EntryState
 from tallylight.model.status import Status
-from tallylight.storage.tables import videos_table
+from tallylight.storage.engine import LockId
+from tallylight.storage.tables import processes_table, videos_table
 
 Start = Callable[..., Awaitable[Any]]
 
@@ -158,7 +160,26 @@ async def test_a_process_that_lost_a_probe_reports_no_evidence_about_it(start: S
     await env.check_ledgers()
 
 
-async def test_the_prober_waits_for_an_open_probe_and_sends_no_other(start: Start) -> None:
+async def test_a_probe_of_a_process_that_was_declared_dead_is_ended_once(start: Start) -> None:
+    env = await start(OFFICIAL)
+    env.set_faults(OFFICIAL, SLOW)
+    dead = await env.restart(follows=False)  # it does not beat, so it keeps its name
+    async with env.history.connections.durable_transaction(LockId.PROCESS) as connection:
+        await connection.execute(
+            update(processes_table)
+            .where(processes_table.c.name == dead.jobs.followers.owner)
+            .values(dead_at_us=env.clock.now())
+        )
+
+    found = await dead.generate(OFFICIAL)
+
+    assert found.failure is None
+    assert len(await env.outcomes(OFFICIAL)) == 1
+    assert env.world.requests[OFFICIAL, "create"] == 1
+    await env.check_ledgers()
+
+
+async def test_the_prober_sends_no_generation_beside_an_open_one(start: Start) -> None:
     env = await start(OFFICIAL)
     env.set_faults(OFFICIAL, SLOW)
     await kill_after_request(env, OFFICIAL, "poll")

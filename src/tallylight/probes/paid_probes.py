@@ -55,6 +55,8 @@ _UNSENT = ProbeWithheldError(
     f"{SEND_ORDER_WITHIN.total_seconds():.0f} s; check that one runs and has this service"
 )
 
+_BARRED = ProbeWithheldError("the database was copied, restored or promoted after the order")
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeHistory:
@@ -213,7 +215,10 @@ class PaidProbeRunner:
         if service is None:
             await self._leave(tracked)
             return None
-        if video.is_barred or self._clock.now() >= video.created_at + SEND_ORDER_WITHIN:
+        if video.is_barred:
+            await self._settlement.withhold(tracked, _BARRED)
+            return None
+        if self._clock.now() >= video.created_at + SEND_ORDER_WITHIN:
             await self._settlement.withhold(tracked, _UNSENT)
             return None
         try:

@@ -24,10 +24,6 @@ class PaidProbes(Protocol):
         """Order a video from a service, unless one is under way; return it."""
         ...
 
-    async def open_probes(self) -> tuple[Video, ...]:
-        """Return the probes that have not ended, whichever process follows them."""
-        ...
-
     async def result(self, probe: Video, /) -> Evidence:
         """Return the evidence of a probe once it has ended."""
         ...

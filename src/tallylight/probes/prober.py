@@ -1,7 +1,7 @@
 """Executes the plan: sends each probe when it is due and reports its evidence to the board."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Never
 
@@ -78,16 +78,13 @@ class Prober:
         self._free_probe_slots = asyncio.Semaphore(_MAX_CONCURRENT_FREE_PROBES)
 
     async def run(self) -> Never:
-        """Send probes until cancelled; first wait for the paid probes that are under way."""
+        """Send probes until cancelled."""
         self.is_running = True
         try:
             async with asyncio.TaskGroup() as tasks, self._board.subscribe() as events:
-                unfinished = await self._load_open_probes()
                 while True:
                     await self._sync_services()
                     self._allocate()
-                    while unfinished and self._states:
-                        tasks.create_task(self._resume(unfinished.pop()))
                     self._handle_events(events)
                     for service, depth in self._start_due():
                         tasks.create_task(self._run_probe(service, depth))
@@ -199,13 +196,6 @@ class Prober:
             times = state.unanswered_count
             log.warning("probe.unanswered", service=service.id, depth=depth, times=times)
 
-    async def _load_open_probes(self) -> list[Video]:
-        while True:
-            try:
-                return list(await self._paid_probes.open_probes())
-            except StorageError as error:
-                await self._wait_for_database(error)
-
     async def _wait_for_database(self, error: StorageError) -> None:
         log.warning("probe.database_unavailable", error=str(error))
         await self._clock.sleep(_DATABASE_RETRY_DELAY)
@@ -282,13 +272,6 @@ class Prober:
         async with self._free_probe_slots:
             service = self._board.current_service(service)  # a reload may have changed its key
             await self._finish(service.id, depth, self.probe(service, depth))
-
-    def _resume(self, probe: Video) -> Coroutine[object, object, None]:
-        # At once, so that no other generation of this service is planned.
-        id_ = ServiceId(probe.model)
-        self._mark_started(id_, Depth.GENERATION)
-        log.info("probe.resumed", service=id_, video=probe.id)
-        return self._finish(id_, Depth.GENERATION, self._paid_probes.result(probe))
 
     def _mark_started(self, id_: ServiceId, depth: Depth) -> None:
         if id_ in self._states:

@@ -346,12 +346,9 @@ def _summed(record: VideoRecord) -> Video:
 
 
 def _open_service(record: VideoRecord) -> str:
-    """Return the service of the newest open attempt; its job can be asked of that one alone.
-
-    A paid probe has its service from the beginning, also while it has no attempt.
-    """
+    """Return the service of the newest open attempt; its job can be asked of that one alone."""
     if record.video.kind is VideoKind.PROBE:
-        return record.video.model
+        return record.video.model  # also before it has an attempt
     return next((each.service for each in reversed(record.open_attempts)), "")
 
 
