@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,15 +10,18 @@ from typing import Any
 import pytest
 
 from tallylight.errors import ProbeUnfinishedError, ProbeWithheldError
+from tallylight.jobs.followers import BEAT_INTERVAL
 from tallylight.model.attempt_state import AttemptState
 from tallylight.model.evidence import Evidence, Source
-from tallylight.model.ids import ServiceId
+from tallylight.model.ids import ServiceId, VideoId
 from tallylight.model.money import Budget
 from tallylight.model.status import Status
+from tallylight.model.video import VideoKind
+from tallylight.verdicts.options import PolicyOptions
 
 Start = Callable[..., Awaitable[Any]]
 
-OFFICIAL = "sora-2-official"
+OFFICIAL, RELAY = "sora-2-official", "veo-3.1-reverse"
 SLOW = {"kind": "slow", "factor": 20}
 
 
@@ -156,3 +160,38 @@ async def test_a_probe_that_no_process_ends_in_time_is_reported_as_unfinished(
         await command.paid_probes.result(probe)
 
     assert (await env.attempt()).state is not AttemptState.UNRESOLVED
+
+
+async def test_a_server_leaves_an_order_for_a_service_that_it_does_not_have(start: Start) -> None:
+    env = await start(OFFICIAL, RELAY)
+    command = await command_beside(env)
+    await env.board.apply_config([env.services[RELAY]], PolicyOptions())
+
+    probe = await command.paid_probes.start(command.services[OFFICIAL])
+    await env.clock.sleep(3 * BEAT_INTERVAL)
+
+    stored = await env.history.videos.record(probe.id)
+    assert (stored.video.owner, stored.video.epoch) == ("", 1)
+    assert env.world.requests[OFFICIAL, "create"] == 0
+
+
+async def test_a_check_without_a_server_takes_over_probes_and_no_callers_video(
+    start: Start,
+) -> None:
+    env = await start(OFFICIAL)
+    env.set_faults(OFFICIAL, SLOW)
+    probe = await env.paid_probes.start(env.services[OFFICIAL])
+    await env.wait_for_requests(OFFICIAL, "poll", 1)
+    await env.kill()
+    command = await env.restart(follows=False)
+    callers = replace(probe, id=VideoId("video_1"), kind=VideoKind.VIDEO, owner="")
+    await command.jobs.journal.create(callers, None)
+
+    async with command.jobs.followers.following(VideoKind.PROBE):
+        found = await command.generate(OFFICIAL)
+
+    left = await command.history.videos.record(callers.id)
+    assert found.failure is None
+    assert left.video.owner == ""
+    assert env.world.requests[OFFICIAL, "create"] == 1
+    assert not command.jobs.followers.active_count

@@ -90,8 +90,8 @@ class VideoHandleBase:
 
     @property
     def cost(self) -> Decimal:
-        """Return the known cost of all attempts together, in USD."""
-        return self._snapshot.record.cost
+        """Return the known cost of all attempts together, in USD, to the cent or more exactly."""
+        return self._snapshot.record.cost + Decimal("0.00")
 
     @property
     def substituted(self) -> Mapping[str, str]:
