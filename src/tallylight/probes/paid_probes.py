@@ -8,6 +8,7 @@ order alone; a process that follows videos takes it over and sends it.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -110,7 +111,7 @@ class PaidProbeRunner:
         self._clock = clock
         self._total_budget = total_budget
         self._limits = limits
-        self._start_lock = asyncio.Lock()
+        self._start_locks: defaultdict[ServiceId, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @property
     def total_budget(self) -> Budget:
@@ -125,7 +126,7 @@ class PaidProbeRunner:
             ProbeWithheldError: if the service has no price, or this process is shutting down.
             StorageError: if the database is unavailable; nothing is sent.
         """
-        async with self._start_lock:  # or two calls could find none under way
+        async with self._start_locks[service.id]:  # or two calls could find none under way
             for probe in await self.open_probes():
                 if probe.model == service.id:
                     return probe
