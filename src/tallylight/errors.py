@@ -9,6 +9,8 @@ A failing upstream is an ordinary result and hence a value (`model.evidence.Fail
     │   ├── UncertainCommitError  the outcome of a commit is unknown
     │   └── UnwritableError    a value that no database accepts; retrying does not help
     ├── BudgetError            a budget does not allow this spending
+    ├── ProbeWithheldError     a paid probe was not sent
+    ├── ProbeUnfinishedError   a paid probe was sent and has no result in time
     ├── ApiError               the gateway refuses a request (`gateway.requests`)
     └── VideoFailedError       a video could not be generated (`client.video_state`)
 """
@@ -79,3 +81,11 @@ class BudgetError(TallylightError):
             f"budget {budget}: {requested} USD more would exceed {limit} USD ({spent} USD spent)"
         )
         self.budget, self.limit, self.spent, self.requested = budget, limit, spent, requested
+
+
+class ProbeWithheldError(TallylightError):
+    """A paid probe was not sent; the text says why."""
+
+
+class ProbeUnfinishedError(TallylightError):
+    """A paid probe was sent, and no process has ended it in time."""

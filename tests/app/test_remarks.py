@@ -38,7 +38,7 @@ def test_what_the_verdict_says_is_not_said_again() -> None:
 
 
 def test_what_was_left_out_is_told() -> None:
-    round_ = CheckResult((), "budget per_day total: …", (Depth.CREDENTIALS,))
+    round_ = CheckResult((), "budget per_day total: …", skipped_depths=(Depth.CREDENTIALS,))
 
     first, second = check_remarks(verdict(Status.OPERATIONAL), round_, ENGLISH)
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tallylight import AsyncVideoClient
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration, configuration_of
 from tallylight.documents.document import parse_document
+from tallylight.jobs.submit import CreateTiming
 from tallylight.simulator.catalogue import client_catalogue
 from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.scenario import parse_scenario
@@ -53,6 +55,13 @@ services:
 SetFaults = Callable[..., None]
 Configure = Callable[..., Configuration]
 Open = Callable[..., AsyncVideoClient]
+
+
+@pytest.fixture(autouse=True)
+def _time_to_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let creates begin within 6 real seconds: on this clock, 5 s are too few on a busy machine."""
+    send_within = timedelta(seconds=6 * SPEED)
+    monkeypatch.setattr("tallylight.app.job_wiring.CreateTiming", lambda: CreateTiming(send_within))
 
 
 @pytest.fixture

@@ -5,15 +5,17 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
-from tallylight import AsyncVideoClient
+from tallylight import AsyncMonitor, AsyncVideoClient
 from tallylight.app.runtime import Runtime, open_runtime
 from tallylight.clock import Clock
 from tallylight.model.evidence import Source
-from tallylight.model.ids import ServiceId
+from tallylight.model.ids import ServiceId, VideoId
 from tallylight.model.status import Status
 from tallylight.model.video import VideoStatus
 from tallylight.simulator.world import Simulation
+from tallylight.storage.tables import processes_table
 
 from .conftest import SPEED, Configure, Open, SetFaults
 
@@ -132,6 +134,43 @@ async def test_the_leader_judges_a_clients_evidence(
 
         assert (judge.is_leader, runtime_of(client).is_leader) == (True, False)
         assert judge.board.verdict(ServiceId("official")).status is Status.OPERATIONAL
+
+
+async def test_a_closed_client_is_dead_at_once(open_client: Open, set_faults: SetFaults) -> None:
+    set_faults("official", {"kind": "slow", "factor": 10})
+    leaving, staying = open_client(), open_client()
+    await staying.list()
+    video = await leaving.create("a paper boat")
+    name = runtime_of(leaving).probing.followers.owner
+
+    await leaving.aclose()
+
+    storage = runtime_of(staying).history
+    async with storage.connections.read_transaction() as connection:
+        dead = await connection.scalars(
+            select(processes_table.c.name).where(processes_table.c.dead_at_us.is_not(None))
+        )
+        assert name in set(dead)
+    record = await storage.videos.record(VideoId(video.id))
+    assert record is not None
+    assert not record.video.is_terminal
+
+
+async def test_a_paid_check_of_a_monitor_beside_a_server_is_made_by_the_server(
+    configure: Configure, clock: Clock, world: Simulation
+) -> None:
+    still = {"reach": "off", "credentials": "off", "generation": "off"}
+    async with open_runtime(configure(probes=still), clock) as server:
+        serving = asyncio.create_task(server.run())
+        async with AsyncMonitor(configure(probes=still), clock=clock) as monitor:
+            verdict = await monitor.check("official", "generation")
+        found = await server.history.evidence(ServiceId("official"))
+        serving.cancel()
+        await asyncio.wait([serving])
+
+    assert verdict.status is Status.OPERATIONAL
+    assert [each.source for each in found].count(Source.GENERATION) == 1
+    assert world.requests["official", "create"] == 1
 
 
 async def test_a_closed_client_stays_closed(client: AsyncVideoClient) -> None:

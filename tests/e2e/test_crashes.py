@@ -124,7 +124,7 @@ def test_a_stream_that_a_kill_cut_off_is_not_ordered_again(
     second = serve(watching("streamed"))
     found = eventually(lambda: second.evidence("streamed", "generation"))
 
-    assert found[-1]["failure"]["rule"] == "probe:interrupted"
+    assert found[-1]["failure"]["rule"] == "doubt:interrupted"
     prompts = [entry["prompt"] for entry in world.entries("streamed")]
     assert len(prompts) == len(set(prompts))
 

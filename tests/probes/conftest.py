@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from tallylight.app.cluster.read_only_storage import ReadOnlyStorage
+from tallylight.app.job_wiring import JobWiring, wire_jobs, wire_probes
 from tallylight.board import Board
 from tallylight.catalogue.services import BillingBasis, Feed, Medium, Service
 from tallylight.clock import Clock
 from tallylight.documents.secret import Secret
-from tallylight.model.evidence import Depth, Evidence
-from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
+from tallylight.jobs.submit import CreateTiming
+from tallylight.model.attempt import Attempt
+from tallylight.model.evidence import Depth, Evidence, Source
+from tallylight.model.ids import AttemptId, ProviderId, ServiceId, UpstreamId
 from tallylight.model.ledger import LedgerEntry
 from tallylight.model.money import Budget, Price, PriceUnit
 from tallylight.model.order import Order
@@ -30,6 +34,8 @@ from tallylight.simulator.scenario import Billing, Scenario
 from tallylight.simulator.server import serve_simulation
 from tallylight.simulator.world import Simulation
 from tallylight.storage.database import Storage, open_storage
+from tallylight.storage.processes import FileLiveness, open_liveness
+from tallylight.storage.transaction import Write, Written
 from tallylight.upstreams.transport import Transport
 from tallylight.verdicts.options import PolicyOptions
 from tests.builders import SERVICE, SHEET, UPSTREAM
@@ -43,17 +49,21 @@ Start = Callable[..., Awaitable["ProbeEnvironment"]]
 
 @dataclass(slots=True)
 class ProbeEnvironment:
-    """The parts that probes need, and the simulation that they run against."""
+    """One process that sends probes, and the simulation that it probes."""
 
     world: Simulation
     clock: Clock
     history: Storage
     transport: Transport
     board: Board
+    jobs: JobWiring
     paid_probes: PaidProbeRunner
     prober: Prober
     feeds: FeedPoller
     services: Mapping[str, Service]
+    following: asyncio.Task[None]
+    restart: Callable[..., Awaitable["ProbeEnvironment"]]
+    """Returns another process on the same database."""
 
     def set_faults(self, name: str, *faults: FaultSpec) -> None:
         """Give a service of the simulation these faults from now on."""
@@ -65,18 +75,37 @@ class ProbeEnvironment:
         """Send a paid probe and return its evidence."""
         return await self.prober.probe(self.services[name], Depth.GENERATION)
 
-    async def restart(self) -> tuple[Board, PaidProbeRunner]:
-        """Return a board and paid probes like those of a new process on the same database."""
-        board = Board(self.history, self.clock)
-        await board.apply_config(self.services.values(), PolicyOptions())
-        return board, PaidProbeRunner(
-            board, self.history, self.transport, self.clock, Budget, patience=_PATIENCE
-        )
+    async def kill(self) -> None:
+        """Stop like a kill -9: nothing more is recorded, and only the lock of the file ends."""
+        followers = self.jobs.followers
+        liveness = followers._liveness
+        assert isinstance(liveness, FileLiveness)
+        self.history.group_commit.write = _never  # type: ignore[method-assign, assignment]
+        liveness.close = _nothing  # type: ignore[method-assign]
+        for tracked in followers._tracked.values():
+            tracked.is_sending = False
+        tasks = (self.following, *followers._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        liveness._release()
+
+    async def attempt(self) -> Attempt:
+        """Return the only paid attempt, as it is stored."""
+        (entry,) = await self.history.ledger.entries()
+        found = await self.history.attempts.get(AttemptId(entry.id))
+        assert found is not None
+        return found
 
     async def entries(self, name: str) -> tuple[LedgerEntry, ...]:
         """Return our ledger entries of one service."""
         entries = await self.history.ledger.entries()
         return tuple(entry for entry in entries if entry.service == name)
+
+    async def outcomes(self, name: str) -> list[Evidence]:
+        """Return the stored evidence of the ends of paid probes of one service."""
+        found = await self.history.evidence(ServiceId(name))
+        return [piece for piece in found if piece.source is Source.GENERATION]
 
     async def wait_for_requests(self, name: str, endpoint: str, times: int = 2) -> None:
         """Wait until an endpoint of the simulation has had this many requests."""
@@ -98,7 +127,17 @@ class ProbeEnvironment:
             assert sum(entry.amount or 0 for entry in ours) >= round(billed, 6)
 
 
-_PATIENCE = timedelta(seconds=3)
+async def _never(_: Write) -> Written:
+    await asyncio.Event().wait()
+    raise AssertionError("nothing sets the event")
+
+
+async def _nothing() -> None:
+    pass
+
+
+_TIMING = CreateTiming(send_within=timedelta(minutes=1), shortest_timeout=timedelta(seconds=3))
+"""On a clock of this speed a busy machine does not send within 5 s."""
 
 
 def service_of(  # noqa: PLR0913  # each has its default
@@ -181,19 +220,61 @@ async def start(tmp_path: Path, hurried: Callable[[float], Clock]) -> AsyncItera
             scenario = _billed_as(load_scenario("calm"), billing)
             world = await stack.enter_async_context(serve_simulation(scenario, speed=speed))
             clock = hurried(speed)
-            address = f"sqlite:///{tmp_path / 'history.db'}"
-            history = await stack.enter_async_context(open_storage(address, clock))
-            transport = await stack.enter_async_context(Transport(clock))
             services = {name: service_of(world, name, **options) for name in names}  # type: ignore[arg-type]
-            board = Board(history, clock)
-            await board.apply_config(services.values(), PolicyOptions())
-            paid_probes = PaidProbeRunner(
-                board, history, transport, clock, lambda: total or Budget(), patience=_PATIENCE
-            )
-            prober = Prober(board, transport, paid_probes, clock, ProbeTiming)
-            feeds = FeedPoller(board, transport, clock)
-            return ProbeEnvironment(
-                world, clock, history, transport, board, paid_probes, prober, feeds, services
-            )
+
+            async def restart(*, is_leader: bool = True, follows: bool = True) -> ProbeEnvironment:
+                return await stack.enter_async_context(
+                    _process(
+                        world,
+                        clock,
+                        f"sqlite:///{tmp_path / 'history.db'}",
+                        services,
+                        total or Budget(),
+                        is_leader=is_leader,
+                        follows=follows,
+                        restart=restart,
+                    )
+                )
+
+            return await restart()
 
         yield start
+
+
+@asynccontextmanager
+async def _process(  # noqa: PLR0913  # what a process needs
+    world: Simulation,
+    clock: Clock,
+    database_url: str,
+    services: Mapping[str, Service],
+    total: Budget,
+    *,
+    is_leader: bool,
+    follows: bool,
+    restart: Callable[..., Awaitable[ProbeEnvironment]],
+) -> AsyncIterator[ProbeEnvironment]:
+    async with open_storage(database_url, clock) as history, Transport(clock) as transport:
+        board_storage = history if is_leader else ReadOnlyStorage(history)
+        board = Board(board_storage, clock, is_leader=is_leader)
+        await board.apply_config(services.values(), PolicyOptions())
+        liveness = open_liveness(history.connections, history.clock, lambda: True, _nothing)
+        jobs = wire_jobs(board, history, transport, liveness, clock, _TIMING)
+        paid_probes = wire_probes(jobs, lambda: total)
+        await jobs.followers.register()
+        following = asyncio.create_task(jobs.followers.run() if follows else _nothing())
+        yield ProbeEnvironment(
+            world,
+            clock,
+            history,
+            transport,
+            board,
+            jobs,
+            paid_probes,
+            Prober(board, transport, paid_probes, clock, ProbeTiming),
+            FeedPoller(board, transport, clock),
+            services,
+            following,
+            restart,
+        )
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)

@@ -217,8 +217,8 @@ async def test_a_free_probe_that_started_a_job_is_charged_and_never_repeated(
         env = await start(CHAT, base_url=address, billing=Billing.KEEPS_FAILURES)
         await check_service(env.prober, env.services[CHAT], Depth.CREDENTIALS, env.clock)
         result = await check_service(env.prober, env.services[CHAT], Depth.CREDENTIALS, env.clock)
-        _, paid_probes = await env.restart()
-        histories = await paid_probes.load_histories()
+        later = await env.restart()
+        histories = await later.paid_probes.load_histories()
 
     assert requests.count(b"POST") == 1
     assert result.skipped_depths == (Depth.CREDENTIALS,)

@@ -106,7 +106,7 @@ async def test_an_incident_that_continues_over_a_restart_is_reported_once(start:
     env.set_faults(RELAY, OUTAGE)
     await read(env, env.feeds, RELAY)
     await env.board.save_snapshots()
-    board, _ = await env.restart()
+    board = (await env.restart()).board
 
     again = FeedPoller(board, env.transport, env.clock)
     await read(env, again, RELAY)

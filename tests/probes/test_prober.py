@@ -17,14 +17,13 @@ from tallylight.catalogue.services import ProbeIntervals, Service, Upstream
 from tallylight.clock import VirtualClock
 from tallylight.documents.secret import Secret
 from tallylight.errors import BudgetError, StorageError
-from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fault, Source
-from tallylight.model.ids import AttemptId, ServiceId
-from tallylight.model.ledger import EntryId, Purpose
+from tallylight.model.ids import NO_KEY, ServiceId, VideoId
 from tallylight.model.money import ANY_RESOLUTION, Budget, Price, PriceUnit
 from tallylight.model.order import Order
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident
+from tallylight.model.video import Video, VideoKind
 from tallylight.probes.paid_probes import ProbeHistory
 from tallylight.probes.plan import ProbeTiming
 from tallylight.probes.prober import Prober
@@ -115,30 +114,24 @@ class FakePaidProbes:
     duration: timedelta = MINUTE
     histories: dict[ServiceId, ProbeHistory] = field(default_factory=dict)
     charged: list[tuple[ServiceId, Depth]] = field(default_factory=list)
-    unfinished: tuple[Attempt, ...] = ()
     total_budget: Budget = field(default_factory=Budget)
 
-    async def prepare(self, service: Service) -> Attempt:
+    async def start(self, service: Service) -> Video:
         if self.is_unavailable:
             raise StorageError("database: away")
         if not self.budget:
             raise BudgetError("per_day total", Decimal(1), Decimal(1), Decimal("0.4"))
         self.sent.append((service.id, self.clock.now()))
-        return attempt_of(service, self.clock.now())
+        return probe_of(service, self.clock.now())
 
-    async def run(self, service: Service, _: Attempt) -> Evidence:
+    async def result(self, probe: Video) -> Evidence:
         await self.clock.sleep(self.duration)
-        done = Evidence(service.id, self.clock.now(), Source.GENERATION, latency=self.duration)
+        done = Evidence(
+            ServiceId(probe.model), self.clock.now(), Source.GENERATION, latency=self.duration
+        )
         assert self.board is not None
         await self.board.report(done)
         return done
-
-    async def open_attempts(self) -> tuple[Attempt, ...]:
-        return self.unfinished
-
-    async def resume(self, attempt: Attempt) -> Evidence:
-        await self.clock.sleep(self.duration)
-        return Evidence(attempt.service, self.clock.now(), Source.GENERATION)
 
     async def load_histories(self) -> Mapping[ServiceId, ProbeHistory]:
         if self.is_unavailable:
@@ -149,15 +142,17 @@ class FakePaidProbes:
         self.charged.append((service.id, depth))
 
 
-def attempt_of(service: Service, at: datetime) -> Attempt:
-    return Attempt(
-        id=AttemptId("one"),
-        service=service.id,
-        purpose=Purpose.PROBE,
-        order=Order("a boat", 4, "1280x720"),
-        model=service.model,
-        entry=EntryId("one"),
-        intended_at=at,
+def probe_of(service: Service, at: datetime) -> Video:
+    return Video(
+        id=VideoId("one"),
+        key=NO_KEY,
+        model=service.id,
+        prompt="a boat",
+        seconds=4,
+        size="1280x720",
+        created_at=at,
+        deadline=at + HOUR,
+        kind=VideoKind.PROBE,
     )
 
 
@@ -403,13 +398,12 @@ async def test_overdue_probes_are_spread_over_the_first_round_after_a_long_downt
     assert 250 <= halfway <= 450
 
 
-async def test_a_billed_depth_stays_disabled_after_a_job_is_resumed(env: ProberSetup) -> None:
+async def test_a_billed_depth_stays_disabled_after_a_restart(env: ProberSetup) -> None:
     service = service_of("a", ProbeIntervals(MINUTE, 10 * MINUTE, 3 * HOUR))
     await env.apply_config(service)
     env.paid_probes.histories[service.id] = ProbeHistory(
         NOON - MINUTE, frozenset({Depth.CREDENTIALS})
     )
-    env.paid_probes.unfinished = (attempt_of(service, NOON - MINUTE),)
 
     async with env.running():
         await env.clock.advance(HOUR)

@@ -1,58 +1,101 @@
-"""Attempts are stored although the database is unavailable or its response is lost."""
+"""What a paid probe is settled at, and how its end is stored."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from aiohttp import web
 
+from tallylight.catalogue.services import BillingBasis
 from tallylight.errors import StorageError
-from tallylight.model.attempt import Attempt
 from tallylight.model.attempt_state import AttemptState
-from tallylight.probes.settlement import ProbeSettlement
+from tallylight.model.ledger import EntryState
+from tallylight.simulator.scenario import Billing
 
 Start = Callable[..., Awaitable[Any]]
 
 OFFICIAL = "sora-2-official"
 
-
-@pytest.fixture
-async def prepared(start: Start) -> tuple[Any, ProbeSettlement, Attempt]:
-    """Return an environment, its settlement, and a stored attempt."""
-    env = await start(OFFICIAL)
-    attempt = await env.paid_probes.prepare(env.services[OFFICIAL])
-    return env, ProbeSettlement(env.board, env.history, env.clock), attempt
+COMPLETED = {"status": "completed", "progress": 100}
+FAILED = {"status": "failed", "error": {"code": "internal_error", "message": "render failed"}}
 
 
-async def test_a_write_is_retried_while_the_database_is_unavailable(
-    prepared: tuple[Any, ProbeSettlement, Attempt],
+@asynccontextmanager
+async def upstream_whose_job(**end: object) -> AsyncIterator[str]:
+    """Serve an upstream whose only job ends like this, and delivers a byte; give its address."""
+    job = {"id": "job_1", "object": "video", "status": "queued", "progress": 0}
+
+    async def create(_: web.Request) -> web.Response:
+        return web.json_response(job)
+
+    async def poll(_: web.Request) -> web.Response:
+        return web.json_response(job | end)
+
+    async def content(_: web.Request) -> web.Response:
+        return web.Response(body=b"x", content_type="video/mp4")
+
+    app = web.Application()
+    app.router.add_post("/v1/videos", create)
+    app.router.add_get("/v1/videos/job_1", poll)
+    app.router.add_get("/v1/videos/job_1/content", content)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield "http://{}:{}/v1".format(*runner.addresses[0])
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("bills", "end", "state", "entry_state", "amount"),
+    [
+        (BillingBasis.DELIVERIES, COMPLETED | {"usage": {"cost": 0.03}}, "failed", "settled", 0.03),
+        (BillingBasis.DELIVERIES, FAILED | {"usage": {"cost": 0.02}}, "failed", "settled", 0.02),
+        (BillingBasis.ACCEPTANCES, FAILED | {"usage": {"cost": 0.02}}, "failed", "settled", 0.02),
+        (BillingBasis.ACCEPTANCES, FAILED, "failed", "settled", 0.40),
+        (BillingBasis.DELIVERIES, FAILED, "failed", "released", 0),
+    ],
+    ids=["defective", "failed", "failed and billed", "failed, cost not told", "failed and free"],
+)
+async def test_a_probe_costs_what_the_upstream_says_it_took(  # noqa: PLR0913, PLR0917
+    start: Start,
+    bills: BillingBasis,
+    end: dict[str, object],
+    state: str,
+    entry_state: str,
+    amount: float,
 ) -> None:
-    env, settlement, attempt = prepared
-    misses = iter([True, True, True, False])
+    async with upstream_whose_job(**end) as base_url:
+        env = await start(OFFICIAL, base_url=base_url, bills=bills)
+        found = await env.generate(OFFICIAL)
 
-    async def write() -> Attempt:
-        if next(misses):
+    (entry,) = await env.entries(OFFICIAL)
+    assert found.is_bad
+    assert (await env.attempt()).state is AttemptState(state)
+    assert entry.state is EntryState(entry_state)
+    assert entry.amount == Decimal(str(amount))
+
+
+async def test_evidence_that_cannot_be_stored_at_once_is_stored_before_the_probe_ends(
+    start: Start,
+) -> None:
+    env = await start(OFFICIAL, billing=Billing.BILLS_DELIVERIES)
+    flush, misses = env.history.flush, iter([True, True])
+    open_probes_at_misses = []
+
+    async def flush_or_miss() -> None:
+        if next(misses, False):
+            open_probes_at_misses.append(len(await env.paid_probes.open_probes()))
             raise StorageError("database: away")
-        accepted: Attempt = await env.history.attempts.mark_accepted(
-            attempt.id, "video_1", env.clock.now()
-        )
-        return accepted
+        await flush()
 
-    stored = await settlement._write_state(attempt, AttemptState.ACCEPTED, write)
+    env.history.flush = flush_or_miss
+    found = await env.generate(OFFICIAL)
 
-    assert stored.job == "video_1"
-
-
-async def test_a_commit_whose_response_was_lost_counts_as_stored(
-    prepared: tuple[Any, ProbeSettlement, Attempt],
-) -> None:
-    env, settlement, attempt = prepared
-    before = env.clock.now()
-
-    async def write() -> Attempt:
-        await env.history.attempts.mark_accepted(attempt.id, "video_1", env.clock.now())
-        raise StorageError("database: connection reset by peer")
-
-    stored = await settlement._write_state(attempt, AttemptState.ACCEPTED, write)
-
-    assert stored.state is AttemptState.ACCEPTED
-    assert (env.clock.now() - before).total_seconds() < 60
+    assert found.failure is None
+    assert open_probes_at_misses == [1, 1]
+    assert await env.outcomes(OFFICIAL) == [found]

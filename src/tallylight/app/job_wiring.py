@@ -25,8 +25,6 @@ from tallylight.storage.database import Storage
 from tallylight.storage.processes import Liveness
 from tallylight.upstreams.transport import Transport
 
-_TIMING = CreateTiming()
-
 
 @dataclass(frozen=True, slots=True)
 class JobWiring:
@@ -87,7 +85,7 @@ def wire_jobs(  # noqa: PLR0913, PLR0917  # the parts of a process
     transport: Transport,
     liveness: Liveness,
     clock: Clock,
-    timing: CreateTiming = _TIMING,
+    timing: CreateTiming | None = None,
 ) -> JobWiring:
     """Create the job engine; no task runs yet."""
     policies: dict[VideoKind, VideoPolicy] = {}
@@ -97,7 +95,9 @@ def wire_jobs(  # noqa: PLR0913, PLR0917  # the parts of a process
 
     journal = Journal(storage.group_commit, clock)
     followers = VideoFollowers(storage.videos, liveness, policies, services, clock)
-    return JobWiring(board, storage, transport, clock, journal, followers, policies, timing)
+    return JobWiring(
+        board, storage, transport, clock, journal, followers, policies, timing or CreateTiming()
+    )
 
 
 def wire_probes(jobs: JobWiring, total_budget: Callable[[], Budget]) -> PaidProbeRunner:

@@ -22,8 +22,10 @@ from tallylight.clock import Clock
 from tallylight.config.settings import Configuration
 from tallylight.errors import StorageError
 from tallylight.gateway.assets.options import open_store
+from tallylight.jobs.followers import VideoFollowers
 from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ServiceId
+from tallylight.model.video import VideoKind
 from tallylight.probes.calendar import calendar_evidence
 from tallylight.probes.check_round import CheckResult, check_service
 from tallylight.probes.feeds import FeedPoller
@@ -58,6 +60,7 @@ class Probing:
     board: Board
     prober: Prober
     feed_poller: FeedPoller
+    followers: VideoFollowers
     clock: Clock
 
     async def run(self) -> None:
@@ -70,14 +73,20 @@ class Probing:
     async def check(
         self, services: Collection[ServiceId], depth: Depth
     ) -> Mapping[ServiceId, CheckResult]:
-        """Probe services now, all at the same time, and return the results."""
-        async with asyncio.TaskGroup() as tasks:
-            checks = {
-                id_: tasks.create_task(
-                    check_service(self.prober, self.board.service(id_), depth, self.clock)
-                )
-                for id_ in services
-            }
+        """Probe services now, all at the same time, and return the results.
+
+        The leader follows the generations itself. Any other process leaves them to a server.
+        """
+        async with AsyncExitStack() as stack:
+            if depth is Depth.GENERATION and self.board.is_leader:
+                await stack.enter_async_context(self.followers.following(VideoKind.PROBE))
+            async with asyncio.TaskGroup() as tasks:
+                checks = {
+                    id_: tasks.create_task(
+                        check_service(self.prober, self.board.service(id_), depth, self.clock)
+                    )
+                    for id_ in services
+                }
         return {id_: task.result() for id_, task in checks.items()}
 
 
@@ -265,7 +274,7 @@ async def open_runtime(
         )
         await runtime.apply_config(configuration)
         # Whoever may record a video is known as alive before that.
-        await liveness.register([service.id for service in board.services()])
+        await jobs.followers.register()
         await runtime.judge_forwarded_evidence()
         try:
             yield runtime
@@ -283,7 +292,11 @@ def _make_probing(current: CurrentConfiguration, jobs: JobWiring) -> Probing:
         current.reader(probe_timing),
     )
     return Probing(
-        jobs.board, prober, FeedPoller(jobs.board, jobs.transport, jobs.clock), jobs.clock
+        jobs.board,
+        prober,
+        FeedPoller(jobs.board, jobs.transport, jobs.clock),
+        jobs.followers,
+        jobs.clock,
     )
 
 

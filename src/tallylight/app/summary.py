@@ -98,6 +98,8 @@ def check_remarks(verdict: Verdict, result: "CheckResult", to: Translator) -> It
     if result.withheld_reason:
         remark = to.gettext("%(id)s: no generation probe was sent: %(why)s")
         yield remark % {"id": id_, "why": result.withheld_reason}
+    if result.unfinished_reason:
+        yield f"{id_}: {result.unfinished_reason}"
 
 
 def learned_lines(learned: LearnedFigures, to: Translator) -> Iterator[str]:

@@ -67,7 +67,11 @@ async def check_command(
         print_json(
             [
                 row
-                | {"probes": _probe_evidence(result), "withheld": result.withheld_reason or None}
+                | {
+                    "probes": _probe_evidence(result),
+                    "withheld": result.withheld_reason or None,
+                    "unfinished": result.unfinished_reason or None,
+                }
                 for row, result in zip(summary.summary_json(rows), checks.values(), strict=True)
             ]
         )
@@ -77,17 +81,25 @@ async def check_command(
         for remark in summary.check_remarks(row.verdict, checks[row.service.id], to):
             print_error(remark)
     if not runtime.is_leader:
-        print_error(
-            to.gettext(
-                "A server monitors with this database; these results are shown, not recorded."
-            )
-        )
+        print_error(_not_recorded_remark(depth, to))
     passed = all(
         summary.check_passed(row.verdict, checks[row.service.id].evidence)
         and not checks[row.service.id].withheld_reason
+        and not checks[row.service.id].unfinished_reason
         for row in rows
     )
     return 0 if passed else 1
+
+
+def _not_recorded_remark(depth: Depth, to: Translator) -> str:
+    if depth is Depth.GENERATION:
+        return to.gettext(
+            "A server monitors with this database: it sent and recorded the generations; the free "
+            "probes are shown, not recorded."
+        )
+    return to.gettext(
+        "A server monitors with this database; these results are shown, not recorded."
+    )
 
 
 def _probe_evidence(result: "CheckResult") -> list[dict[str, object]]:

@@ -91,7 +91,8 @@ class VideoHandleBase:
     @property
     def cost(self) -> Decimal | None:
         """Return what all attempts together cost or may cost, in USD; None if not known."""
-        return self._snapshot.record.cost
+        cost = self._snapshot.record.cost
+        return None if cost is None else cost + Decimal("0.00")  # to the cent, or more exactly
 
     @property
     def substituted(self) -> Mapping[str, str]:

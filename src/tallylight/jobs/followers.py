@@ -7,8 +7,8 @@ do is record facts.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Protocol
 
@@ -62,6 +62,7 @@ class VideoFollowers:
         self._missed: frozenset[VideoId] = frozenset()
         self._is_closing = False
         self._at_end: list[Callable[[Video], None]] = []
+        self._runs = 0
 
     @property
     def owner(self) -> str:
@@ -86,23 +87,40 @@ class VideoFollowers:
         """Call an action with each followed video once it has ended."""
         self._at_end.append(action)
 
+    async def register(self) -> None:
+        """Enter this process, so that no other one takes over what it records from now on.
+
+        Raises:
+            StorageError: if the database is unavailable.
+        """
+        await self._liveness.register(self._services())
+
     async def run(self) -> None:
         """Beat, and take over videos that nobody follows, until cancelled.
 
         The group commit has to run as long as this runs.
         """
-        try:
-            await every(BEAT_INTERVAL, self.beat, self._clock, name="followers")
-        finally:
-            self._is_closing = True
-            await self._wait_for_sending()
-            following = tuple(self._tasks.values())
-            for task in following:
-                task.cancel()
-            await asyncio.gather(*following, return_exceptions=True)
-            await self._liveness.close()
+        await self._run(tuple(VideoKind))
 
-    async def beat(self) -> None:
+    @asynccontextmanager
+    async def following(self, *kinds: VideoKind) -> AsyncIterator[None]:
+        """Do the same for videos of some kinds as long as a block lasts, unless `run` runs.
+
+        Raises:
+            StorageError: if the database is unavailable.
+        """
+        if self._runs:
+            yield
+            return
+        await self.beat(kinds)
+        task = asyncio.create_task(self._run(kinds), name="followers")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def beat(self, kinds: Collection[VideoKind] = tuple(VideoKind)) -> None:
         """Tell that this process lives, and take over what nobody follows."""
         services = self._services()
         await self._liveness.register(services)
@@ -110,8 +128,27 @@ class VideoFollowers:
             log.warning("process.declared_dead", name=self._liveness.name)
         await self._follow_own_again()
         now = self._clock.now()
-        while found := await self._videos.claim_orphans(self.owner, services, now):
+        while found := await self._videos.claim_orphans(self.owner, services, now, kinds):
             self._take_over(found)
+
+    async def _run(self, kinds: Collection[VideoKind]) -> None:
+        self._runs += 1
+        self._is_closing = False
+        try:
+            await every(BEAT_INTERVAL, lambda: self.beat(kinds), self._clock, name="followers")
+        finally:
+            self._runs -= 1
+            if not self._runs:
+                await self._shut_down()
+
+    async def _shut_down(self) -> None:
+        self._is_closing = True
+        await self._wait_for_sending()
+        following = tuple(self._tasks.values())
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
+        await self._liveness.close()
 
     def start(
         self, tracked: TrackedVideo, following: Coroutine[None, None, None] | None = None

@@ -3,10 +3,9 @@
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
-from tallylight.errors import BudgetError
+from tallylight.errors import BudgetError, ProbeUnfinishedError, ProbeWithheldError
 from tallylight.model.evidence import Depth, Evidence
 from tallylight.probes.prober import Prober
 
@@ -25,11 +24,13 @@ class CheckResult:
     Args:
         evidence: The newest evidence of each probed depth.
         withheld_reason: Why no generation was sent, "" if none was withheld.
+        unfinished_reason: Why the result of a generation that was sent is not known, "" if it is.
         skipped_depths: Depths that were skipped because a probe of them was billed before.
     """
 
     evidence: tuple[Evidence, ...]
     withheld_reason: str = ""
+    unfinished_reason: str = ""
     skipped_depths: tuple[Depth, ...] = ()
 
 
@@ -45,30 +46,28 @@ async def check_service(
     hurried = replace(service, upstream=replace(service.upstream, timeout=timeout))
     disabled = await prober.disabled_depths(service.id)
     depths = _DEPTH_ORDER[: _DEPTH_ORDER.index(depth) + 1]
-    evidence: list[Evidence] = []
-    withheld_reason = ""
+    result = CheckResult((), skipped_depths=tuple(each for each in depths if each in disabled))
     for each in depths:
         if each in disabled:
             continue
         if each is Depth.GENERATION:
-            withheld_reason = await _probe_generation(prober, service, evidence)
-            continue
-        evidence.append(await _probe_with_retries(prober, hurried, each, clock))
-        if evidence[-1].is_bad:
+            return await _with_generation(result, prober, service)
+        evidence = await _probe_with_retries(prober, hurried, each, clock)
+        result = replace(result, evidence=(*result.evidence, evidence))
+        if evidence.is_bad:
             break
-    skipped = tuple(each for each in depths if each in disabled)
-    return CheckResult(tuple(evidence), withheld_reason, skipped)
+    return result
 
 
-async def _probe_generation(prober: Prober, service: Service, evidence: list[Evidence]) -> str:
-    """Send a generation and append its evidence; return why none was sent, "" if one was."""
-    if probe_cost(service) is None:
-        return "its fact sheet has no price, length or size for an order"
+async def _with_generation(result: CheckResult, prober: Prober, service: Service) -> CheckResult:
+    """Send a generation, and return the result with its evidence or with the reason for none."""
     try:
-        evidence.append(await prober.probe(service, Depth.GENERATION))
-    except BudgetError as error:
-        return str(error)
-    return ""
+        evidence = await prober.probe(service, Depth.GENERATION)
+    except (BudgetError, ProbeWithheldError) as error:
+        return replace(result, withheld_reason=str(error))
+    except ProbeUnfinishedError as error:
+        return replace(result, unfinished_reason=str(error))
+    return replace(result, evidence=(*result.evidence, evidence))
 
 
 async def _probe_with_retries(

@@ -1,10 +1,14 @@
 """The paid probe: a video that tallylight orders for itself, from one service.
 
-The job engine takes it to its end, across restarts, like a caller's video. What is decided here is
-what a probe costs at most, when it has failed, and what evidence its end is.
+A probe is a video of its own kind. The job engine takes it to its end, across restarts, like a
+caller's video. What is decided here is when a probe is sent and when it has failed.
+
+The leader records a probe together with its attempt, and sends it. Any other process records the
+order alone; a process that follows videos takes it over and sends it.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,28 +17,26 @@ from uuid import uuid4
 import structlog
 
 from tallylight.board import Board
-from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
+from tallylight.errors import BudgetError, ProbeUnfinishedError, ProbeWithheldError
 from tallylight.jobs.engine import Patience
 from tallylight.jobs.outcome import AttemptResult, Ending
 from tallylight.jobs.parts import JobParts
 from tallylight.jobs.tracked_video import TrackedVideo
-from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Depth, Evidence, Source
-from tallylight.model.ids import NO_KEY, AttemptId, ServiceId, VideoId
-from tallylight.model.ledger import (
-    ALL_PROBES,
-    EntryId,
-    EntryState,
-    LedgerEntry,
-    Purpose,
-    SpendingLimit,
-    probe_scope,
-)
+from tallylight.model.ids import ServiceId
+from tallylight.model.ledger import Purpose
 from tallylight.model.money import Budget
-from tallylight.model.video import Video, VideoKind
-from tallylight.probes.settlement import ProbeSettlement
+from tallylight.model.video import Video, VideoRecord
+from tallylight.probes.probe_orders import (
+    SEND_ORDER_WITHIN,
+    ProbeOrder,
+    new_probe,
+    probe_attempt,
+    probe_order_of,
+)
+from tallylight.probes.settlement import ProbeSettlement, evidence_of
 from tallylight.storage.database import Storage
 from tallylight.storage.transaction import NewAttempt
 from tallylight.upstreams.messages import Job
@@ -42,10 +44,17 @@ from tallylight.upstreams.messages import Job
 log = structlog.get_logger()
 
 _REMOTE_POLL_INTERVAL = timedelta(seconds=1)
-"""Interval for asking whether a probe has ended, which another process may follow."""
+"""How often a process asks whether a probe has ended that another process follows."""
 
-_TIME_TO_SETTLE = timedelta(minutes=10)
-"""Time after the limit of a job in which a probe in doubt is looked for and its video fetched."""
+_MARGIN = timedelta(seconds=30)
+"""Time after a limit in which the process that follows a probe records that it is over."""
+
+_UNSENT = ProbeWithheldError(
+    "no running server took the order within "
+    f"{SEND_ORDER_WITHIN.total_seconds():.0f} s; check that one runs and has this service"
+)
+
+_BARRED = ProbeWithheldError("the database was copied, restored or promoted after the order")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,53 +97,68 @@ class PaidProbeRunner:
         self._settlement = settlement
         self._clock = clock
         self._total_budget = total_budget
-        self._prepared: dict[VideoId, TrackedVideo] = {}
-        self._results: dict[VideoId, asyncio.Future[Evidence]] = {}
+        self._start_locks: defaultdict[ServiceId, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @property
     def total_budget(self) -> Budget:
         """Return the spending limit of all probes together."""
         return self._total_budget()
 
-    async def prepare(self, service: Service) -> Attempt:
-        """Reserve the money for a video and store the attempt; nothing is sent yet.
+    async def start(self, service: Service) -> Video:
+        """Order a video from a service, unless one is under way; return it.
 
         Raises:
-            BudgetError: if the cost could exceed a budget.
-            ValueError: if the service has no order or no price.
+            BudgetError: if the cost could exceed a budget; nothing is recorded.
+            ProbeWithheldError: if the service has no price, or this process is shutting down.
+            StorageError: if the database is unavailable; nothing is sent.
+        """
+        async with self._start_locks[service.id]:  # or two calls could find none under way
+            for probe in await self.open_probes():
+                if probe.model == service.id:
+                    return probe
+            wanted = probe_order_of(service)
+            if self._board.is_leader:
+                return await self._start_own(wanted)
+            video = self._new_video(wanted, owner="")
+            await self._jobs.journal.create(video, None)
+            return video
+
+    async def open_probes(self) -> tuple[Video, ...]:
+        """Return the probes of services on the board that have not ended, oldest first."""
+        found = await self._storage.videos.open_probes()
+        return tuple(video for video in found if self._service(video) is not None)
+
+    async def result(self, probe: Video) -> Evidence:
+        """Return the evidence of a probe once it has ended, whichever process follows it.
+
+        Raises:
+            ProbeWithheldError: if it was not sent.
+            ProbeUnfinishedError: if no process has ended it in time.
             StorageError: if the database is unavailable.
         """
-        began = self._clock.boottime()
-        video = self._new_video(service)
-        record = await self._jobs.journal.create(video, self._new_attempt(video, service))
-        if record is None:
-            raise ValueError("a probe has no idempotency key that another one could have")
-        tracked = TrackedVideo(record, began, is_resolved=True)
+        try:
+            record = await self._wait_for_end(probe)
+        except asyncio.CancelledError:
+            await self._withdraw(probe)
+            raise
+        if not record.attempts:
+            raise ProbeWithheldError(
+                "" if record.video.error is None else record.video.error.message
+            )
+        await self._board.catch_up()
         attempt = record.attempts[0]
-        tracked.intended_at[attempt.id] = began
-        self._prepared[video.id] = tracked
-        return attempt
-
-    async def run(self, service: Service, attempt: Attempt) -> Evidence:
-        """Send a prepared attempt, once, and return its final evidence."""
-        tracked = self._prepared.pop(attempt.video)
-        result = self._results[attempt.video] = asyncio.get_running_loop().create_future()
-        self._jobs.followers.start(tracked, self._send(tracked, service, attempt))
-        return await self._await_result(attempt, result)
-
-    async def open_attempts(self) -> tuple[Attempt, ...]:
-        """Return the attempts of services on the board that are not finished."""
-        found = await self._storage.attempts.unfinished(Purpose.PROBE)
-        return tuple(attempt for attempt in found if attempt.service in self._board)
-
-    async def resume(self, attempt: Attempt) -> Evidence:
-        """Return the evidence of an unfinished attempt once a process has finished it."""
-        log.info("probe.resumed", service=attempt.service, attempt=attempt.id, state=attempt.state)
-        return await self._await_result(attempt, None)
+        if attempt.service in self._board:
+            newest = self._board.latest_evidence(attempt.service, Source.GENERATION)
+            if newest is not None and newest.at == record.video.ended_at:
+                return newest
+        return evidence_of(attempt)
 
     async def follow(self, tracked: TrackedVideo) -> None:
-        """Take a probe to its end; the order of a stored attempt is never sent again."""
-        await self._follow(tracked, None)
+        """Take a probe to its end; a stored attempt is never sent again."""
+        job = None
+        while not tracked.is_over and not tracked.attempts:
+            job = await self._send_order(tracked)
+        await self._follow(tracked, job)
 
     async def load_histories(self) -> Mapping[ServiceId, ProbeHistory]:
         """Return the history of the paid probes of all services."""
@@ -149,132 +173,121 @@ class PaidProbeRunner:
         """Record the cost of a free probe that started a job."""
         await self._settlement.record_unexpected_charge(service, depth, job)
 
-    def _new_video(self, service: Service) -> Video:
-        order = service.probe_order
-        if order is None or probe_cost(service) is None:
-            raise ValueError(f"{service.id} has no price, so its generation cannot be budgeted")
-        now, name = self._clock.now(), uuid4().hex
-        create = self._jobs.timing.shortest_timeout
-        longest = create + service.upstream.job_timeout + _TIME_TO_SETTLE
-        return Video(
-            id=VideoId(f"probe_{name}"),
-            key=NO_KEY,
-            model=service.id,
-            # The name in the prompt identifies the job in a list of jobs.
-            prompt=f"{order.prompt} (take {name[:8]})",
-            seconds=order.seconds,
-            size=order.size,
-            created_at=now,
-            deadline=now + longest,
-            kind=VideoKind.PROBE,
-            owner=self._jobs.followers.owner,
-        )
+    async def _start_own(self, wanted: ProbeOrder) -> Video:
+        """Record a probe with its attempt, and begin to send it."""
+        if self._jobs.followers.is_closing:
+            raise ProbeWithheldError("this process is shutting down")
+        began = self._clock.boottime()
+        video = self._new_video(wanted, owner=self._jobs.followers.owner)
+        new = self._new_attempt(wanted, video)
+        # A probe has no idempotency key, so it is recorded as it is.
+        await self._jobs.journal.create(video, new)
+        record = VideoRecord(video, (new.attempt,), {new.entry.id: new.entry})
+        tracked = TrackedVideo(record, began, is_resolved=True)
+        tracked.intended_at[new.attempt.id] = began
+        self._jobs.followers.start(tracked, self._send(tracked, wanted.service))
+        return video
 
-    def _new_attempt(self, video: Video, service: Service) -> NewAttempt:
-        cost, order, now = probe_cost(service), service.probe_order, self._clock.now()
-        if cost is None or order is None:
-            raise ValueError(f"{service.id} has no price, so its generation cannot be budgeted")
-        name, timing = f"{video.id}.1", self._jobs.timing
-        entry = LedgerEntry(
-            id=EntryId(name),
-            service=service.id,
-            purpose=Purpose.PROBE,
-            note="generation probe",
-            state=EntryState.RESERVED,
-            estimate=cost,
-            amount=cost,
-            at=now,
-        )
-        attempt = Attempt(
-            id=AttemptId(name),
-            service=service.id,
-            purpose=Purpose.PROBE,
-            order=replace(order, prompt=video.prompt),
-            model=service.model,
-            entry=entry.id,
-            intended_at=now,
-            video=video.id,
-            number=1,
-            send_within=timing.send_within,
-            answer_within=timing.answer_within(service.upstream, video.deadline - now),
-        )
-        limits = (
-            SpendingLimit(service.budget, probe_scope(service.id), f"of {service.id}"),
-            SpendingLimit(self.total_budget, ALL_PROBES, "total"),
-        )
-        return NewAttempt(attempt, entry, limits)
+    def _new_video(self, wanted: ProbeOrder, owner: str) -> Video:
+        return new_probe(wanted, uuid4().hex, owner, self._clock.now(), self._jobs.timing)
 
-    async def _send(self, tracked: TrackedVideo, service: Service, attempt: Attempt) -> None:
+    def _new_attempt(self, wanted: ProbeOrder, video: Video) -> NewAttempt:
+        now = self._clock.now()
+        return probe_attempt(wanted, video, self.total_budget, now, self._jobs.timing)
+
+    async def _send_order(self, tracked: TrackedVideo) -> Job | None:
+        """Record and send the attempt of an order that no process has sent yet."""
+        video, began = tracked.video, self._clock.boottime()
+        service = self._service(video)
+        if service is None:
+            await self._leave(tracked)
+            return None
+        if video.is_barred:
+            await self._settlement.withhold(tracked, _BARRED)
+            return None
+        if self._clock.now() >= video.created_at + SEND_ORDER_WITHIN:
+            await self._settlement.withhold(tracked, _UNSENT)
+            return None
+        try:
+            new = self._new_attempt(probe_order_of(service), video)
+            if not await self._jobs.journal.decide(tracked, video, new_attempt=new):
+                return None
+        except (BudgetError, ProbeWithheldError) as error:
+            await self._settlement.withhold(tracked, error)
+            return None
+        tracked.intended_at[new.attempt.id] = began
+        return await self._submit(tracked, service)
+
+    async def _send(self, tracked: TrackedVideo, service: Service) -> None:
+        """Send the attempt that was recorded with a probe, and follow it."""
+        await self._follow(tracked, await self._submit(tracked, service))
+
+    async def _submit(self, tracked: TrackedVideo, service: Service) -> Job | None:
+        attempt = tracked.attempts[0]
+        # The row has no prompt of its own: the order is that of the video.
+        order = replace(attempt.order, prompt=tracked.video.prompt)
         tracked.is_sending = True
         try:
-            job = await self._jobs.engine.submit(tracked, attempt, service, attempt.order)
+            return await self._jobs.engine.submit(tracked, attempt, service, order)
         finally:
             tracked.is_sending = False
             tracked.notify()
-        await self._follow(tracked, job)
 
     async def _follow(self, tracked: TrackedVideo, job: Job | None) -> None:
         while not tracked.is_over:
-            attempt = tracked.attempts[0]
-            if attempt.service not in self._board:
-                outcome = await self._leave(tracked)
-                if outcome is None:
-                    return
-            else:
-                service = self._board.service(attempt.service)
-                outcome = await self._jobs.engine.run(
-                    tracked, attempt, service, self._patience_with(service), job
-                )
-            job = None
-            evidence = await self._settlement.settle(
-                tracked, tracked.attempts[0], self._board_service(attempt), outcome
+            service = self._service(tracked.video)
+            if service is None:
+                await self._leave(tracked)
+                continue
+            outcome = await self._jobs.engine.run(
+                tracked,
+                tracked.attempts[0],
+                service,
+                Patience(stall_after=service.upstream.job_timeout),
+                job,
             )
-            if evidence is not None:
-                self._announce(tracked.video.id, evidence)
+            job = None
+            await self._settlement.settle(tracked, service, outcome)
 
-    def _board_service(self, attempt: Attempt) -> Service | None:
-        return self._board.service(attempt.service) if attempt.service in self._board else None
+    def _service(self, video: Video) -> Service | None:
+        id_ = ServiceId(video.model)
+        return self._board.service(id_) if id_ in self._board else None
 
-    async def _leave(self, tracked: TrackedVideo) -> AttemptResult | None:
+    async def _leave(self, tracked: TrackedVideo) -> None:
         """Leave a probe to a process that has its service; end it at its deadline."""
         if self._clock.now() < tracked.video.deadline:
             await self._jobs.journal.hand_over(tracked)
-            return None
-        return AttemptResult(Ending.EXPIRED)
+        elif tracked.attempts:
+            await self._settlement.close(tracked, AttemptResult(Ending.EXPIRED))
+        else:
+            await self._settlement.withhold(tracked, _UNSENT)
 
-    @staticmethod
-    def _patience_with(service: Service) -> Patience:
-        return Patience(stall_after=service.upstream.job_timeout)
-
-    def _announce(self, id_: VideoId, evidence: Evidence) -> None:
-        result = self._results.pop(id_, None)
-        if result is not None and not result.done():
-            result.set_result(evidence)
-
-    async def _await_result(
-        self, attempt: Attempt, result: asyncio.Future[Evidence] | None
-    ) -> Evidence:
-        """Return the evidence of a probe, whichever process finishes it."""
+    async def _wait_for_end(self, probe: Video) -> VideoRecord:
         while True:
-            if result is not None and result.done():
-                return result.result()
-            if self._jobs.followers.tracked(attempt.video) is None:
-                record = await self._storage.videos.record(attempt.video)
-                if record is not None and record.video.is_terminal:
-                    self._results.pop(attempt.video, None)
-                    return evidence_of(record.attempts[0])
+            tracked = self._jobs.followers.tracked(probe.id)
+            if tracked is not None:
+                await tracked.wait_for_change()
+                continue
+            record = await self._storage.videos.record(probe.id) or VideoRecord(probe)
+            if record.video.is_terminal:
+                return record
+            now = self._clock.now()
+            if not record.attempts and now >= probe.created_at + SEND_ORDER_WITHIN + _MARGIN:
+                await self._withdraw(probe)
+            if now >= probe.deadline + _MARGIN:
+                raise ProbeUnfinishedError(_unfinished_text(probe))
             await self._clock.sleep(_REMOTE_POLL_INTERVAL)
 
+    async def _withdraw(self, probe: Video) -> None:
+        """End an order that no process has taken; one that was taken stays as it is."""
+        if not probe.owner:
+            tracked = TrackedVideo(VideoRecord(probe), self._clock.boottime())
+            await self._settlement.withhold(tracked, _UNSENT)
 
-def evidence_of(attempt: Attempt) -> Evidence:
-    """Return the evidence of a probe that has ended, as it is stored."""
-    is_timed = attempt.failure is None and attempt.rendered_at is not None
-    return Evidence(
-        service=attempt.service,
-        at=attempt.ended_at or attempt.intended_at,
-        source=Source.GENERATION,
-        failure=attempt.failure,
-        latency=attempt.rendered_at - attempt.intended_at
-        if is_timed and attempt.rendered_at
-        else None,
+
+def _unfinished_text(probe: Video) -> str:
+    limit = (probe.deadline - probe.created_at).total_seconds()
+    return (
+        f"no process has ended the generation probe {probe.id} within its time limit of "
+        f"{limit:.0f} s; it counts as paid, and the next server to run ends it"
     )

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from tallylight.catalogue.services import Service
-from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget
+from tallylight.model.video import Video
 from tallylight.probes.paid_probes import ProbeHistory
 from tallylight.upstreams.messages import Job
 
@@ -20,20 +20,12 @@ class PaidProbes(Protocol):
         """Return the budget of all probes together."""
         ...
 
-    async def prepare(self, service: Service, /) -> Attempt:
-        """Reserve the money and store the attempt; nothing is sent yet."""
+    async def start(self, service: Service, /) -> Video:
+        """Order a video from a service, unless one is under way; return it."""
         ...
 
-    async def run(self, service: Service, attempt: Attempt, /) -> Evidence:
-        """Send a prepared attempt and return its final evidence."""
-        ...
-
-    async def open_attempts(self) -> tuple[Attempt, ...]:
-        """Return the attempts that an earlier process left unfinished."""
-        ...
-
-    async def resume(self, attempt: Attempt, /) -> Evidence:
-        """Finish such an attempt and return its final evidence."""
+    async def result(self, probe: Video, /) -> Evidence:
+        """Return the evidence of a probe once it has ended."""
         ...
 
     async def load_histories(self) -> Mapping[ServiceId, ProbeHistory]:

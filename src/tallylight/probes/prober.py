@@ -1,7 +1,7 @@
 """Executes the plan: sends each probe when it is due and reports its evidence to the board."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Never
 
@@ -11,11 +11,16 @@ from tallylight.board import Board, BoardEvent
 from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
-from tallylight.errors import BudgetError, StorageError
-from tallylight.model.attempt import Attempt
+from tallylight.errors import (
+    BudgetError,
+    ProbeUnfinishedError,
+    ProbeWithheldError,
+    StorageError,
+)
 from tallylight.model.evidence import Depth, Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Transition
+from tallylight.model.video import Video
 from tallylight.probes.budget_allocation import (
     ALLOCATION_INTERVAL,
     ProbeCandidate,
@@ -73,16 +78,13 @@ class Prober:
         self._free_probe_slots = asyncio.Semaphore(_MAX_CONCURRENT_FREE_PROBES)
 
     async def run(self) -> Never:
-        """Send probes until cancelled; first resume the paid probes of an earlier process."""
+        """Send probes until cancelled."""
         self.is_running = True
         try:
             async with asyncio.TaskGroup() as tasks, self._board.subscribe() as events:
-                unfinished = await self._load_open_attempts()
                 while True:
                     await self._sync_services()
                     self._allocate()
-                    while unfinished and self._states:
-                        tasks.create_task(self._resume(unfinished.pop()))
                     self._handle_events(events)
                     for service, depth in self._start_due():
                         tasks.create_task(self._run_probe(service, depth))
@@ -100,7 +102,8 @@ class Prober:
 
         Raises:
             BudgetError: if a generation would exceed a budget; nothing was sent.
-            ValueError: if a generation has no known price.
+            ProbeWithheldError: if a generation was not sent for another reason.
+            ProbeUnfinishedError: if a generation has not ended in time.
             StorageError: if the database is unavailable.
         """
         state = await self._state_of(service.id)
@@ -145,24 +148,24 @@ class Prober:
 
     async def _probe_paid(self, service: Service, state: ProbeState) -> Evidence:
         try:
-            attempt = await self._paid_probes.prepare(service)
+            probe = await self._paid_probes.start(service)
         except Exception as error:
             # Whatever the cause, the next try comes later, not at once.
             budget = str(error) if isinstance(error, BudgetError) else ""
             state.record_withheld(self._clock.now(), budget)
             raise
         previous = state.last_probed_at.get(Depth.GENERATION)
-        state.record_intended(attempt.intended_at)
-        evidence = await self._paid_probes.run(service, attempt)
+        state.record_intended(probe.created_at)
+        evidence = await self._paid_probes.result(probe)
         if service.id in self._board:
-            was_accepted = evidence.failure is None or self._was_accepted(attempt)
+            was_accepted = evidence.failure is None or self._was_accepted(service.id, probe)
             cost = float(probe_cost(service) or 0) if was_accepted else 0.0
-            state.record_cost(attempt.intended_at, previous, cost)
+            state.record_cost(probe.created_at, previous, cost)
         return evidence
 
-    def _was_accepted(self, attempt: Attempt) -> bool:
-        acceptance = self._board.latest_evidence(attempt.service, Source.ACCEPTANCE)
-        return acceptance is not None and acceptance.at >= attempt.intended_at
+    def _was_accepted(self, id_: ServiceId, probe: Video) -> bool:
+        acceptance = self._board.latest_evidence(id_, Source.ACCEPTANCE)
+        return acceptance is not None and acceptance.at >= probe.created_at
 
     def _allocate(self) -> None:
         """Compute the schedules of paid probes again, if the allocation is old enough."""
@@ -192,13 +195,6 @@ class Prober:
         elif result.may_be_billed:
             times = state.unanswered_count
             log.warning("probe.unanswered", service=service.id, depth=depth, times=times)
-
-    async def _load_open_attempts(self) -> list[Attempt]:
-        while True:
-            try:
-                return list(await self._paid_probes.open_attempts())
-            except StorageError as error:
-                await self._wait_for_database(error)
 
     async def _wait_for_database(self, error: StorageError) -> None:
         log.warning("probe.database_unavailable", error=str(error))
@@ -277,12 +273,6 @@ class Prober:
             service = self._board.current_service(service)  # a reload may have changed its key
             await self._finish(service.id, depth, self.probe(service, depth))
 
-    def _resume(self, attempt: Attempt) -> Coroutine[object, object, None]:
-        # At once, so that no other generation of this service is planned.
-        self._mark_started(attempt.service, Depth.GENERATION)
-        work = self._paid_probes.resume(attempt)
-        return self._finish(attempt.service, Depth.GENERATION, work)
-
     def _mark_started(self, id_: ServiceId, depth: Depth) -> None:
         if id_ in self._states:
             self._states[id_].in_progress.add(depth)
@@ -290,8 +280,10 @@ class Prober:
     async def _finish(self, id_: ServiceId, depth: Depth, work: Awaitable[object]) -> None:
         try:
             await work
-        except BudgetError as error:
+        except (BudgetError, ProbeWithheldError) as error:
             log.info("probe.withheld", service=id_, reason=str(error))
+        except ProbeUnfinishedError as error:
+            log.warning("probe.unfinished", service=id_, reason=str(error))
         except Exception:
             # The root of a probe's task: an internal error in one must not stop the others.
             log.exception("probe.failed", service=id_, depth=depth)

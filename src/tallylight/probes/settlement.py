@@ -14,10 +14,10 @@ from tallylight.board import Board
 from tallylight.catalogue.orders import costs_nothing, probe_cost
 from tallylight.catalogue.services import BillingBasis, Service
 from tallylight.clock import Clock
-from tallylight.errors import StorageError
+from tallylight.errors import StorageError, TallylightError
 from tallylight.jobs.journal import Journal
 from tallylight.jobs.made import change_of_job
-from tallylight.jobs.outcome import UNRESOLVED_DOUBT, AttemptResult, Ending
+from tallylight.jobs.outcome import INTERRUPTED, UNRESOLVED_DOUBT, AttemptResult, Ending
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, AttemptChange
 from tallylight.model.attempt_state import AttemptEvent
@@ -31,6 +31,10 @@ from tallylight.upstreams.messages import Job
 log = structlog.get_logger()
 
 _FLUSH_PAUSE = timedelta(seconds=2)
+
+_UNRESOLVED = replace(
+    UNRESOLVED_DOUBT, text="it is unknown whether the service accepted the job and will bill it"
+)
 
 
 class ProbeSettlement:
@@ -50,42 +54,53 @@ class ProbeSettlement:
         self._verifier = verifier
         self._clock = clock
 
-    async def settle(
-        self,
-        tracked: TrackedVideo,
-        attempt: Attempt,
-        service: Service | None,
-        outcome: AttemptResult,
-    ) -> Evidence | None:
-        """Record the end of a probe.
+    async def settle(self, tracked: TrackedVideo, service: Service, outcome: AttemptResult) -> None:
+        """Record the end of a probe and its evidence; nothing if another process has the probe.
 
         Args:
             tracked: The probe.
-            attempt: Its attempt.
-            service: Its service; None if it has left the configuration.
-            outcome: How the engine's work on it ended.
-
-        Returns:
-            The evidence; None if another process has the probe.
+            service: Its service.
+            outcome: How the engine's work on its attempt ended.
         """
-        if outcome.ending is Ending.OVER and not attempt.is_open:
-            outcome = replace(outcome, ending=Ending.REFUSED)  # it ended without its video
-        elif outcome.ending is Ending.OVER:
-            return None
-        changes: tuple[AttemptChange, ...] = ()
-        failure, latency = outcome.failure, None
-        if outcome.job is not None and service is not None:
-            changes, failure, latency = await self._inspect(attempt, service, outcome)
-        elif attempt.is_open:
-            failure = failure or UNRESOLVED_DOUBT
-            now = self._clock.now()
-            changes = (AttemptChange(attempt.id, AttemptEvent.CLOSE, now, failure=failure),)
-        await self._journal.refresh(tracked)
-        if tracked.is_over:
-            return None
-        evidence = await self._report(attempt, failure, latency)
-        await self._end(tracked, changes, failure, evidence.at)
-        return evidence
+        if outcome.job is None:
+            await self.close(tracked, outcome)
+            return
+        attempt = tracked.attempts[0]
+        if outcome.job.failure is not None:
+            change = self._failed(attempt, service, outcome.job, outcome.job.failure)
+            await self._conclude(tracked, (change,), change.failure)
+            return
+        arrival = await self._verifier.verify(service, attempt.order, outcome.job)
+        if arrival.failure is not None:
+            event = AttemptEvent.FAILED_BILLED
+            change = change_of_job(event, attempt, service, outcome.job, arrival.arrived_at)
+            change = replace(change, failure=arrival.failure)
+            await self._conclude(tracked, (change,), change.failure)
+            return
+        done = change_of_job(AttemptEvent.DONE, attempt, service, outcome.job, self._clock.now())
+        fetched = AttemptChange(attempt.id, AttemptEvent.FETCHED, arrival.arrived_at)
+        latency = arrival.arrived_at - attempt.intended_at if outcome.is_timed else None
+        await self._conclude(tracked, (done, fetched), None, latency)
+
+    async def close(self, tracked: TrackedVideo, outcome: AttemptResult) -> None:
+        """Record the end of a probe whose job was not seen to end; an open attempt counts as paid.
+
+        Args:
+            tracked: The probe.
+            outcome: How the engine's work on its attempt ended.
+        """
+        attempt = tracked.attempts[0]
+        if not attempt.is_open:
+            await self._conclude(tracked, (), outcome.failure or attempt.failure)
+            return
+        failure = _failure_of(tracked, attempt, outcome)
+        change = AttemptChange(attempt.id, AttemptEvent.CLOSE, self._clock.now(), failure=failure)
+        await self._conclude(tracked, (change,), failure)
+
+    async def withhold(self, tracked: TrackedVideo, error: TallylightError) -> None:
+        """End a probe that was not sent; that is no evidence about the service."""
+        log.info("probe.withheld", service=tracked.video.model, reason=str(error))
+        await self._end(tracked, VideoError("not_sent", str(error)), self._clock.now())
 
     async def record_unexpected_charge(self, service: Service, depth: Depth, job: Job) -> None:
         """Record the cost of a free probe that started a job."""
@@ -108,37 +123,28 @@ class ProbeSettlement:
     async def report_in_doubt(self, attempt: Attempt, failure: Failure) -> None:
         """Do nothing: the end of the probe is its evidence."""
 
-    async def _inspect(
-        self, attempt: Attempt, service: Service, outcome: AttemptResult
-    ) -> tuple[tuple[AttemptChange, ...], Failure | None, timedelta | None]:
-        """Return what to record of a job that has ended; its video is downloaded and inspected."""
-        job, now = outcome.job, self._clock.now()
-        if job is None:
-            raise ValueError("the job was never read")
-        if job.failure is not None:
-            # The upstream itself reports the failure; a job that we gave up may still be billed.
-            is_free = service.upstream.bills is BillingBasis.DELIVERIES and job.cost is None
-            event = AttemptEvent.FAILED_FREE if is_free else AttemptEvent.FAILED_BILLED
-            return (change_of_job(event, attempt, service, job, now),), job.failure, None
-        arrival = await self._verifier.verify(service, attempt.order, job)
-        if arrival.failure is not None:
-            billed = change_of_job(AttemptEvent.FAILED_BILLED, attempt, service, job, now)
-            return (replace(billed, failure=arrival.failure),), arrival.failure, None
-        done = change_of_job(AttemptEvent.DONE, attempt, service, job, now)
-        fetched = AttemptChange(attempt.id, AttemptEvent.FETCHED, arrival.arrived_at)
-        latency = arrival.arrived_at - attempt.intended_at if outcome.is_timed else None
-        return (done, fetched), None, latency
+    def _failed(
+        self, attempt: Attempt, service: Service, job: Job, failure: Failure
+    ) -> AttemptChange:
+        """Return the change of an attempt whose upstream says that its job failed."""
+        is_free = service.upstream.bills is BillingBasis.DELIVERIES and job.cost is None
+        event = AttemptEvent.FAILED_FREE if is_free else AttemptEvent.FAILED_BILLED
+        change = change_of_job(event, attempt, service, job, self._clock.now())
+        return replace(change, failure=failure)
 
-    async def _report(
-        self, attempt: Attempt, failure: Failure | None, latency: timedelta | None
-    ) -> Evidence:
-        evidence = Evidence(
-            service=attempt.service,
-            at=self._clock.now(),
-            source=Source.GENERATION,
-            failure=failure,
-            latency=latency,
-        )
+    async def _conclude(
+        self,
+        tracked: TrackedVideo,
+        changes: tuple[AttemptChange, ...],
+        failure: Failure | None,
+        latency: timedelta | None = None,
+    ) -> None:
+        """Report and record the end of a probe, unless another process has it."""
+        await self._journal.refresh(tracked)
+        if tracked.is_over:
+            return
+        attempt, now = tracked.attempts[0], self._clock.now()
+        evidence = Evidence(attempt.service, now, Source.GENERATION, failure, latency=latency)
         await self._report_if_on_board(evidence, attempt)
         await self._flush()
         log.info(
@@ -148,7 +154,8 @@ class ProbeSettlement:
             rule=None if failure is None else failure.rule,
             seconds=None if latency is None else round(latency.total_seconds(), 1),
         )
-        return evidence
+        error = None if failure is None else VideoError(failure.rule, failure.text)
+        await self._end(tracked, error, now, changes)
 
     async def _flush(self) -> None:
         while True:
@@ -167,17 +174,36 @@ class ProbeSettlement:
     async def _end(
         self,
         tracked: TrackedVideo,
-        changes: tuple[AttemptChange, ...],
-        failure: Failure | None,
+        error: VideoError | None,
         at: datetime,
+        changes: tuple[AttemptChange, ...] = (),
     ) -> None:
         while not tracked.is_over:
-            if await self._journal.decide(tracked, _ended(tracked.video, failure, at), *changes):
+            if await self._journal.decide(tracked, _ended(tracked.video, error, at), *changes):
                 return
 
 
-def _ended(video: Video, failure: Failure | None, at: datetime) -> Video:
-    if failure is None:
+def evidence_of(attempt: Attempt) -> Evidence:
+    """Return the evidence of a probe that has ended; how long it took is not stored with it."""
+    at = attempt.ended_at or attempt.intended_at
+    return Evidence(attempt.service, at, Source.GENERATION, attempt.failure)
+
+
+def _failure_of(tracked: TrackedVideo, attempt: Attempt, outcome: AttemptResult) -> Failure:
+    """Return why an attempt ended without an answer: our fault if we interrupted it."""
+    is_ours = attempt.id not in tracked.intended_at and attempt.doubt_rule in {
+        "",
+        INTERRUPTED.rule,
+    }
+    if outcome.ending is Ending.UNRESOLVED and is_ours:
+        return INTERRUPTED
+    failure = outcome.failure or _UNRESOLVED
+    if failure.rule == UNRESOLVED_DOUBT.rule:
+        return replace(_UNRESOLVED, text=attempt.doubt_reason or _UNRESOLVED.text)
+    return failure
+
+
+def _ended(video: Video, error: VideoError | None, at: datetime) -> Video:
+    if error is None:
         return replace(video, status=VideoStatus.COMPLETED, progress=100, ended_at=at)
-    error = VideoError(failure.rule, failure.text)
     return replace(video, status=VideoStatus.FAILED, error=error, ended_at=at)

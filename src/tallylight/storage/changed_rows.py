@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Insert, Update, bindparam, insert, update
 
 from tallylight.model.attempt import Attempt
 from tallylight.model.ledger import EntryId, LedgerEntry
-from tallylight.model.video import VideoRecord
+from tallylight.model.video import VideoKind, VideoRecord
 from tallylight.storage.attempts import attempt_update_values, attempt_values
 from tallylight.storage.ledger import ledger_update_values, ledger_values
 from tallylight.storage.tables import attempts_table, ledger_table, videos_table
@@ -66,6 +66,8 @@ class ChangedRows:
 
 def _open_service(record: VideoRecord) -> str:
     """Return the service of the newest open attempt; its job can be asked of that one alone."""
+    if record.video.kind is VideoKind.PROBE:
+        return record.video.model  # also before it has an attempt
     return next((each.service for each in reversed(record.open_attempts)), "")
 
 

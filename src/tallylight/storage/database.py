@@ -87,12 +87,13 @@ class Storage(StorageQueries):
         self._buffer.add(piece)
 
     async def flush(self) -> None:
-        """Write the buffered evidence.
+        """Write the buffered evidence, also what is forwarded to the leader.
 
         Raises:
             StorageError: if that failed; the evidence stays in the buffer.
         """
         await self._buffer.flush()
+        await self.forwarded_evidence.buffer.flush()
 
     async def wait_for_buffer(self) -> None:
         """Wait until the task that writes the buffer ends, which only a defect of ours causes.

@@ -135,8 +135,18 @@ class Videos:
         async with self._connections.read_transaction() as connection:
             return tuple(video_from_row(row) for row in await connection.execute(query))
 
+    async def open_probes(self) -> tuple[Video, ...]:
+        """Return the paid probes that have not ended, oldest first."""
+        return await self._select(
+            table.c.ended_at_us.is_(None), table.c.kind == VideoKind.PROBE.value
+        )
+
     async def claim_orphans(
-        self, owner: str, services: Collection[ServiceId], now: datetime
+        self,
+        owner: str,
+        services: Collection[ServiceId],
+        now: datetime,
+        kinds: Collection[VideoKind] = tuple(VideoKind),
     ) -> tuple[VideoRecord, ...]:
         """Take over some videos that no living process follows, and return them.
 
@@ -145,11 +155,13 @@ class Videos:
             services: The services that it can ask. A video with an open attempt at another one
                 is left to a process that can ask it, until its deadline.
             now: The time.
+            kinds: The kinds of videos that it follows.
         """
         alive = select(processes_table.c.name).where(processes_table.c.dead_at_us.is_(None))
         is_orphan = and_(
             table.c.ended_at_us.is_(None),
             table.c.owner.not_in(alive),
+            table.c.kind.in_([kind.value for kind in kinds]),
             or_(table.c.open_service.in_(("", *services)), table.c.deadline_us < now),
         )
         return await self._claim(owner, is_orphan)

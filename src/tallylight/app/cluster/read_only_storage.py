@@ -12,13 +12,14 @@ from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.queries import StorageQueries
 from tallylight.storage.transition_record import TransitionRecord
 
-_FORWARDED_SOURCES = frozenset({Source.ACCEPTANCE, Source.TRAFFIC})
+_FORWARDED_SOURCES = frozenset({Source.ACCEPTANCE, Source.GENERATION, Source.TRAFFIC})
 
 
 class ReadOnlyStorage(StorageQueries):
     """Board storage that reads everything and writes nothing.
 
-    Evidence from callers' videos is forwarded to the leader, which cannot see those videos.
+    Evidence from the videos that this process follows is forwarded to the leader, which cannot see
+    them.
     """
 
     def __init__(self, history: Storage) -> None:
@@ -26,7 +27,7 @@ class ReadOnlyStorage(StorageQueries):
         self._forwarded_evidence = history.forwarded_evidence
 
     def add_evidence(self, evidence: Evidence) -> None:
-        """Store nothing, but forward evidence from callers' videos."""
+        """Store nothing, but forward evidence from videos."""
         if evidence.source in _FORWARDED_SOURCES:
             self._forwarded_evidence.forward(evidence)
 
