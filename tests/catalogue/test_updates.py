@@ -67,3 +67,10 @@ def test_the_folder_is_in_the_users_data_directory(
     environment: dict[str, str], expected: Path
 ) -> None:
     assert updates_folder(environment) == expected
+
+
+def test_an_installed_update_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "saygm.yaml").write_bytes(b"\xff")
+
+    with pytest.raises(ConfigurationError, match="is not UTF-8 text"):
+        installed_updates(tmp_path)

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tallylight.cli.shared import application
-from tallylight.errors import TallylightError
+from tallylight.errors import ConfigurationError, TallylightError
 
 CONFIGURATION = """\
 upstreams: {u: {provider: saygm, base_url: "https://u.example"}}
@@ -105,3 +105,26 @@ def test_a_database_that_cannot_be_opened_is_named(run: Run, path: Path, databas
     assert "database" in str(refused.exception)
     assert not INTERNALS.search(str(refused.exception))
     assert "password" not in str(refused.exception)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("x: &a {<<: *a}", "tallylight.yaml:4: repeats a value inside of itself"),
+        ("x: " + "[" * 100_000, "tallylight.yaml:4: is nested more than 50 levels deep"),
+        ("x: [" + "1, " * 60_000 + "]", "tallylight.yaml:4: is more than 50000 keys and values"),
+        ("probes: {concurrency: 1e999999999}", "tallylight.yaml:4: probes.concurrency: must be"),
+        ("status: {title: 0x" + "f" * 9000 + "}", "tallylight.yaml:4: status.title"),
+        ("#" * 1_100_000, "tallylight.yaml: is larger than 1024 KiB"),
+    ],
+)
+def test_a_configuration_that_would_exhaust_the_process_is_refused(
+    run: Run, path: Path, line: str, message: str
+) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+
+    refused = run("config", "check")
+
+    assert isinstance(refused.exception, ConfigurationError)  # `main` prints it and ends with 2
+    assert message in str(refused.exception)

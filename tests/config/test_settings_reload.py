@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -6,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tallylight.clock import VirtualClock
-from tallylight.config.reload import file_changes, reload_configuration
+from tallylight.config.reload import file_changes, file_signatures, reload_configuration
 from tallylight.config.settings import Configuration
 from tallylight.errors import ConfigurationError
 
@@ -31,43 +32,41 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "tallylight.yaml"
 
 
-def test_a_changed_file_takes_the_place_of_the_old_as_a_whole(load: Load, path: Path) -> None:
+async def test_a_changed_file_takes_the_place_of_the_old_as_a_whole(load: Load, path: Path) -> None:
     before = load(TEXT, KEY="x")
-    path.write_text(f"{TEXT}  more: {{upstream: saygm, model: minimax/h3}}\n", encoding="utf-8")
+    write(path, f"{TEXT}  more: {{upstream: saygm, model: minimax/h3}}\n")
 
-    after = reload_configuration(before, path, {"KEY": "y"})
+    after = await reload_configuration(before, path, {"KEY": "y"})
 
     assert list(after.catalogue.services) == ["h3", "more"]
     assert list(before.catalogue.services) == ["h3"]
 
 
-def test_a_broken_file_changes_nothing(load: Load, path: Path) -> None:
+async def test_a_broken_file_changes_nothing(load: Load, path: Path) -> None:
     before = load(TEXT, KEY="x")
-    path.write_text(TEXT.replace("saygm, model", "nowhere, model"), encoding="utf-8")
+    write(path, TEXT.replace("saygm, model", "nowhere, model"))
 
     with pytest.raises(ConfigurationError, match="No such upstream: nowhere"):
-        reload_configuration(before, path, {"KEY": "x"})
+        await reload_configuration(before, path, {"KEY": "x"})
 
 
-def test_a_refused_file_tells_which_files_may_mend_it(load: Load, path: Path) -> None:
+async def test_a_refused_file_tells_which_files_may_mend_it(load: Load, path: Path) -> None:
     before = load(TEXT, KEY="x")
-    path.write_text(TEXT.replace('"${KEY}"', "{file: saygm.key}"), encoding="utf-8")
+    write(path, TEXT.replace('"${KEY}"', "{file: saygm.key}"))
 
     with pytest.raises(ConfigurationError, match=r"there is no file saygm\.key") as raised:
-        reload_configuration(before, path, {})
+        await reload_configuration(before, path, {})
 
     assert raised.value.files == {path, path.with_name("saygm.key")}
 
 
-def test_what_only_a_restart_can_change_is_refused(load: Load, path: Path) -> None:
+async def test_what_only_a_restart_can_change_is_refused(load: Load, path: Path) -> None:
     before = load(TEXT, KEY="x")
-    path.write_text(
-        f"{TEXT}database: {{url: 'sqlite:///other.db', pool: 9}}\nstatus: {{listen: ':9'}}\n",
-        encoding="utf-8",
-    )
+    changed = "database: {url: 'sqlite:///other.db', pool: 9}\nstatus: {listen: ':9'}\n"
+    write(path, f"{TEXT}{changed}")
 
     with pytest.raises(ConfigurationError) as raised:
-        reload_configuration(before, path, {"KEY": "x"})
+        await reload_configuration(before, path, {"KEY": "x"})
 
     assert str(raised.value).splitlines() == [
         "tallylight.yaml: database.url: was changed; restart the server to apply it",
@@ -131,3 +130,33 @@ async def test_a_file_that_appears_has_changed(tmp_path: Path, clock: VirtualClo
     await clock.advance(2 * POLL)
 
     assert change.done()
+
+
+async def test_a_change_while_the_file_was_read_is_told(path: Path, clock: VirtualClock) -> None:
+    write(path, "a")
+    before = file_signatures([path])
+    write(path, "ab")
+    change = asyncio.ensure_future(anext(file_changes([path], clock, POLL, since=before)))
+
+    await clock.advance(3 * POLL)
+
+    assert change.done()
+
+
+async def test_a_thread_reads_the_file_so_that_the_server_answers_meanwhile(
+    load: Load, path: Path
+) -> None:
+    readers: set[threading.Thread] = set()
+
+    class Environment(dict[str, str]):
+        def get(self, name: str, default: str = "", /) -> str:  # type: ignore[override]
+            readers.add(threading.current_thread())
+            return super().get(name, default)
+
+    before = load(TEXT, KEY="x")
+    write(path, TEXT)
+
+    await reload_configuration(before, path, Environment(KEY="x"))
+
+    assert readers
+    assert threading.current_thread() not in readers

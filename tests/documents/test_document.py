@@ -171,19 +171,6 @@ def test_a_key_that_is_no_text_is_refused() -> None:
         document("things:\n  ? [a, b]\n  : c\n")
 
 
-def test_an_alias_of_itself_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"nested too deeply|is not YAML"):
-        document("shared: &a [*a]\n")
-
-
-def test_aliases_of_aliases_cannot_fill_the_memory() -> None:
-    lines = ["shared:", "  a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
-    lines += [f"  a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
-
-    with pytest.raises(ConfigurationError, match="too many aliases"):
-        document("\n".join(lines))
-
-
 def test_merged_keys_come_from_the_anchor_unless_said_again() -> None:
     found = validate_document(
         document(

@@ -8,6 +8,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 import requests
 
 if TYPE_CHECKING:
@@ -59,6 +60,36 @@ def test_a_broken_file_keeps_the_old_one_and_says_once_what_is_wrong(
 
     eventually(lambda: list(server.statuses()) == ["film", "streamed"])
     assert len(server.program.events("configuration.refused")) == 1
+
+
+@pytest.mark.parametrize(
+    "text_and_reason",
+    [
+        ("x: &a {<<: *a}\n", "repeats a value inside of itself"),
+        ("x: " + "[" * 100_000, "is nested more than 50 levels deep"),
+        ("services: {x: {access: 0x" + "f" * 5000 + "}}\n", "is not allowed"),
+    ],
+    ids=["merge of itself", "brackets", "long number"],
+)
+def test_a_file_made_to_exhaust_the_server_is_refused_like_any_other(
+    document: "Document",
+    launch: "Launcher",
+    serve: "Serve",
+    eventually: "Eventually",
+    text_and_reason: tuple[str, str],
+) -> None:
+    text, reason = text_and_reason
+    server = serve(of_services(document, "film"))
+    (launch.folder / "tallylight.yaml").write_text(text, encoding="utf-8")
+
+    (refusal,) = eventually(lambda: server.program.events("configuration.refused"))
+    check = launch("config", "check", "--config", "tallylight.yaml")
+
+    assert reason in str(refusal["problem"])
+    assert list(server.statuses()) == ["film"]
+    assert check.ends() == 2
+    assert reason in check.logged()
+    assert "Traceback" not in check.logged()
 
 
 def test_after_a_reload_the_files_of_the_new_configuration_are_watched(

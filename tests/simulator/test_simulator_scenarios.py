@@ -158,7 +158,18 @@ def test_an_error_in_a_scheduled_fault_names_its_key(entry: str, key: str, reaso
     assert reason in caught.value.reason
 
 
-@pytest.mark.parametrize("text", ["", "- a\n- b", "title: [", "just values"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "- a\n- b",
+        "title: [",
+        "just values",
+        "title: " + "[" * 3000,
+        "title: &a {<<: *a}",
+        "start: 2026-99-99",
+    ],
+)
 def test_a_document_that_is_not_a_mapping_is_an_error(text: str) -> None:
     with pytest.raises(ScenarioError, match=r"mine\.yaml"):
         parse_scenario(text, "mine.yaml")
@@ -169,6 +180,17 @@ def test_a_scenario_file_is_read_by_its_path(tmp_path: Path) -> None:
     path.write_text(SMALL, "utf-8")
 
     assert load_scenario(str(path)).title == "Small"
+
+
+def test_a_scenario_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    binary, large = tmp_path / "binary.yaml", tmp_path / "large.yaml"
+    binary.write_bytes(b"\xff")
+    large.write_bytes(b"#" * (1024 * 1024 + 1))
+
+    with pytest.raises(ScenarioError, match="cannot be read"):
+        load_scenario(str(binary))
+    with pytest.raises(ScenarioError, match="is larger than 1024 KiB"):
+        load_scenario(str(large))
 
 
 def test_the_error_for_an_unknown_name_lists_the_known_ones() -> None:

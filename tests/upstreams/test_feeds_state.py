@@ -292,3 +292,11 @@ def test_any_json_is_read_without_raising(format_: str, bodies: Sequence[str]) -
         reading = reader.read(replies[: len(asked)], "Video", surface)
 
         assert reading.note.encode("utf-8") or reading.claimed_status is not Status.UNKNOWN
+
+
+def test_a_page_of_too_many_objects_is_not_read() -> None:
+    state = polled(FeedState(), fresh("[" + "{}," * 100_000 + "{}]"), fresh(NO_INCIDENTS))
+
+    assert status_of(state) is not Status.OPERATIONAL
+    reading = STATUSPAGE.read([fresh("[" + "{}," * 100_000 + "{}]")], "Video")
+    assert "more than 100000 objects" in reading.note

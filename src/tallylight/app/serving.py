@@ -210,16 +210,20 @@ async def _reload_on_change(
     runtime: Runtime, path: Path | None, reload_requested: asyncio.Event
 ) -> Never:
     refused: frozenset[Path] = frozenset()
+    seen: reload.FileSignatures = {}
     while True:
         # The refused file may lack a secret file that appears later, so watch that one too.
         files = runtime.configuration.files | refused
         async with asyncio.TaskGroup() as tasks:
-            polling = tasks.create_task(_set_on_change(files, runtime.clock, reload_requested))
+            polling = tasks.create_task(
+                _set_on_change(files, runtime.clock, reload_requested, seen)
+            )
             await reload_requested.wait()
             polling.cancel()
         reload_requested.clear()
+        seen = reload.file_signatures(files)  # before the reading: a change during it counts
         try:
-            found = reload.reload_configuration(runtime.configuration, path)
+            found = await reload.reload_configuration(runtime.configuration, path)
             await runtime.apply_config(found)
         except TallylightError as error:
             log.error("configuration.refused", problem=str(error))  # noqa: TRY400  # no defect
@@ -230,8 +234,10 @@ async def _reload_on_change(
             log.info("configuration.reloaded", services=len(runtime.board.services()))
 
 
-async def _set_on_change(files: Iterable[Path], clock: Clock, event: asyncio.Event) -> None:
-    async for _ in reload.file_changes(files, clock):
+async def _set_on_change(
+    files: Iterable[Path], clock: Clock, event: asyncio.Event, since: reload.FileSignatures
+) -> None:
+    async for _ in reload.file_changes(files, clock, since=since):
         event.set()
 
 

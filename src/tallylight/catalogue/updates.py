@@ -11,7 +11,7 @@ from tempfile import NamedTemporaryFile
 
 from tallylight.catalogue.services import FactSheet
 from tallylight.catalogue.sheets import ProviderFacts
-from tallylight.documents.document import parse_document, validate_document
+from tallylight.documents.document import parse_document, read_document_text, validate_document
 
 
 def updates_folder(environment: Mapping[str, str]) -> Path:
@@ -62,10 +62,10 @@ def installed_updates(directory: Path) -> Mapping[str, FactSheet]:
     """Return the sheets of all updates, by id; none if the folder does not exist.
 
     Raises:
-        ConfigurationError: if a file in the folder was edited and is invalid.
+        ConfigurationError: if a file in the folder cannot be read, or was edited and is invalid.
     """
     return {
         sheet.id: sheet
         for path in sorted(directory.glob("*.yaml"))
-        for sheet in parse_sheets(path.read_text(encoding="utf-8"), str(path))
+        for sheet in parse_sheets(read_document_text(path), str(path))
     }

@@ -19,7 +19,7 @@ from tallylight.cli.shared import (
     print_line,
     print_table,
 )
-from tallylight.documents.files import file_error_reason
+from tallylight.documents.files import file_error_reason, read_bounded
 from tallylight.i18n import Translator
 
 if TYPE_CHECKING:
@@ -110,11 +110,15 @@ def update_sheets(
     They replace the built-in sheets of their provider after a check, all or none.
     """
     from tallylight.catalogue.updates import install_update, updates_folder
+    from tallylight.documents.document import MAX_DOCUMENT_BYTES
     from tallylight.documents.environment import process_environment
 
     try:
         is_address = source.startswith(("https://", "http://"))
-        text = asyncio.run(_download(source)) if is_address else Path(source).read_text("utf-8")
+        if is_address:
+            text = asyncio.run(_download(source))
+        else:
+            text = read_bounded(Path(source), MAX_DOCUMENT_BYTES).decode("utf-8")
         folder = updates_folder(process_environment())
         sheets = install_update(text, source.rpartition("/")[2], folder)
     except (OSError, UnicodeDecodeError) as error:

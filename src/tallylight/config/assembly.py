@@ -19,11 +19,11 @@ from tallylight.catalogue.services import (
 )
 from tallylight.config.options import ProbeOptions, ServiceOptions, UpstreamOptions
 from tallylight.documents.addresses import is_loopback, is_private
-from tallylight.documents.document import Document
+from tallylight.documents.document import MAX_PROBLEMS, Document, in_file_order
 from tallylight.documents.nearest import unknown_name_message
 from tallylight.documents.validation_messages import not_allowed_message
 from tallylight.documents.yaml_tree import KeyPath
-from tallylight.errors import Problem
+from tallylight.errors import ConfigurationError, Problem
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Price, PriceUnit
 from tallylight.model.order import Order
@@ -42,6 +42,7 @@ class ConfigReport:
     """Errors make the file unusable; warnings are logged.
 
     Only `config check` prints remarks, which are warnings about doubts, and notes.
+    `MAX_PROBLEMS` errors end the work: `add_error` raises them all as a `ConfigurationError`.
     """
 
     document: Document
@@ -51,8 +52,14 @@ class ConfigReport:
     notes: list[Problem] = field(default_factory=list)
 
     def add_error(self, key_path: KeyPath, reason: str) -> None:
-        """Add an error at a place of the file."""
+        """Add an error at a place of the file.
+
+        Raises:
+            ConfigurationError: if the report has as many as are shown at once.
+        """
         self.errors.append(self.document.problem(key_path, reason))
+        if len(self.errors) >= MAX_PROBLEMS:
+            raise ConfigurationError(in_file_order(self.errors), self.document.files)
 
     def add_warning(self, key_path: KeyPath, reason: str) -> None:
         """Add a warning at a place of the file."""

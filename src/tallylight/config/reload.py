@@ -1,5 +1,6 @@
 """Reads a changed configuration file and reports changes of files."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -10,19 +11,21 @@ from tallylight.errors import ConfigurationError, Problem
 
 POLL_INTERVAL = timedelta(seconds=2)
 
-FileSignatures = tuple[tuple[str, int, int, int], ...]
+FileSignatures = Mapping[Path, tuple[int, int, int]]
 
 
-def reload_configuration(
+async def reload_configuration(
     previous: Configuration, path: Path | None, environment: Mapping[str, str] | None = None
 ) -> Configuration:
     """Return the configuration that the file now has.
+
+    A thread reads it: a large file takes seconds, in which the server goes on answering.
 
     Raises:
         ConfigurationError: if it is invalid, or changes a key that needs a restart; the previous
             configuration then stays in force.
     """
-    found = load_configuration(path, environment)
+    found = await asyncio.to_thread(load_configuration, path, environment)
     name = "configuration" if found.path is None else found.path.name
     fixed = {
         "database.url": found.database_url == previous.database_url,
@@ -40,30 +43,42 @@ def reload_configuration(
 
 
 async def file_changes(
-    files: Iterable[Path], clock: Clock, poll: timedelta = POLL_INTERVAL
+    files: Iterable[Path],
+    clock: Clock,
+    poll: timedelta = POLL_INTERVAL,
+    since: FileSignatures | None = None,
 ) -> AsyncIterator[None]:
     """Yield after each change of one of the files, as soon as two polls agree.
 
     A file that an editor is still writing differs from poll to poll.
+
+    Args:
+        files: The files to watch.
+        clock: Tells when the next poll is due.
+        poll: Interval of the polls.
+        since: What an earlier `file_signatures` returned: changes since then count, too.
     """
-    watched = tuple(sorted(files))
-    known = settled = _signatures(watched)
+    watched = tuple(files)
+    before = since or {}
+    known = {path: before.get(path, now) for path, now in file_signatures(watched).items()}
+    settled = known
     while True:
         await clock.sleep(poll)
-        seen = _signatures(watched)
+        seen = file_signatures(watched)
         if seen == settled != known:
             known = seen
             yield
         settled = seen
 
 
-def _signatures(files: Iterable[Path]) -> FileSignatures:
-    return tuple(_file_signature(path) for path in files)
+def file_signatures(files: Iterable[Path]) -> dict[Path, tuple[int, int, int]]:
+    """Return for each file what differs after a change of it."""
+    return {path: _file_signature(path) for path in files}
 
 
-def _file_signature(path: Path) -> tuple[str, int, int, int]:
+def _file_signature(path: Path) -> tuple[int, int, int]:
     try:
         found = path.stat()
     except OSError:
-        return (str(path), 0, 0, 0)
-    return (str(path), found.st_mtime_ns, found.st_size, found.st_ino)
+        return (0, 0, 0)
+    return (found.st_mtime_ns, found.st_size, found.st_ino)

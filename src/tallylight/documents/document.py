@@ -3,15 +3,16 @@
 All errors of a file become `Problem`s at once. No problem shows the value of a secret.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from tallylight.documents.environment import read_secret_file
-from tallylight.documents.files import file_error_reason
+from tallylight.documents.files import file_error_reason, read_bounded
 from tallylight.documents.substitution import Substitution
 from tallylight.documents.validation_messages import validation_message
 from tallylight.documents.yaml_tree import KeyPath, PathStep, parse_yaml
@@ -19,9 +20,16 @@ from tallylight.errors import ConfigurationError, Problem
 
 _ModelT = TypeVar("_ModelT", bound=BaseModel)
 
-_MAX_FILE_BYTES = 4 * 1024 * 1024
+MAX_DOCUMENT_BYTES: Final = 1024 * 1024
+"""Limit of the size of a file, and of what references fill into one."""
+
+MAX_PROBLEMS: Final = 50
+"""Limit of the problems that are reported at once; looking for the nearest names costs time."""
+
+_MAX_REASON_LENGTH = 600
 _SECRET_KEYS = frozenset({"key", "token", "secret", "password", "url"})
 _MASK = "***"
+_TOO_LARGE = f"is larger than {MAX_DOCUMENT_BYTES // 1024} KiB; remove entries"
 _MIN_SECRET_LENGTH = 4  # masking every "is" would make problems unreadable and protect no key
 
 
@@ -52,6 +60,9 @@ class Document:
         line = self.lines.get(known)
         for text in self.secrets:
             reason = reason.replace(text, _MASK)
+        if len(reason) > _MAX_REASON_LENGTH:  # not before: half a secret would not be found
+            half = _MAX_REASON_LENGTH // 2
+            reason = f"{reason[:half]} … {reason[-half:]}"
         where = self.name if line is None or not key_path else f"{self.name}:{line}"
         return Problem(where, dotted_path(key_path), reason)
 
@@ -72,8 +83,27 @@ def read_document(path: Path, environment: Mapping[str, str]) -> Document:
     Raises:
         ConfigurationError: if it cannot be read or is not a YAML mapping.
     """
-    document = parse_document(_read_text(path), path.name, path.parent, environment)
+    document = parse_document(read_document_text(path), path.name, path.parent, environment)
     return replace(document, files=document.files | {path})
+
+
+def read_document_text(path: Path) -> str:
+    """Return the text of a file.
+
+    Raises:
+        ConfigurationError: if it cannot be read, is empty, too large or not UTF-8.
+    """
+
+    def refusal(reason: str) -> ConfigurationError:
+        return ConfigurationError((Problem(str(path), "", reason),))
+
+    try:
+        text = read_bounded(path, MAX_DOCUMENT_BYTES).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise refusal(file_error_reason(error)) from None
+    if not text.strip():
+        raise refusal("is empty")
+    return text
 
 
 def parse_document(
@@ -82,8 +112,10 @@ def parse_document(
     """Parse the text of a file; paths of secret files are relative to the directory.
 
     Raises:
-        ConfigurationError: if the text is not a YAML mapping.
+        ConfigurationError: if the text is too long or is not a YAML mapping.
     """
+    if len(text) > MAX_DOCUMENT_BYTES:
+        raise ConfigurationError((Problem(name, "", _TOO_LARGE),))
     tree = parse_yaml(text, name)
     files: set[Path] = set()
 
@@ -91,7 +123,7 @@ def parse_document(
         files.add(directory / path)
         return read_secret_file(directory / path)
 
-    substitution = Substitution(environment, secret_file)
+    substitution = Substitution(environment, secret_file, MAX_DOCUMENT_BYTES)
     values = substitution.apply(tree.value)
     if not isinstance(values, Mapping):
         raise ConfigurationError((Problem(name, "", "must be a mapping of sections"),))
@@ -107,9 +139,12 @@ def parse_document(
     problems = [
         *(
             Problem(f"{name}:{line}", dotted_path(place), reason)
-            for line, place, reason in tree.duplicate_keys
+            for line, place, reason in tree.duplicate_keys[:MAX_PROBLEMS]
         ),
-        *(document.problem(place, reason) for place, reason in substitution.problems),
+        *(
+            document.problem(place, reason)
+            for place, reason in substitution.problems[:MAX_PROBLEMS]
+        ),
     ]
     return replace(document, problems=tuple(problems))
 
@@ -149,13 +184,15 @@ def validate_partially(
     except ValidationError as error:
         errors = error.errors(include_url=False)
     broken = {problem.key for problem in document.problems}
+    places = [_key_path_of(each["loc"], document) for each in errors]
     schema = model.model_json_schema()
     problems = list(document.problems)
-    for each in errors:
-        place = _key_path_of(each["loc"], document)
+    for each, place in zip(errors, places, strict=True):
+        if len(problems) >= MAX_PROBLEMS:
+            break
         if dotted_path(place) not in broken:
             problems.append(document.problem(place, validation_message(each, place, schema)))
-    pruned = _pruned(document.values, {_key_path_of(each["loc"], document) for each in errors})
+    pruned = _pruned(document.values, places)
     try:
         return model.model_validate(pruned), tuple(problems)
     except ValidationError:
@@ -173,16 +210,19 @@ def _key_path_of(location: tuple[PathStep, ...], document: Document) -> KeyPath:
     return (*place, missing) if is_missing else place
 
 
-def _pruned(tree: Mapping[str, object], key_paths: set[KeyPath]) -> dict[str, object]:
+def _pruned(tree: Mapping[str, object], key_paths: Iterable[KeyPath]) -> dict[str, object]:
+    bad: defaultdict[PathStep, set[PathStep]] = defaultdict(set)
+    for place in key_paths:
+        bad[place[0] if place else ""].update(place[1:2])
+    whole = {place[0] for place in key_paths if len(place) == 1}
     rest: dict[str, object] = {}
     for section, entries in tree.items():
-        if (section,) in key_paths:
+        if section in whole:
             continue
-        bad = {place[1] for place in key_paths if place[:1] == (section,) and len(place) > 1}
-        if not bad:
+        if section not in bad:
             rest[section] = entries
         elif isinstance(entries, Mapping):
-            rest[section] = {key: value for key, value in entries.items() if key not in bad}
+            rest[section] = {k: value for k, value in entries.items() if k not in bad[section]}
     return rest
 
 
@@ -199,18 +239,3 @@ def _plain_secrets(value: object, *, is_secret: bool = False) -> Iterator[str]:
             yield value
         case _:
             return
-
-
-def _read_text(path: Path) -> str:
-    def refusal(reason: str) -> ConfigurationError:
-        return ConfigurationError((Problem(str(path), "", reason),))
-
-    try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise refusal(f"is larger than {_MAX_FILE_BYTES // 1024 // 1024} MiB")
-        text = path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise refusal(file_error_reason(error)) from None
-    if not text.strip():
-        raise refusal("is empty")
-    return text

@@ -4,6 +4,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from tallylight.documents.files import read_bounded
+
+_MAX_SECRET_BYTES = 64 * 1024
 _FORWARDED_VARIABLES = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 
 
@@ -19,5 +22,10 @@ def worker_environment() -> Mapping[str, str]:
 
 
 def read_secret_file(path: Path) -> str:
-    """Return the text of a secret file without the newline that editors add at its end."""
-    return path.read_text(encoding="utf-8").rstrip("\r\n")
+    """Return the text of a secret file without the newline that editors add at its end.
+
+    Raises:
+        OSError: if it cannot be read, or is larger than 64 KiB.
+        UnicodeDecodeError: if it is not UTF-8.
+    """
+    return read_bounded(path, _MAX_SECRET_BYTES).decode("utf-8").rstrip("\r\n")

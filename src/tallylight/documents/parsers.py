@@ -17,11 +17,12 @@ OFF = "off"
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
-_LENGTHS = re.compile(r"(\d+)\s*-\s*(\d+)")
+_LENGTHS = re.compile(r"(\d{1,20})\s*-\s*(\d{1,20})")
 _CLASS = re.compile(r"\d{3,4}p|[1248]k")
 _SIZE = re.compile(r"[1-9]\d{1,4}x[1-9]\d{1,4}")
 _MAX_CLIP_SECONDS = 3600
 _MAX_AMOUNT = 1_000_000
+_MAX_DECIMALS = 30
 
 # Landscape sizes in 16:9; portrait sizes swap both numbers. 480 and 768 lines have no exact 16:9:
 # 854x480 is what Volcengine documents, 1366x768 the usual screen.
@@ -87,6 +88,9 @@ def parse_money(value: object) -> Decimal:
         ) from None
     if not amount.is_finite() or not 0 <= amount <= _MAX_AMOUNT:
         raise ValueError(f"{_quoted(value)} is not an amount from 0 to {_MAX_AMOUNT} US dollars")
+    # Printed in full, 1e-999999999 would fill the memory.
+    if abs(int(amount.as_tuple().exponent)) > _MAX_DECIMALS:
+        raise ValueError(f"{_quoted(value)} has more than {_MAX_DECIMALS} decimals")
     return amount
 
 

@@ -15,14 +15,17 @@ class Substitution:
 
     Args:
         read_file: Returns the text of a secret file by its path.
+        max_length: Limit of all texts that are filled in together, in characters.
         secrets: Texts that were filled in.
         problems: Place and reason of each failed reference.
     """
 
     environment: Mapping[str, str]
     read_file: Callable[[str], str]
+    max_length: int
     secrets: set[str] = field(default_factory=set)
     problems: list[tuple[KeyPath, str]] = field(default_factory=list)
+    _length: int = 0
 
     def apply(self, value: object, key_path: KeyPath = ()) -> object:
         """Return the value with its references replaced."""
@@ -55,8 +58,7 @@ class Substitution:
             state = "is empty" if name in self.environment else "is not set"
             self.problems.append((key_path, f"environment variable {name} {state}"))
             return match[0]
-        self.secrets.add(value)
-        return value
+        return self._filled_in(value, key_path)
 
     def _file(self, path: str, key_path: KeyPath) -> str:
         try:
@@ -70,7 +72,17 @@ class Substitution:
             self.problems.append((key_path, f"the file {path} cannot be read: {why}"))
         else:
             if text:
-                self.secrets.add(text)
-                return text
+                return self._filled_in(text, key_path)
             self.problems.append((key_path, f"the file {path} is empty"))
         return "${file}"
+
+    def _filled_in(self, text: str, key_path: KeyPath) -> str:
+        self.secrets.add(text)
+        self._length += len(text)
+        if self._length <= self.max_length:
+            return text
+        limit = f"{self.max_length // 1024} KiB"
+        self.problems.append(
+            (key_path, f"the references up to here fill in more than {limit}; remove some")
+        )
+        return "${…}"

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from tallylight.documents.nearest import did_you_mean
+from tallylight.documents.nearest import did_you_mean, listed_names
 from tallylight.documents.yaml_tree import KeyPath
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ _TYPE_MESSAGES: Mapping[str, str] = {
     "frozen_set_type": "must be a list",
     "int_from_float": "must be a whole number",
     "int_parsing": "must be a whole number",
+    "int_parsing_size": "has too many digits",
     "int_type": "must be a whole number",
     "list_type": "must be a list",
     "missing": "is missing",
@@ -85,7 +86,7 @@ def _unknown_key(key: str, known: list[str]) -> str:
 
 def _with_allowed(clause: str, name: str, allowed: Collection[str]) -> str:
     hint = did_you_mean(name, allowed)
-    parts = (f"{clause}.", hint, f"Allowed: {', '.join(allowed) or 'none'}")
+    parts = (f"{clause}.", hint, f"Allowed: {listed_names(allowed)}")
     return " ".join(filter(None, parts))
 
 

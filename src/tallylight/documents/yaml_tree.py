@@ -10,17 +10,18 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeAlias
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
+from tallylight.documents.bounded_yaml import YamlLimitError, bounded_yaml
 from tallylight.errors import ConfigurationError, Problem
 
 PathStep: TypeAlias = str | int
 KeyPath: TypeAlias = tuple[PathStep, ...]
 
-_MAX_NODES = 200_000
-_MAX_DEPTH = 50
+_MAX_KEY_LENGTH = 255
+_MAX_DIGITS = 100
 _TAG = "tag:yaml.org,2002:"
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _TRUE = {"true", "True", "TRUE"}
@@ -48,18 +49,32 @@ def parse_yaml(text: str, name: str) -> YamlTree:
         ConfigurationError: if it is not YAML, with the line.
     """
     try:
-        root = YAML(typ="safe", pure=True).compose(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = name if mark is None else f"{name}:{mark.line + 1}"
-        raise ConfigurationError((Problem(where, "", _syntax_message(error)),)) from None
-    except (YAMLError, ValueError, RecursionError) as error:
+        root = bounded_yaml().compose(text)
+    except YAMLError as error:
+        raise ConfigurationError((_problem(error, text, name),)) from None
+    except (ValueError, RecursionError) as error:
         reason = f"is not YAML ({type(error).__name__})"
         raise ConfigurationError((Problem(name, "", reason),)) from None
     tree = YamlTree()
     if root is not None:
         tree.value = _TreeBuilder(tree, name).value(root, ())
     return tree
+
+
+def _problem(error: YAMLError, text: str, name: str) -> Problem:
+    match error:
+        case ReaderError():
+            line = text.count("\n", 0, error.position) + 1
+            character = f"U+{ord(text[error.position]):04X}"
+            reason = f"is not YAML: the character {character} is not allowed; remove it"
+            return Problem(f"{name}:{line}", "", reason)
+        case MarkedYAMLError():
+            mark = error.problem_mark or error.context_mark
+            where = name if mark is None else f"{name}:{mark.line + 1}"
+            is_limit = isinstance(error, YamlLimitError)
+            return Problem(where, "", str(error.problem) if is_limit else _syntax_message(error))
+        case _:
+            return Problem(name, "", f"is not YAML ({type(error).__name__})")
 
 
 def _syntax_message(error: MarkedYAMLError) -> str:
@@ -70,20 +85,14 @@ def _syntax_message(error: MarkedYAMLError) -> str:
 
 
 class _TreeBuilder:
-    """Turns nodes into values; it counts them, so that nested aliases cannot fill the memory."""
+    """Turns the nodes of `bounded_yaml` into values."""
 
     def __init__(self, tree: YamlTree, name: str) -> None:
         self._tree = tree
         self._name = name
-        self._nodes = 0
 
     def value(self, node: Node, key_path: KeyPath) -> object:
-        line = node.start_mark.line + 1
-        self._tree.lines.setdefault(key_path, line)
-        self._nodes += 1
-        if self._nodes > _MAX_NODES or len(key_path) > _MAX_DEPTH:
-            reason = "is nested too deeply, or has too many aliases"
-            raise ConfigurationError((Problem(f"{self._name}:{line}", "", reason),))
+        self._tree.lines.setdefault(key_path, node.start_mark.line + 1)
         match node:
             case MappingNode():
                 return self._mapping(node, key_path)
@@ -99,7 +108,8 @@ class _TreeBuilder:
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if str(key_node.tag) == f"{_TAG}merge":
-                merged = {**self._merged(value_node, key_path), **merged}
+                for key, value in self._merged(value_node, key_path).items():
+                    merged.setdefault(key, value)
                 continue
             key = self._key(key_node)
             here = (*key_path, key)
@@ -121,10 +131,12 @@ class _TreeBuilder:
         return merged
 
     def _key(self, node: Node) -> str:
-        if isinstance(node, ScalarNode):
-            return str(node.value)  # numbers too, such as the length of a block
-        line = node.start_mark.line + 1
-        raise ConfigurationError((Problem(f"{self._name}:{line}", "", "a key must be a text"),))
+        text = str(node.value) if isinstance(node, ScalarNode) else ""  # numbers, too
+        if isinstance(node, ScalarNode) and len(text) <= _MAX_KEY_LENGTH:
+            return text
+        where = f"{self._name}:{node.start_mark.line + 1}"
+        reason = f"a key must be a text of at most {_MAX_KEY_LENGTH} characters"
+        raise ConfigurationError((Problem(where, "", reason),))
 
 
 def _scalar(node: Node) -> object:
@@ -143,6 +155,9 @@ def _scalar(node: Node) -> object:
 
 
 def _integer(text: str) -> object:
+    # Longer numbers stay texts: no option takes them, and Python refuses to print them.
+    if len(text) > _MAX_DIGITS:
+        return text
     try:
         return int(text.replace("_", ""), 0 if text.lstrip("+-")[:2] in {"0x", "0o"} else 10)
     except ValueError:
@@ -151,6 +166,10 @@ def _integer(text: str) -> object:
 
 def _decimal(text: str) -> object:
     try:
-        return Decimal(text.replace("_", "").lower().replace(".inf", "inf").replace(".nan", "nan"))
+        number = Decimal(
+            text.replace("_", "").lower().replace(".inf", "inf").replace(".nan", "nan")
+        )
     except ArithmeticError:
         return text
+    # As an integer, 1e999999999 would fill the memory.
+    return number if len(text) <= _MAX_DIGITS and abs(number.adjusted()) <= _MAX_DIGITS else text

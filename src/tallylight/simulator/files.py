@@ -6,6 +6,7 @@ from pathlib import Path
 from tallylight.simulator.scenario import Scenario, parse_scenario
 from tallylight.simulator.scenario_section import ScenarioError
 
+_MAX_FILE_BYTES = 1024 * 1024
 _DATA = files(__package__) / "scenarios"
 
 
@@ -23,4 +24,12 @@ def load_scenario(name: str) -> Scenario:
     if not path.is_file():
         known = ", ".join(scenario_names())
         raise ScenarioError(name, "", f"no such scenario; give a file or one of {known}")
-    return parse_scenario(path.read_text("utf-8"), name)
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_FILE_BYTES + 1)
+        text = content.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(name, "", f"cannot be read: {error}") from error
+    if len(content) > _MAX_FILE_BYTES:
+        raise ScenarioError(name, "", f"is larger than {_MAX_FILE_BYTES // 1024} KiB")
+    return parse_scenario(text, name)

@@ -241,7 +241,7 @@ def parse_scenario(text: str, source: str) -> Scenario:
     """Parse the YAML text of a scenario; raise ScenarioError, which names the key."""
     try:
         document = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
+    except (YAMLError, ValueError, RecursionError) as error:
         raise ScenarioError(source, "", f"not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(document, dict):
         raise ScenarioError(
