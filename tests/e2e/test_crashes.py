@@ -65,7 +65,7 @@ def test_a_job_under_way_is_followed_by_the_next_process_and_not_paid_twice(  # 
     assert entry["state"] == "delivered"
     eventually(lambda: rows("SELECT state FROM attempts") == [("delivered",)])
     eventually(lambda: rows("SELECT state FROM ledger") == [("settled",)])
-    assert second.program.events("probe.resumed")
+    assert second.program.events("video.taken_over")
 
 
 def test_a_create_that_was_never_answered_is_found_again_in_the_list_of_jobs(

@@ -24,7 +24,7 @@ import structlog
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, text, update
 
 from tallylight.errors import StorageError
-from tallylight.storage.engine import Connections, LockId, acquire_lock
+from tallylight.storage.engine import Connections, LockId
 from tallylight.storage.machine import boot_id, machine_id
 from tallylight.storage.process_files import ProcessFiles
 from tallylight.storage.tables import component_state_table, videos_table
@@ -130,9 +130,10 @@ class IdentityGuard:
             StorageError: if the database, or the file beside it, cannot be read or written.
         """
         file = self._connections.file
-        change = await self._connections.run_in_thread(
-            lambda connection: _check(connection, file), is_durable=True
-        )
+        # The lock, or two servers would bar twice. Not in a thread of its own: when the program
+        # ends, none can be started.
+        async with self._connections.durable_transaction(LockId.PROCESS) as connection:
+            change = await connection.run_sync(_check, file)
         if file is not None:
             await drop_former_token(self._connections, file)
         if change is None:
@@ -273,7 +274,6 @@ async def drop_former_token(connections: Connections, file: Path) -> None:
 
 
 def _check(connection: Connection, file: Path | None) -> IdentityChange | None:
-    acquire_lock(connection, LockId.PROCESS)  # or two servers would bar twice
     identity, found = identity_now(connection, file)
     if found:
         set_bar(connection, UNDER_WAY & ~videos_table.c.is_barred, is_barred=True)
