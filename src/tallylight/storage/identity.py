@@ -270,7 +270,8 @@ async def drop_former_token(connections: Connections, file: Path) -> None:
         if identity is not None:
             ProcessFiles(file).write_tokens(identity.token)
 
-    await connections.run_in_thread(drop, is_durable=False)
+    async with connections.relaxed_transaction(LockId.PROCESS) as connection:
+        await connection.run_sync(drop)
 
 
 def _check(connection: Connection, file: Path | None) -> IdentityChange | None:
