@@ -23,6 +23,11 @@ _TIMES_OF_ENDED = ("created", "intended", "accepted", "started", "rendered", "en
 
 _PRICE_MICRO_USD = 10_000
 
+_SUMS = """INSERT INTO spent (scope, grain, bucket, micro_usd)
+    SELECT {scope}, {grain}, at_us / ({grain} * {us}), sum(amount_micro_usd) FROM ledger
+    GROUP BY {scope}, at_us / ({grain} * {us})"""
+"""The running sums of the entries (`storage.spending`)."""
+
 _ValueOf = Callable[[int, str, datetime], object]
 
 _VALUES: Mapping[str, _ValueOf] = {
@@ -33,7 +38,6 @@ _VALUES: Mapping[str, _ValueOf] = {
     "seconds": lambda _n, _key, _at: 4,
     "size": lambda _n, _key, _at: "1280x720",
     "params": lambda _n, _key, _at: "{}",
-    "substitutions": lambda _n, _key, _at: "[]",
     "key": lambda _n, key, _at: key,
     "payer": lambda _n, key, _at: key,
     "video": lambda n, _key, _at: f"video_{n:032x}",
@@ -83,6 +87,9 @@ def main() -> None:
             rows = _rows(table, args.key, count, step)
             while batch := list(islice(rows, _BATCH)):
                 connection.execute(table.insert(), batch)
+        for scope in ("'all'", "'payer:' || payer"):
+            for grain in (60, 3600):
+                connection.exec_driver_sql(_SUMS.format(scope=scope, grain=grain, us=1_000_000))
     with engine.begin() as connection:
         connection.exec_driver_sql("ANALYZE")
     engine.dispose()
