@@ -83,15 +83,19 @@ class StreamRedactor:
     def __init__(self, secrets: Iterable[str]) -> None:
         self._secrets = _normalized(secrets)
         self._hold_back = _LONGEST_ESCAPE * max(map(len, self._secrets), default=0)
+        # An echo in any encoding has none of these, unless the secret has; and lines are complete.
+        self._ends = "\n" + "".join(set('{}[]()",!*|^$`') - set("".join(self._secrets)))
         self._pending = ""
 
     def feed(self, chunk: str) -> str:
         """Return the text that is safe to show.
 
-        The last line is held back until it is complete, or longer than any echo of a secret.
+        Words at its end are held back until the line is complete, or until they are longer than
+        any echo of a secret.
         """
         text = _masked(self._pending + chunk, self._secrets)
-        safe = max(text.rfind("\n") + 1, len(text) - self._hold_back)
+        ends = (text.rfind(end) + 1 for end in self._ends)
+        safe = max(*ends, len(text) - self._hold_back)
         self._pending = text[safe:]
         return text[:safe]
 
