@@ -389,3 +389,18 @@ def test_a_chat_is_neither_cancelled_nor_deleted(
     assert (adapter.cancel("c"), adapter.delete("c")) == (None, None)
     assert adapter.operations == frozenset({Operation.CREATE})
     assert adapter.variants == frozenset({"video"})
+
+
+def test_a_key_that_comes_back_split_over_events_is_masked(
+    make_upstream: MakeUpstream, planted_key: str
+) -> None:
+    stream = adapter_for(make_upstream(protocol="chat_video", dialect="sora2api")).open_stream()
+
+    for letter in f"Invalid key {planted_key}, ask the shop":
+        stream.feed(chunk(letter))
+    stream.feed(DONE)
+    job = stream.end("")
+
+    assert job.failure is not None
+    assert job.failure.text.startswith("Invalid key ***")
+    assert planted_key[:8] not in str(job)

@@ -162,6 +162,24 @@ async def test_a_video_with_garbage_in_its_middle_is_damaged(tmp_path: Path) -> 
     assert set(lacks(seen)) & {Defect.DAMAGED, Defect.TRUNCATED, Defect.NOT_MEDIA}
 
 
+async def test_a_video_whose_codec_nothing_decodes_is_no_media(tmp_path: Path) -> None:
+    video = tmp_path / "video.webm"
+    with av.open(str(video), "w") as file:
+        stream = file.add_stream("libvpx", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for number in range(FPS):
+            file.mux(stream.encode(picture(number, moving)))
+        file.mux(stream.encode(None))
+    body = video.read_bytes()
+    assert b"V_VP8" in body
+    video.write_bytes(body.replace(b"V_VP8", b"V_QQ8"))
+
+    seen = await inspect_file(video)
+
+    assert not seen.hit_limit
+    assert lacks(seen, 1, audio=False) == [Defect.NOT_MEDIA]
+
+
 @pytest.mark.parametrize(
     ("body", "lack"),
     [

@@ -167,12 +167,20 @@ def test_a_stream_without_secrets_is_unchanged(pieces: list[str]) -> None:
     assert shown == "".join(pieces)
 
 
-def test_a_stream_holds_back_no_more_than_the_start_of_a_secret() -> None:
-    veil = StreamRedactor(["PLANTED-key"])
+def test_a_stream_holds_back_its_unfinished_line() -> None:
+    redactor = StreamRedactor(["PLANTED-key"])
 
-    assert veil.feed("data: [DONE]\n") == "data: [DONE]\n"
-    assert veil.feed("he said PLAN") == "he said "
-    assert veil.feed("TED-key!") == f"{MASK}!"
+    assert redactor.feed("data: [DONE]\n") == "data: [DONE]\n"
+    assert redactor.feed("data: he said PLAN") == ""
+    assert redactor.feed("TED-key!\n") == f"data: he said {MASK}!\n"
+
+
+def test_a_stream_holds_back_no_more_than_an_echo_of_a_secret() -> None:
+    redactor = StreamRedactor(["PLANTED-key"])
+
+    shown = redactor.feed("x" * 10_000)
+
+    assert len(shown) > 9_000
 
 
 def test_a_body_is_kept_whole_but_for_its_secrets() -> None:

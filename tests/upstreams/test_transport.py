@@ -2,6 +2,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -34,6 +35,11 @@ async def reset(_: bytes, writer: asyncio.StreamWriter) -> None:
 
 def question(upstream: Upstream) -> Request:
     return adapter_for(upstream).credentials("sora-2")
+
+
+def file_question(upstream: Upstream) -> Request:
+    """Return a question that may go to another server on this machine: a store of files."""
+    return replace(question(upstream), phase=Phase.CONTENT)
 
 
 async def test_an_answer_is_read_completely_and_timed(
@@ -278,7 +284,7 @@ class TestRedirects:
         moved = f"HTTP/1.1 307 T\r\nLocation: {other}/models\r\nContent-Length: 0\r\n\r\n"
         upstream = make_upstream(await serve(moved.encode()))
 
-        reply = await transport.send(question(upstream), upstream)
+        reply = await transport.send(file_question(upstream), upstream)
 
         assert reply.status == 200
         assert [planted_key.encode() in request for request in received] == [True, False]
@@ -304,7 +310,7 @@ class TestRedirects:
         addresses += [await serve(first_host), await serve(other_host)]
         upstream = make_upstream(addresses[0])
 
-        reply = await transport.send(question(upstream), upstream)
+        reply = await transport.send(file_question(upstream), upstream)
 
         assert reply.status == 200
         assert [planted_key.encode() in request for request in received] == [True, False, True]

@@ -50,7 +50,7 @@ async def test_text_arrives_in_chunks_while_the_upstream_still_sends(
     heard_the_first = asyncio.Event()
 
     async def send(writer: asyncio.StreamWriter) -> None:
-        writer.write(piece("data: 风".encode()[:-1]))  # in the middle of a character
+        writer.write(piece("data: 1\n\ndata: 风".encode()[:-1]))  # in the middle of a character
         await heard_the_first.wait()
         writer.write(piece("风".encode()[-1:] + b"\n\n") + END)
 
@@ -63,7 +63,7 @@ async def test_text_arrives_in_chunks_while_the_upstream_still_sends(
             pieces.append(text)
             heard_the_first.set()
 
-    assert pieces == ["data: ", "风\n\n"]
+    assert pieces == ["data: 1\n\n", "data: 风\n\n"]
     assert (stream.reply.status, stream.reply.error) == (200, "")
 
 

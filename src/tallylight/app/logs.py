@@ -1,12 +1,41 @@
 """Writes log events to standard error, as lines of text or as JSON.
 
-Tracebacks are plain: the rich form prints local variables, which may be keys.
+Tracebacks are plain: the rich form prints local variables, which may be keys. What upstreams say is
+redacted where it arrives; as a last net, the keys of the configuration are masked in each line.
 """
 
 import logging
 import sys
+from collections.abc import Iterable
 
 import structlog
+
+from tallylight.upstreams.redact import MASK, redact_secrets
+
+_ROUTINE_LEVELS = frozenset({"debug", "info"})
+
+
+class _SecretMask:
+    """The last processor: masks secrets in a line."""
+
+    def __init__(self) -> None:
+        self.secrets: tuple[str, ...] = ()
+
+    def __call__(self, _logger: object, method: str, rendered: object) -> str:
+        line = str(rendered)
+        if method in _ROUTINE_LEVELS:  # too many to search them for each encoding
+            for secret in self.secrets:
+                line = line.replace(secret, MASK)
+            return line
+        return redact_secrets(line, self.secrets)
+
+
+_mask = _SecretMask()
+
+
+def mask_in_logs(secrets: Iterable[str]) -> None:
+    """Mask these secrets in all further lines, in place of those before."""
+    _mask.secrets = tuple(sorted(set(secrets), key=len, reverse=True))
 
 
 def configure_logs(*, as_json: bool, level: int = logging.INFO) -> None:
@@ -26,6 +55,7 @@ def configure_logs(*, as_json: bool, level: int = logging.INFO) -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ]
+    final.append(_mask)
     structlog.configure(
         processors=[*shared, *final],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -61,6 +91,7 @@ def configure_for_library() -> None:
             structlog.stdlib.filter_by_level,
             structlog.processors.format_exc_info,
             structlog.processors.KeyValueRenderer(key_order=["event"]),
+            _mask,
         ],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -17,8 +17,10 @@ from tallylight.app.cluster.roles import ClusterRole
 from tallylight.app.current_configuration import CurrentConfiguration
 from tallylight.app.gateway_wiring import GatewayResources, GatewayWiring, wire_gateway
 from tallylight.app.job_wiring import JobWiring, wire_jobs, wire_probes
+from tallylight.app.logs import mask_in_logs
 from tallylight.board import Board, BoardStorage
 from tallylight.clock import Clock
+from tallylight.config.secrets import configured_secrets
 from tallylight.config.settings import Configuration
 from tallylight.errors import StorageError
 from tallylight.gateway.assets.options import open_store
@@ -173,6 +175,7 @@ class Runtime:
         """
         services = configuration.catalogue.services.values()
         # The board reads and writes the database, so it goes first: it is the only part that fails.
+        mask_in_logs(configured_secrets(configuration))
         await self.board.apply_config(services, configuration.verdicts)
         self.current.replace(configuration)
         try:
@@ -236,6 +239,7 @@ async def open_runtime(
         ConfigurationError: if the database's address is not usable.
         StorageError: if the database cannot be reached.
     """
+    mask_in_logs(configured_secrets(configuration))
     async with (
         open_storage(configuration.database_url, clock, configuration.database_pool) as history,
         Transport(history.clock) as transport,

@@ -27,6 +27,8 @@ class CallRecord:
         is_written: The next step is or was to write the first byte: it may have been sent.
         error: How the call broke off, "" if it did not.
         truncated: The body was longer than the limit.
+        is_foreign: The answer may come from the operator's network, from a URL that an upstream
+            named: its words are not kept.
     """
 
     clock: Clock
@@ -41,6 +43,7 @@ class CallRecord:
     body: bytearray = field(default_factory=bytearray)
     error: str = ""
     truncated: bool = False
+    is_foreign: bool = False
     _status: int | None = None
     _headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -91,7 +94,8 @@ class CallRecord:
 
     def reply(self) -> Reply:
         """Return the reply as far as it has arrived, without our secrets."""
-        text = self.body[: self.body_limit].decode("utf-8", "replace").removeprefix("\ufeff")
+        body = b"" if self.is_foreign else self.body[: self.body_limit]
+        text = body.decode("utf-8", "replace").removeprefix("\ufeff")
         first_byte = self.first_byte_monotonic
         return Reply(
             phase=self.phase,

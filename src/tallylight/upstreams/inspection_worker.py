@@ -18,12 +18,13 @@ import os
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if sys.platform != "win32":
     import resource
 
 if TYPE_CHECKING:
+    from av.codec.context import CodecContext
     from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
@@ -98,7 +99,8 @@ def decode_file(path: Path) -> WorkerReport:
             _inspect_container(container, report)
     except MemoryError as error:
         report.hit_limit, report.error = True, f"out of memory: {error}"
-    except (av.error.FFmpegError, ValueError, OSError) as error:
+    # A damaged head can hold figures that no calculation takes.
+    except (av.error.FFmpegError, ArithmeticError, ValueError, OSError) as error:
         report.error = report.error or f"{type(error).__name__}: {error}"
     return report
 
@@ -109,6 +111,10 @@ def _inspect_container(container: "InputContainer", report: WorkerReport) -> Non
         report.error = "it has no video track"
         return
     stream = container.streams.video[0]
+    # PyAV's types leave it out: a track whose codec has no decoder has no context.
+    if cast("CodecContext | None", stream.codec_context) is None:
+        report.error = "no decoder reads its video codec"
+        return
     stream.thread_count = 1
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     report.width, report.height = stream.width, stream.height

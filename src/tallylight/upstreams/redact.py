@@ -1,24 +1,21 @@
 """Removes secrets from texts of upstreams before they are stored, logged or shown.
 
-Known secrets are removed in every encoding in which a server may echo them, unknown ones by
-pattern. The result is one line of plain text.
+Known secrets are removed in every encoding in which a server may echo them (`secret_search`),
+unknown ones by pattern. The result is one line of plain text.
 """
 
-import base64
-import json
 import re
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Iterable
 from typing import Final
-from urllib.parse import quote, quote_plus
+
+from tallylight.upstreams.secret_search import masked
 
 MASK: Final = "***"
 #: Default length of a redacted line, in characters.
 MAX_LINE_LENGTH: Final = 300
-#: A shorter "secret" is part of ordinary words: removing it would garble the text.
-MIN_SECRET_LENGTH: Final = 4
 _MAX_INPUT = 20_000
 _MAX_PASSES = 5
+_LONGEST_ESCAPE = 12  # characters that stand for one of a secret: "\\\\\\\\u002f", "%25252F"
 
 _LAST_WORD = re.compile(r"(?<!\S)\S+\Z")
 _INVISIBLE = re.compile("[\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
@@ -64,12 +61,12 @@ def redact_line(
 ) -> str:
     """Return a text as one line without secrets. Never raises; idempotent.
 
-    Secrets shorter than `MIN_SECRET_LENGTH` are ignored. A line that is too long ends in "…".
+    Secrets shorter than 4 characters are ignored. A line that is too long ends in "…".
     """
-    spellings = _spellings(tuple(sorted(set(secrets))))
+    known = _normalized(secrets)
     clean = text
     for _ in range(_MAX_PASSES):
-        before, clean = clean, _redact_once(clean, spellings, max_length)
+        before, clean = clean, _redact_once(clean, known, max_length)
         if clean == before:
             break
     return clean
@@ -77,21 +74,28 @@ def redact_line(
 
 def redact_secrets(text: str, secrets: Iterable[str]) -> str:
     """Return a text with its known secrets masked, in every encoding, and otherwise unchanged."""
-    return _masked(text, _spellings(tuple(sorted(set(secrets)))))
+    return _masked(text, _normalized(secrets))
 
 
 class StreamRedactor:
     """Masks known secrets in a text that arrives in chunks, even where a chunk ends inside one."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._spellings = _spellings(tuple(sorted(set(secrets))))
+        self._secrets = _normalized(secrets)
+        self._hold_back = _LONGEST_ESCAPE * max(map(len, self._secrets), default=0)
+        # An echo in any encoding has none of these, unless the secret has; and lines are complete.
+        self._ends = "\n" + "".join(set('{}[]()",!*|^$`') - set("".join(self._secrets)))
         self._pending = ""
 
     def feed(self, chunk: str) -> str:
-        """Return the text that is safe to show; an end in which a secret may begin is held back."""
-        text = _masked(self._pending + chunk, self._spellings)
-        held_back = max((_partial_match_length(text, each) for each in self._spellings), default=0)
-        safe = len(text) - held_back
+        """Return the text that is safe to show.
+
+        Words at its end are held back until the line is complete, or until they are longer than
+        any echo of a secret.
+        """
+        text = _masked(self._pending + chunk, self._secrets)
+        ends = (text.rfind(end) + 1 for end in self._ends)
+        safe = max(*ends, len(text) - self._hold_back)
         self._pending = text[safe:]
         return text[:safe]
 
@@ -101,15 +105,9 @@ class StreamRedactor:
         return rest
 
 
-def _partial_match_length(text: str, spelling: str) -> int:
-    """Return how many characters at the end of a text are the start of a spelling."""
-    longest = min(len(text), len(spelling) - 1)
-    return next((n for n in range(longest, 0, -1) if text.endswith(spelling[:n])), 0)
-
-
-def _redact_once(text: str, spellings: tuple[str, ...], max_length: int) -> str:
-    line = _cut_input(_masked(text, spellings))
-    line = _masked(_WHITESPACE.sub(" ", _INVISIBLE.sub("", line)).strip(), spellings)
+def _redact_once(text: str, secrets: tuple[str, ...], max_length: int) -> str:
+    line = _cut_input(_masked(text, secrets))
+    line = _WHITESPACE.sub(" ", _INVISIBLE.sub("", line)).strip()
     for pattern, replacement in _SECRET_PATTERNS:
         line = pattern.sub(replacement, line)
     return line if len(line) <= max_length else f"{line[: max_length - 1].rstrip()}…"
@@ -120,37 +118,9 @@ def _cut_input(text: str) -> str:
     return text if len(text) <= _MAX_INPUT else _LAST_WORD.sub("…", text[:_MAX_INPUT])
 
 
-def _masked(text: str, spellings: tuple[str, ...]) -> str:
-    for spelling in spellings:
-        if spelling in text:
-            text = text.replace(spelling, MASK)
-    return text
+def _masked(text: str, secrets: tuple[str, ...]) -> str:
+    return masked(text, secrets, MASK)
 
 
-@lru_cache(maxsize=64)
-def _spellings(secrets: tuple[str, ...]) -> tuple[str, ...]:
-    """Return all encodings of the secrets, longest first."""
-    known = (secret for secret in secrets if len(secret.strip()) >= MIN_SECRET_LENGTH)
-    encoded = {spelling for secret in known for spelling in _encodings(secret)}
-    return tuple(
-        sorted((each for each in encoded if len(each) >= MIN_SECRET_LENGTH), key=_longest_first)
-    )
-
-
-def _longest_first(spelling: str) -> tuple[int, str]:
-    return -len(spelling), spelling
-
-
-def _encodings(secret: str) -> Iterator[str]:
-    yield secret
-    yield _WHITESPACE.sub(" ", _INVISIBLE.sub("", secret)).strip()
-    yield quote(secret, safe="", errors="replace")
-    yield quote_plus(secret, errors="replace")
-    yield json.dumps(secret)[1:-1]
-    yield json.dumps(secret, ensure_ascii=False)[1:-1]
-    yield json.dumps(secret)[1:-1].replace("/", "\\/")  # as PHP writes it
-    raw = secret.encode("utf-8", "replace")
-    for shift in range(3):  # base64 of a longer text that holds the secret
-        start, end = (shift * 8 + 5) // 6, (len(raw) + shift) * 8 // 6
-        for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            yield encode(b"\0" * shift + raw).decode("ascii")[start:end]
+def _normalized(secrets: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(secrets)))

@@ -1,4 +1,4 @@
-"""Which redirects are followed, and where the key may be sent."""
+"""Which redirects are followed."""
 
 from collections.abc import Mapping
 
@@ -34,15 +34,3 @@ def next_url(method: str, url: URL, status: int, headers: Mapping[str, str]) -> 
     if target.scheme not in {"http", "https"} or not target.host:
         raise RedirectError(location, "not an HTTP URL")
     return target
-
-
-def may_send_key(first: URL, target: URL) -> bool:
-    """Tell whether the key for one URL may be sent to another one: never to another host.
-
-    On the same host, only the usual redirect from http to https keeps the key.
-    """
-    if target.origin() == first.origin():
-        return True
-    usual_ports = first.is_default_port() and target.is_default_port()
-    upgraded = (first.scheme, target.scheme) == ("http", "https")
-    return target.host == first.host and upgraded and usual_ports

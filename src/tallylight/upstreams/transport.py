@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from tallylight.catalogue.services import Upstream
@@ -24,8 +25,10 @@ from tallylight.clock import Clock
 from tallylight.upstreams import redirects
 from tallylight.upstreams.atomic_download import save_atomically
 from tallylight.upstreams.bodies import encode_body
-from tallylight.upstreams.call_record import CALL_ERRORS, CallRecord, error_text, write_tracing
+from tallylight.upstreams.call_record import CALL_ERRORS, CallRecord, error_text
+from tallylight.upstreams.connections import ConnectionPools
 from tallylight.upstreams.messages import SUCCESS_STATUSES, Phase, Reply, Request
+from tallylight.upstreams.networks import shares_origin
 from tallylight.upstreams.streaming import IDLE_TIMEOUT, ProxiedResponse, StreamedResponse
 from tallylight.upstreams.time_limits import SendBudget, time_limit
 
@@ -38,15 +41,6 @@ _MAX_CONCURRENT_PER_HOST = 128
 
 Waiting for a slot counts against the budget of a create, but not against an upstream's timeout.
 Creates have slots of their own, so that a host that leaves them hanging still gets polls.
-"""
-
-_DNS_CACHE_SECONDS = 10
-"""Shorter than the usual interval of a probe, so that each probe resolves the name again."""
-
-_KEEPALIVE_SECONDS = 4
-"""Shorter than the 5 s after which uvicorn, Node and Apache close an idle connection.
-
-A create sent into a connection that is being closed is in doubt, which may cost a video.
 """
 
 _DOWNLOAD_TIMEOUT = timedelta(minutes=10)
@@ -67,27 +61,17 @@ _FORWARDED_HEADERS = frozenset({"range", "if-range"})
 class Transport:
     """A pool of connections to all upstreams; an async context manager."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, resolver: AbstractResolver | None = None) -> None:
+        """Create a transport; the resolver of names is the system's unless one is given."""
         self._clock = clock
-        self._session: aiohttp.ClientSession | None = None
+        self._pools = ConnectionPools(resolver)
         self._ssl_contexts: dict[str, ssl.SSLContext] = {}
         self._host_slots: defaultdict[tuple[str, bool], asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(_MAX_CONCURRENT_PER_HOST)
         )
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0,
-                ttl_dns_cache=_DNS_CACHE_SECONDS,
-                keepalive_timeout=_KEEPALIVE_SECONDS,
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "tallylight"},
-            timeout=_NO_TIMEOUT,
-            trace_configs=[write_tracing()],
-            trust_env=False,
-        )
+        await self._pools.__aenter__()
         return self
 
     async def __aexit__(
@@ -96,8 +80,7 @@ class Transport:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self._pools.__aexit__(kind, error, trace)
 
     async def send(
         self, request: Request, upstream: Upstream, budget: SendBudget | None = None
@@ -210,17 +193,16 @@ class Transport:
         limits: aiohttp.ClientTimeout = _NO_TIMEOUT,
     ) -> aiohttp.ClientResponse:
         """Return the response after all redirects, with its body unread; the stack releases it."""
-        if self._session is None:
-            raise RuntimeError("a transport must be used inside its `async with`")
         first = url = URL(request.url)
         headers = {**_DEFAULT_HEADERS.get(request.phase, _NO_HEADERS), **request.headers}
         data = _request_data(request, headers)
         for _ in range(redirects.MAX_REDIRECTS + 1):
-            if request.authorization and (url is first or redirects.may_send_key(first, url)):
+            permission = await self._pools.permission(request, upstream, url)
+            if request.authorization and shares_origin(first, url):
                 headers[request.authorization[0]] = request.authorization[1]
             else:
                 headers.pop(request.authorization[0] if request.authorization else "", None)
-            response = await self._session.request(
+            response = await self._pools.session(permission).request(
                 request.method,
                 url,
                 data=data,
@@ -233,6 +215,7 @@ class Transport:
             stack.callback(response.release)
             target = redirects.next_url(request.method, url, response.status, response.headers)
             if target is None:
+                call.is_foreign = permission.is_foreign
                 call.record_head(response)
                 return response
             response.release()

@@ -38,7 +38,7 @@ EXCEPTION_RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
     ),
     _row(
         "redirects",
-        r"^[\w.]*(?:TooManyRedirects|Redirect\w{0,40}Error)\b",
+        r"^[\w.]*(?:TooManyRedirects|Redirect\w{0,40}Error|InnerAddressError)\b",
         FailureKind.UNKNOWN,
     ),
     _row(

@@ -13,13 +13,14 @@ class ChatStream:
 
     Args:
         echoes_model: The `model` of the answer is the one that was used.
+        secrets: Texts that are masked in the answer.
     """
 
-    def __init__(self, dialect: str, *, echoes_model: bool) -> None:
+    def __init__(self, dialect: str, *, echoes_model: bool, secrets: tuple[str, ...] = ()) -> None:
         self._dialect = dialect
         self._echoes_model = echoes_model
         self._parser = SseParser()
-        self._transcript = ChatTranscript()
+        self._transcript = ChatTranscript(secrets=secrets)
         self._has_streamed = False
         self._job = Job(id="", state=JobState.QUEUED)
 

@@ -16,6 +16,7 @@ from tallylight.upstreams.json_access import (
     unwrapped_object,
 )
 from tallylight.upstreams.protocols.events import DONE_MARKER
+from tallylight.upstreams.redact import redact_secrets
 
 _PERCENT = re.compile(r"\d{1,3}(?:\.\d{1,3})?\s?%")
 _PROGRESS_TAIL = 200
@@ -32,6 +33,7 @@ class ChatTranscript:
         error: The last error event, as one line of JSON.
         finish_reason: The last finish reason; the answer is complete once it has one.
         is_done: The end marker has arrived.
+        secrets: Texts that are masked in the content: an echo may be split over events.
     """
 
     id: str = ""
@@ -41,6 +43,7 @@ class ChatTranscript:
     error: str = ""
     finish_reason: str = ""
     is_done: bool = False
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     _content: list[str] = field(default_factory=list)
     _content_size: int = 0
     _progress_text: str = ""  # the last characters of the progress notices
@@ -48,7 +51,7 @@ class ChatTranscript:
     @property
     def content(self) -> str:
         """Return the content, without progress notices."""
-        return "".join(self._content)
+        return redact_secrets("".join(self._content), self.secrets)
 
     @property
     def has_begun(self) -> bool:

@@ -66,6 +66,7 @@ class ChatVideo(VideoProtocol):
         self._requests = RequestBuilder.of(upstream)
         self._dialect = upstream.dialect
         self._profile = CHAT_VIDEO_PROFILES[upstream.dialect]
+        self._secrets = () if upstream.key is None else (upstream.key.reveal(),)
 
     @property
     def operations(self) -> frozenset[Operation]:
@@ -135,7 +136,9 @@ class ChatVideo(VideoProtocol):
 
     def open_stream(self) -> JobStream:
         """Return a reader for the answer to a create."""
-        return ChatStream(self._dialect, echoes_model=self._profile.echoes_model)
+        return ChatStream(
+            self._dialect, echoes_model=self._profile.echoes_model, secrets=self._secrets
+        )
 
     def poll(self, job_id: str) -> Request:
         """Raise LookupError: a lost stream cannot be resumed."""
