@@ -139,9 +139,11 @@ def test_every_reason_of_a_place_has_a_sentence(code: RankingReason, language: L
     assert ranking_sentence(code.value, translator(language))
 
 
-@pytest.mark.parametrize(
-    "bar", sorted(set(ExclusionReason) - {ExclusionReason.TRIED, ExclusionReason.BUDGET})
-)
+_OF_A_REQUEST = {ExclusionReason.TRIED, ExclusionReason.BUDGET, ExclusionReason.UNPRICED}
+"""Reasons that depend on one caller's request: a recommendation has none."""
+
+
+@pytest.mark.parametrize("bar", sorted(set(ExclusionReason) - _OF_A_REQUEST))
 async def test_every_reason_to_leave_a_service_out_has_a_sentence(
     board: Board, bar: ExclusionReason
 ) -> None:

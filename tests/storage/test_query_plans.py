@@ -145,6 +145,9 @@ CALLS: Mapping[str, Call] = {
         [FILM], "a boat", NOON - HOUR, AttemptId("video_7.1")
     ),
     "Attempts.last_intended": lambda s: s.attempts.last_intended(Purpose.PROBE),
+    "Attempts.doubts": lambda s: s.attempts.doubts(NOON - DAY),
+    "Attempts.unresolved_doubts": lambda s: s.attempts.unresolved_doubts(NOON - DAY, NOON),
+    "Videos.open_probes": lambda s: s.videos.open_probes(),
     "Videos.get": lambda s: s.videos.get(ONE),
     "Videos.get_including_deleted": lambda s: s.videos.get_including_deleted(ONE),
     "Videos.by_idempotency_key": lambda s: s.videos.by_idempotency_key(KEY, "idempotency_key_1"),

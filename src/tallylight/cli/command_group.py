@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from typer._click.formatting import HelpFormatter
 
 _QUOTED = re.compile(r"'([^']*)'")
-_CHOICE_ERROR = re.compile(r"'(?P<value>.*)' is not one of (?P<choices>'.*')\.", re.DOTALL)
+_NOT_A_CHOICE = "' is not one of "
+"""What separates the value from the choices in pydantic's message."""
 
 
 class PlainCommand(TyperCommand):
@@ -57,7 +58,7 @@ def _option_message(error: BaseException) -> str:
     if not isinstance(error, ValidationError):
         return ""
     message = validation_message(error.errors(include_url=False)[0], (), {})
-    choice = _CHOICE_ERROR.fullmatch(message)
-    if choice is None:
+    value, separator, choices = message.rpartition(_NOT_A_CHOICE)
+    if not separator:
         return message
-    return not_allowed_message(choice["value"], _QUOTED.findall(choice["choices"]))
+    return not_allowed_message(value.removeprefix("'"), _QUOTED.findall(choices))
