@@ -61,6 +61,7 @@ class VideoFollowers:
         self._failed_at: dict[VideoId, float] = {}
         self._missed: frozenset[VideoId] = frozenset()
         self._is_closing = False
+        self._registered: Collection[ServiceId] | None = None
         self._at_end: list[Callable[[Video], None]] = []
         self._runs = 0
 
@@ -93,7 +94,9 @@ class VideoFollowers:
         Raises:
             StorageError: if the database is unavailable.
         """
-        await self._liveness.register(self._services())
+        services = self._services()
+        await self._liveness.register(services)
+        self._registered = services
 
     async def run(self) -> None:
         """Beat, and take over videos that nobody follows, until cancelled.
@@ -123,7 +126,8 @@ class VideoFollowers:
     async def beat(self, kinds: Collection[VideoKind] = tuple(VideoKind)) -> None:
         """Tell that this process lives, and take over what nobody follows."""
         services = self._services()
-        await self._liveness.register(services)
+        if self._registered != services:  # a write that nothing needs would come every 4 s
+            await self.register()
         if not await self._liveness.beat():
             log.warning("process.declared_dead", name=self._liveness.name)
         await self._follow_own_again()
@@ -148,6 +152,7 @@ class VideoFollowers:
         for task in following:
             task.cancel()
         await asyncio.gather(*following, return_exceptions=True)
+        self._registered = None
         await self._liveness.close()
 
     def start(
