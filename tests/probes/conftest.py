@@ -136,7 +136,7 @@ async def _nothing() -> None:
     pass
 
 
-_TIMING = CreateTiming(send_within=timedelta(minutes=1), shortest_timeout=timedelta(seconds=3))
+_TIMING = CreateTiming(send_within=timedelta(minutes=3), shortest_timeout=timedelta(minutes=1))
 """On a clock of this speed a busy machine does not send within 5 s."""
 
 

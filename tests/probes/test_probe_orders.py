@@ -153,7 +153,7 @@ async def test_a_probe_that_no_process_ends_in_time_is_reported_as_unfinished(
     await env.kill()
     command = await command_beside(env)
 
-    with pytest.raises(ProbeUnfinishedError, match="within its time limit of 604 s"):
+    with pytest.raises(ProbeUnfinishedError, match="within its time limit of 661 s"):
         await command.paid_probes.result(probe)
 
     assert (await env.attempt()).is_open
