@@ -19,7 +19,7 @@ from tallylight.jobs.journal import Journal
 from tallylight.jobs.made import change_of_job
 from tallylight.jobs.outcome import INTERRUPTED, UNRESOLVED_DOUBT, AttemptResult, Ending
 from tallylight.jobs.tracked_video import TrackedVideo
-from tallylight.model.attempt import Attempt, AttemptChange
+from tallylight.model.attempt import Attempt, AttemptChange, closing_changes
 from tallylight.model.attempt_state import AttemptEvent
 from tallylight.model.evidence import Depth, Evidence, Failure, Source
 from tallylight.model.ledger import Purpose
@@ -94,8 +94,8 @@ class ProbeSettlement:
             await self._conclude(tracked, (), outcome.failure or attempt.failure)
             return
         failure = _failure_of(tracked, attempt, outcome)
-        change = AttemptChange(attempt.id, AttemptEvent.CLOSE, self._clock.now(), failure=failure)
-        await self._conclude(tracked, (change,), failure)
+        changes = closing_changes(attempt, self._clock.now(), failure)
+        await self._conclude(tracked, changes, failure)
 
     async def withhold(self, tracked: TrackedVideo, error: TallylightError) -> None:
         """End a probe that was not sent; that is no evidence about the service."""
