@@ -20,7 +20,7 @@ _VIDEO_TAG = re.compile(
     re.IGNORECASE,
 )
 _LINK = re.compile(
-    r"(!?)\[([^\]\n]{0,300}+)\]\(\s*+(https?://[^)\s]{1,4000}+)\s*+\)", re.IGNORECASE
+    r"(!?)\[([^\]\n]{0,300}+)\]\(\s*+(https?://[^)\s\[]{1,4000}+)\s*+\)", re.IGNORECASE
 )
 _URL = re.compile(r"https?://[^\s'\"<>)\]}`|]{1,4000}", re.IGNORECASE)
 _VIDEO_SUFFIXES = (".mp4", ".mov", ".webm")
