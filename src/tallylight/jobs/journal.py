@@ -52,7 +52,7 @@ class Journal:
             BudgetError: if the cost would exceed a limit; nothing is recorded.
             StorageError: if the database is unavailable; nothing is recorded.
         """
-        new = NewVideo(token_hex(8), video, new_attempt)
+        new = NewVideo(video.id, video, new_attempt)  # its id is random, and nobody else has it
         write = Write(video.id, new=new)
         try:
             written = await self._group_commit.write(write)

@@ -18,6 +18,8 @@ from tallylight.model.ids import NO_SERVICE, NO_VIDEO, KeyId, ServiceId, VideoId
 from tallylight.model.ledger import EntryId, LedgerEntry
 from tallylight.model.order import Operation, Order, Reference
 
+_NOTHING: Mapping[str, str] = {}
+
 
 class VideoStatus(StrEnum):
     """The status of a video, as the Videos API names it."""
@@ -149,10 +151,10 @@ class Video:
     @property
     def substitutions(self) -> Mapping[str, str]:
         """Return by field what was asked and what is made instead: {"seconds": "12→8"}."""
-        told = {
-            "seconds": (str(self.seconds), str(self.told_seconds)),
-            "size": (self.size, self.told_size),
-        }
+        seconds, size = self.told_seconds, self.told_size
+        if seconds == self.seconds and size == self.size:  # told some thousand times a second
+            return _NOTHING
+        told = {"seconds": (str(self.seconds), str(seconds)), "size": (self.size, size)}
         return {
             name: f"{asked}→{given}"
             for name, (asked, given) in told.items()

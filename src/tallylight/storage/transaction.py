@@ -7,7 +7,7 @@ video fails no other. Each decision has a random token, so that a repetition aft
 unknown outcome finds whether the first one was written.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -32,7 +32,7 @@ from tallylight.storage.tables import (
     videos_table,
 )
 from tallylight.storage.video_rows import video_values
-from tallylight.storage.videos import load_records
+from tallylight.storage.videos import lock_records
 
 _RequestKey = tuple[KeyId, str]
 """The gateway key of a caller and the idempotency key of a request."""
@@ -175,9 +175,8 @@ class _Group:
         self._insert_repeated()
         known = {write.video for write in self._group if write.new is None or write.is_repeated}
         if known:
-            self._before = load_records(self._connection, known, locks=True)
+            self._before, self._tokens = lock_records(self._connection, known)
             self._records = dict(self._before)
-            self._tokens = _tokens(self._connection, known)
         attempts = [write.new_attempt for write in self._group]
         self._sums.lock([limit for new in attempts if new for limit in new.limits])
         videos = [write.new.video for write in self._group if write.new is not None]
@@ -334,11 +333,6 @@ class _Group:
 
 def _request_key(video: Video) -> _RequestKey:
     return video.key, video.idempotency_key
-
-
-def _tokens(connection: Connection, ids: Collection[VideoId]) -> dict[VideoId, str]:
-    query = select(videos_table.c.id, videos_table.c.written_by).where(videos_table.c.id.in_(ids))
-    return {VideoId(id_): token for id_, token in connection.execute(query)}
 
 
 def _with_attempt(record: VideoRecord, new: NewAttempt | None) -> VideoRecord:

@@ -251,21 +251,27 @@ class Videos:
             return tuple(video_from_row(row) for row in await connection.execute(query))
 
 
-def load_records(
-    connection: Connection, ids: Collection[VideoId], *, locks: bool = False
-) -> dict[VideoId, VideoRecord]:
-    """Return videos with their attempts as one transaction sees them; unknown ids are left out.
+def load_records(connection: Connection, ids: Collection[VideoId]) -> dict[VideoId, VideoRecord]:
+    """Return videos with their attempts as one transaction sees them; unknown ids are left out."""
+    rows = connection.execute(select(table).where(table.c.id.in_(ids)))
+    return records_of(connection, [video_from_row(row) for row in rows])
 
-    Args:
-        connection: The transaction.
-        ids: The videos.
-        locks: Lock their rows until the transaction ends, in the order of their ids, or two
-            processes could deadlock. Their attempts are read after that.
+
+def lock_records(
+    connection: Connection, ids: Collection[VideoId]
+) -> tuple[dict[VideoId, VideoRecord], dict[VideoId, str]]:
+    """Lock the rows of videos until the transaction ends, then read their attempts.
+
+    They are locked in the order of their ids, or two processes could deadlock.
+
+    Returns:
+        The videos with their attempts, and the token of the last decision about each; unknown ids
+        are left out.
     """
     query = select(table).where(table.c.id.in_(ids)).order_by(table.c.id)
-    if locks:
-        query = query.with_for_update(key_share=True)
-    return records_of(connection, [video_from_row(row) for row in connection.execute(query)])
+    rows = connection.execute(query.with_for_update(key_share=True)).all()
+    records = records_of(connection, [video_from_row(row) for row in rows])
+    return records, {VideoId(row.id): row.written_by for row in rows}
 
 
 def records_of(connection: Connection, videos: Sequence[Video]) -> dict[VideoId, VideoRecord]:
