@@ -21,14 +21,14 @@ quick: $(VENV)/test.stamp ## unit and property tests: no browser, no PostgreSQL,
 
 coverage: browser-dependencies node-dependencies ## branch coverage of src, subprocesses included
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 5 --dist loadfile --no-loadscope-reorder -q \
+	$(BIN)/coverage run -m pytest -n 4 --dist loadfile --no-loadscope-reorder -q \
 	  tests/chaos tests/e2e tests/failover tests
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 suite: $(VENV)/test.stamp ## the tests alone
 	@# Those that mostly wait begin, so that those that compute fill the gaps.
-	$(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder -q \
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -q \
 	  tests/chaos tests/e2e tests/failover tests
 
 check: $(VENV)/test.stamp ## the static half: formatting, lint, types, import contracts

@@ -44,6 +44,7 @@ def run_server(configuration: Configuration, path: Path | None) -> None:
 
 
 async def _run(configuration: Configuration, path: Path | None, clock: Clock) -> None:
+    seen = reload.file_signatures(configuration.files)  # a change while it opens counts
     stop, hup = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -52,7 +53,9 @@ async def _run(configuration: Configuration, path: Path | None, clock: Clock) ->
     _log_warnings(configuration)
     async with running_server(configuration, clock) as served:
         log.info("serving", address=served.address, services=len(served.runtime.board.services()))
-        reloading = asyncio.create_task(_reload_on_change(served.runtime, path, hup), name="reload")
+        reloading = asyncio.create_task(
+            _reload_on_change(served.runtime, path, hup, seen), name="reload"
+        )
         try:
             await served.run_until(stop, reloading)
         finally:
@@ -207,10 +210,12 @@ def _listener(configuration: Configuration) -> socket.socket:
 
 
 async def _reload_on_change(
-    runtime: Runtime, path: Path | None, reload_requested: asyncio.Event
+    runtime: Runtime,
+    path: Path | None,
+    reload_requested: asyncio.Event,
+    seen: reload.FileSignatures,
 ) -> Never:
     refused: frozenset[Path] = frozenset()
-    seen: reload.FileSignatures = {}
     while True:
         # The refused file may lack a secret file that appears later, so watch that one too.
         files = runtime.configuration.files | refused
