@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from tallylight.catalogue.services import BillingBasis, Service
+from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.gateway.assets.fetch import AssetFetcher
 from tallylight.gateway.errors import SUPERSEDED
 from tallylight.gateway.inputs import InputResolver
 from tallylight.gateway.outcomes import OutcomeReporter
 from tallylight.jobs.journal import Journal
-from tallylight.jobs.made import change_of_job
+from tallylight.jobs.made import change_of_job, failed_change
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, AttemptChange, Made, closing_changes
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
@@ -106,10 +106,8 @@ class VideoFinisher:
         job: Job,
         failure: Failure,
     ) -> None:
-        is_free = service.upstream.bills is BillingBasis.DELIVERIES and job.cost is None
-        event = AttemptEvent.FAILED_FREE if is_free else AttemptEvent.FAILED_BILLED
         now, params = self._clock.now(), tracked.video.params
-        change = change_of_job(event, attempt, service, job, now, params)
+        change = failed_change(attempt, service, job, now, params)
         await self._journal.record(tracked, change)
         self._reporter.report_failed(attempt, failure)
         log.info("attempt.failed", service=service.id, video=attempt.video, rule=failure.rule)

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from tallylight.catalogue.orders import order_cost
-from tallylight.catalogue.services import Service
+from tallylight.catalogue.services import BillingBasis, Service
 from tallylight.model.attempt import Attempt, AttemptChange, Made, Progress
 from tallylight.model.attempt_state import AttemptEvent
 from tallylight.model.order import Operation
@@ -77,6 +77,22 @@ def change_of_job(  # noqa: PLR0913, PLR0917  # what a job tells, and of what
         made=made_by(job),
         cost=cost_of_job(service, attempt, job, params) if is_over else job.cost,
     )
+
+
+def failed_change(
+    attempt: Attempt,
+    service: Service,
+    job: Job,
+    at: datetime,
+    params: CreateParams = _PLAIN_CREATE,
+) -> AttemptChange:
+    """Return the change of an attempt whose upstream says that its job failed.
+
+    It is free if the service bills deliveries only, and does not say that it took something.
+    """
+    is_free = service.upstream.bills is BillingBasis.DELIVERIES and job.cost is None
+    event = AttemptEvent.FAILED_FREE if is_free else AttemptEvent.FAILED_BILLED
+    return change_of_job(event, attempt, service, job, at, params)
 
 
 def _whole_seconds(text: str) -> int:

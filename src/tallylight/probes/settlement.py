@@ -12,11 +12,11 @@ import structlog
 
 from tallylight.board import Board
 from tallylight.catalogue.orders import costs_nothing, probe_cost
-from tallylight.catalogue.services import BillingBasis, Service
+from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.errors import StorageError, TallylightError
 from tallylight.jobs.journal import Journal
-from tallylight.jobs.made import change_of_job
+from tallylight.jobs.made import change_of_job, failed_change
 from tallylight.jobs.outcome import INTERRUPTED, UNRESOLVED_DOUBT, AttemptResult, Ending
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, AttemptChange, closing_changes
@@ -67,7 +67,7 @@ class ProbeSettlement:
             return
         attempt = tracked.attempts[0]
         if outcome.job.failure is not None:
-            change = self._failed(attempt, service, outcome.job, outcome.job.failure)
+            change = failed_change(attempt, service, outcome.job, self._clock.now())
             await self._conclude(tracked, (change,), change.failure)
             return
         arrival = await self._verifier.verify(service, attempt.order, outcome.job)
@@ -122,15 +122,6 @@ class ProbeSettlement:
 
     async def report_in_doubt(self, attempt: Attempt, failure: Failure) -> None:
         """Do nothing: the end of the probe is its evidence."""
-
-    def _failed(
-        self, attempt: Attempt, service: Service, job: Job, failure: Failure
-    ) -> AttemptChange:
-        """Return the change of an attempt whose upstream says that its job failed."""
-        is_free = service.upstream.bills is BillingBasis.DELIVERIES and job.cost is None
-        event = AttemptEvent.FAILED_FREE if is_free else AttemptEvent.FAILED_BILLED
-        change = change_of_job(event, attempt, service, job, self._clock.now())
-        return replace(change, failure=failure)
 
     async def _conclude(
         self,
