@@ -43,22 +43,12 @@ from tallylight.upstreams.transport import Transport
 _SEARCH_PAUSES = tuple(timedelta(seconds=s) for s in (0, 2, 5, 10, 20, 30))
 _MAX_SEARCH_PAUSE = _SEARCH_PAUSES[-1]
 
-SEARCH_TIME = timedelta(seconds=67)
+SEARCH_TIME = sum(_SEARCH_PAUSES, timedelta())
 """How long a job in doubt is searched by default: a list may show it late."""
 
 MISSING_PATIENCE = timedelta(minutes=5)
 """How long a job that its upstream no longer knows is asked for: relays forget for a while, for
 example when they restart."""
-
-_RUNNING = frozenset(
-    {
-        AttemptState.ACCEPTED,
-        AttemptState.MISSING,
-        AttemptState.CANCELLING,
-        AttemptState.GIVEN_UP,
-        AttemptState.RENDERED,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,15 +162,15 @@ class JobEngine:
                     if isinstance(outcome, AttemptResult):
                         return outcome
                     job = outcome
-                case state if state in _RUNNING:
+                case AttemptState.REFUSED:
+                    return AttemptResult(Ending.REFUSED, failure=run.attempt.failure)
+                case _ if not run.attempt.is_open:
+                    return AttemptResult(Ending.OVER, failure=run.attempt.failure)
+                case _:  # accepted, in whichever phase
                     if job is None and adapter_for(service.upstream).streams:
                         # A lost stream cannot be resumed; the job may continue and be billed.
                         return AttemptResult(Ending.UNRESOLVED, failure=UNRESOLVED_DOUBT)
                     return await self._poll_to_end(run, job)
-                case AttemptState.REFUSED:
-                    return AttemptResult(Ending.REFUSED, failure=run.attempt.failure)
-                case _:
-                    return AttemptResult(Ending.OVER, failure=run.attempt.failure)
         return AttemptResult(Ending.OVER)
 
     async def read(self, attempt: Attempt, service: Service) -> tuple[Job | Failure, Reply]:
@@ -343,14 +333,11 @@ class JobEngine:
         now = self._clock.monotonic()
         waited, failure = now - polling.began, polling.state.last_failure
         told = None if failure is None else as_upstream_fault(failure)
-        is_missing = polling.missing_since is not None
-        if is_missing and now - (polling.missing_since or now) >= MISSING_PATIENCE.total_seconds():
+        is_expired = self._time_left(run.tracked) <= timedelta()
+        since = polling.missing_since
+        if since is not None and (is_expired or now - since >= MISSING_PATIENCE.total_seconds()):
             return AttemptResult(Ending.UNRESOLVED, failure=told and replace(told, rule=LOST_JOB))
-        if self._time_left(run.tracked) <= timedelta():
-            if is_missing:
-                return AttemptResult(
-                    Ending.UNRESOLVED, failure=told and replace(told, rule=LOST_JOB)
-                )
+        if is_expired:
             return AttemptResult(Ending.EXPIRED, failure=told or stalled_failure(waited))
         limit = run.patience.stall_after
         if limit is not None and waited >= limit.total_seconds():

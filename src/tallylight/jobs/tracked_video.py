@@ -10,8 +10,6 @@ from tallylight.model.evidence import Failure
 from tallylight.model.ids import AttemptId, ServiceId
 from tallylight.model.video import Video, VideoRecord
 
-_LEFT = frozenset({AttemptState.GIVEN_UP})
-
 
 @dataclass(slots=True)
 class TrackedVideo:
@@ -67,9 +65,9 @@ class TrackedVideo:
     def current(self) -> Attempt | None:
         """Return the newest attempt, if it is open and not given up."""
         newest = self.attempts[-1] if self.attempts else None
-        return (
-            newest if newest is not None and newest.is_open and newest.state not in _LEFT else None
-        )
+        if newest is None or not newest.is_open or newest.state is AttemptState.GIVEN_UP:
+            return None
+        return newest
 
     @property
     def given_up_attempts(self) -> tuple[Attempt, ...]:
