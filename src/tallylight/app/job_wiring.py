@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tallylight.board import Board
-from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.jobs.aftercare import DoubtAftercare
 from tallylight.jobs.engine import JobEngine
@@ -14,7 +13,6 @@ from tallylight.jobs.outcome import JobObserver
 from tallylight.jobs.parts import JobParts
 from tallylight.jobs.search import JobSearch
 from tallylight.jobs.submit import AttemptSubmitter, CreateTiming
-from tallylight.model.attempt import Attempt
 from tallylight.model.ids import ServiceId, UpstreamId
 from tallylight.model.money import Budget
 from tallylight.model.video import VideoKind
@@ -67,12 +65,8 @@ class JobWiring:
     def aftercare(self) -> DoubtAftercare:
         """Return what looks for the jobs of attempts that ended without an answer."""
         return DoubtAftercare(
-            self.storage, self.journal, self.search(), self._service_of, self.clock
+            self.storage, self.journal, self.search(), self.board.find_service, self.clock
         )
-
-    def _service_of(self, attempt: Attempt) -> Service | None:
-        is_known = attempt.service in self.board
-        return self.board.service(attempt.service) if is_known else None
 
     def _services_at(self, upstream: UpstreamId) -> frozenset[ServiceId]:
         found = (each.id for each in self.board.services() if each.upstream.id == upstream)

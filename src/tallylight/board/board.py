@@ -178,10 +178,14 @@ class Board:
         """Return one service; raise KeyError if it is not on the board."""
         return self._role.entries[id_].service
 
+    def find_service(self, id_: ServiceId) -> Service | None:
+        """Return one service; None if it is not on the board."""
+        entry = self._role.entries.get(id_)
+        return None if entry is None else entry.service
+
     def current_service(self, service: Service) -> Service:
         """Return a service as it is configured now, or unchanged if it has left the board."""
-        entry = self._role.entries.get(service.id)
-        return service if entry is None else entry.service
+        return self.find_service(service.id) or service
 
     def verdict(self, id_: ServiceId) -> Verdict:
         """Return the verdict on one service; raise KeyError if it is not on the board."""

@@ -87,6 +87,7 @@ class DoubtPolicy:
 
     def is_paid_on_delivery(self, attempt: Attempt) -> bool:
         """Tell whether an attempt that was given up costs nothing unless it delivers."""
-        if attempt.state is not AttemptState.GIVEN_UP or attempt.service not in self._board:
+        service = self._board.find_service(attempt.service)
+        if attempt.state is not AttemptState.GIVEN_UP or service is None:
             return False
-        return self._board.service(attempt.service).upstream.bills is BillingBasis.DELIVERIES
+        return service.upstream.bills is BillingBasis.DELIVERIES

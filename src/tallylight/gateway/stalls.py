@@ -59,8 +59,7 @@ class StalledJobs:
 
     def service_of(self, attempt: Attempt) -> Service | None:
         """Return the service of an attempt; None if it is not configured here."""
-        is_known = attempt.service in self._board
-        return self._board.service(attempt.service) if is_known else None
+        return self._board.find_service(attempt.service)
 
     def patience(self, tracked: TrackedVideo, route: Route, service: Service) -> Patience:
         """Return how long the engine works on the current attempt before it asks what to do."""

@@ -20,6 +20,7 @@ from tallylight.jobs.search import JobSearch
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, AttemptChange
 from tallylight.model.attempt_state import AttemptEvent
+from tallylight.model.ids import ServiceId
 from tallylight.scheduler import every
 from tallylight.storage.database import Storage
 from tallylight.upstreams.messages import Job
@@ -56,7 +57,7 @@ class DoubtAftercare:
         storage: The attempts and their videos.
         journal: Records what was found.
         search: Reads lists of jobs.
-        service_of: Returns the service of an attempt, None if it is not configured here.
+        find_service: Returns a service, None if it is not configured here.
         clock: The time.
     """
 
@@ -65,13 +66,13 @@ class DoubtAftercare:
         storage: Storage,
         journal: Journal,
         search: JobSearch,
-        service_of: Callable[[Attempt], Service | None],
+        find_service: Callable[[ServiceId], Service | None],
         clock: Clock,
     ) -> None:
         self._storage = storage
         self._journal = journal
         self._search = search
-        self._service_of = service_of
+        self._find_service = find_service
         self._clock = clock
         self._due_at: dict[AttemptId, float] = {}
 
@@ -92,7 +93,7 @@ class DoubtAftercare:
 
     async def _look_for(self, attempt: Attempt) -> bool:
         """Look for the job of an attempt; tell whether there is nothing more to find out."""
-        service = self._service_of(attempt)
+        service = self._find_service(attempt.service)
         record = await self._storage.videos.record(attempt.video)
         if service is None or record is None or record.video.deleted_at is not None:
             return True  # the prompt of a deleted video is gone

@@ -250,8 +250,7 @@ class PaidProbeRunner:
             await self._settlement.settle(tracked, service, outcome)
 
     def _service(self, video: Video) -> Service | None:
-        id_ = ServiceId(video.model)
-        return self._board.service(id_) if id_ in self._board else None
+        return self._board.find_service(ServiceId(video.model))
 
     async def _leave(self, tracked: TrackedVideo) -> None:
         """Leave a probe to a process that has its service; end it at its deadline."""
