@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Never
 
 import structlog
@@ -246,7 +245,7 @@ async def open_runtime(
         AsyncExitStack() as stack,
     ):
         clock = history.clock
-        leader_lock = LeaderLock(history, _sqlite_file(configuration.database_url))
+        leader_lock = LeaderLock(history, history.connections.file)
         stack.push_async_callback(leader_lock.release)
         is_leader = not is_embedded and await _acquire_leader_lock(leader_lock, clock)
         storage: BoardStorage = history if is_leader else ReadOnlyStorage(history)
@@ -317,8 +316,3 @@ def probe_timing(configuration: Configuration) -> ProbeTiming:
     """Return the timing that applies to the probes of all services."""
     options = configuration.probes
     return ProbeTiming(retry_delays=options.retry, undecided_interval=options.in_doubt_pace)
-
-
-def _sqlite_file(database_url: str) -> Path | None:
-    scheme, _, path = database_url.partition(":///")
-    return Path(path) if scheme == "sqlite" else None
