@@ -132,7 +132,7 @@ def wire_gateway(
     parts = jobs.parts(outcomes)
     doubt = DoubtPolicy(board, DoubtExperience(history.attempts, board, clock), clock)
     failover = Failover(
-        parts.engine,
+        parts,
         finisher,
         FurtherAttempts(parts, selector, inputs, clock),
         StalledJobs(board, parts, finisher, selector, outcomes, doubt, clock),

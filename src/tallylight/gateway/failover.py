@@ -28,8 +28,8 @@ from tallylight.gateway.requests import ApiError
 from tallylight.gateway.routing.ranking import ExclusionReason, Ranking
 from tallylight.gateway.routing.routes import Route
 from tallylight.gateway.stalls import StalledJobs
-from tallylight.jobs.engine import JobEngine
 from tallylight.jobs.outcome import UNRESOLVED_DOUBT, AttemptResult, Ending
+from tallylight.jobs.parts import JobParts
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, closing_changes
 from tallylight.model.attempt_state import AttemptState
@@ -49,7 +49,7 @@ class Failover:
 
     def __init__(  # noqa: PLR0913, PLR0917  # its collaborators
         self,
-        engine: JobEngine,
+        jobs: JobParts,
         finisher: VideoFinisher,
         further: FurtherAttempts,
         stalls: StalledJobs,
@@ -57,7 +57,7 @@ class Failover:
         route_of: Callable[[Video], Route],
         clock: Clock,
     ) -> None:
-        self._engine = engine
+        self._jobs = jobs
         self._finisher = finisher
         self._further = further
         self._stalls = stalls
@@ -68,7 +68,7 @@ class Failover:
     async def begin(self, tracked: TrackedVideo, service: Service, order: Order) -> None:
         """Send the first attempt, which was recorded with the video, and follow the video."""
         is_abandoned = self._is_abandoned(tracked)
-        job = await self._engine.submit(tracked, tracked.attempts[-1], service, order)
+        job = await self._jobs.engine.submit(tracked, tracked.attempts[-1], service, order)
         tracked.is_sending = False
         del order  # frees the bytes of its reference while the job runs
         if is_abandoned:
@@ -108,7 +108,7 @@ class Failover:
             await self._leave(tracked, attempt)
             return
         patience = self._stalls.patience(tracked, route, service)
-        outcome = await self._engine.run(
+        outcome = await self._jobs.engine.run(
             tracked, attempt, service, patience, job, self._stalls.poll_given_up
         )
         attempt = tracked.attempt(attempt.id)
@@ -131,7 +131,7 @@ class Failover:
         now = self._clock.now()
         if now < tracked.video.deadline:
             log.warning("video.handed_over", video=tracked.video.id, service=attempt.service)
-            await self._further.hand_over(tracked)
+            await self._jobs.journal.hand_over(tracked)
             return
         error = outcome_unknown(attempt.service, SERVICE_REMOVED)
         changes = closing_changes(attempt, now, SERVICE_REMOVED)
@@ -146,7 +146,7 @@ class Failover:
         now = self._clock.now()
         changes = closing_changes(attempt, now, failure)
         if self._doubt.may_send_on(route) and now < tracked.video.deadline:
-            await self._further.close(tracked, *changes)
+            await self._jobs.journal.decide(tracked, tracked.video, *changes)
         else:
             error = outcome_unknown(attempt.service, failure)
             await self._finisher.fail_video(tracked, error, *changes)

@@ -19,7 +19,7 @@ from tallylight.gateway.routing.selector import ServiceSelector
 from tallylight.jobs.parts import JobParts
 from tallylight.jobs.submit import CreateTiming
 from tallylight.jobs.tracked_video import TrackedVideo
-from tallylight.model.attempt import Attempt, AttemptChange
+from tallylight.model.attempt import Attempt
 from tallylight.model.ids import AttemptId
 from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose, SpendingLimit
 from tallylight.model.video import Video
@@ -89,14 +89,6 @@ class FurtherAttempts:
         left = max(tracked.video.deadline - self._clock.now(), timedelta())
         await self._clock.sleep(min(_ADOPTION_POLL_INTERVAL, left))
         await self._jobs.journal.refresh(tracked)
-
-    async def close(self, tracked: TrackedVideo, *changes: AttemptChange) -> None:
-        """Record that an attempt is closed though its outcome is unknown."""
-        await self._jobs.journal.decide(tracked, tracked.video, *changes)
-
-    async def hand_over(self, tracked: TrackedVideo) -> None:
-        """Leave a video to a process that can ask the service of its open attempt."""
-        await self._jobs.journal.hand_over(tracked)
 
 
 def _log_risk(attempt: Attempt, risk: SecondPayment) -> None:
