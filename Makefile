@@ -5,6 +5,10 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 FILE   ?=
 
+# Containers often set it. Then each of the hundreds of processes that the tests start, and each start
+# of the server, would compile all modules anew, for over a second.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test quick coverage suite check browser-dependencies node-dependencies corpus lock clean
 
 demo: $(VENV)/runtime.stamp ## probes, verdicts, page on the embedded default, against simulated upstreams

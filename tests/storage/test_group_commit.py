@@ -1,14 +1,14 @@
 """Group commit: each write in full, once only, and beside others, on either database."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from tallylight.clock import VirtualClock
 from tallylight.errors import BudgetError, LockTimeoutError, UnwritableError
@@ -261,6 +261,44 @@ async def test_the_revision_rises_once_with_each_write_that_changes_something(
     ]
 
     assert revisions == [2, 2, 2, 3, 3]
+
+
+async def test_a_version_that_its_writer_knows_is_not_read_again(history: Storage) -> None:
+    known = await created(history, video_of())
+    read: list[str] = []
+
+    def listen(_1: object, _2: object, statement: str, *_3: object) -> None:
+        read.append(statement)
+
+    engine = history.connections._thread_engine
+    event.listen(engine, "before_cursor_execute", listen)
+    (written,) = await write_all(history, Write(known.video.id, known=known))
+
+    assert written == Written(WRITTEN, known)
+    assert len([each for each in read if each.startswith("SELECT")]) == 1
+
+
+CHANGES: Mapping[str, Callable[[Storage, Video], Awaitable[object]]] = {
+    "a fact": lambda storage, video: recorded(
+        storage, fact(video, AttemptEvent.ACCEPTED, job="job")
+    ),
+    "a take-over": lambda storage, video: storage.videos.claim_again("me", [video.id]),
+    "a deletion": lambda storage, video: storage.videos.delete(video.id, NOON),
+    "expired content": lambda storage, video: storage.videos.clear_assets([video.id]),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+async def test_a_version_that_its_writer_knows_and_that_has_changed_is_read_anew(
+    history: Storage, name: str
+) -> None:
+    known = await created(history, video_of(asset="stored"))
+    await CHANGES[name](history, known.video)
+
+    (written,) = await write_all(history, Write(known.video.id, known=known))
+
+    assert written.record != known
+    assert written.record == await history.videos.record(known.video.id)
 
 
 async def test_several_writes_of_one_video_share_a_group(history: Storage) -> None:

@@ -81,8 +81,7 @@ class Journal:
         Returns:
             False if another attempt has the job that a list shows; then nothing is recorded.
         """
-        written = await self._write(Write(tracked.video.id, facts=facts, listing=tuple(listing)))
-        self._apply(tracked, written)
+        written = await self._write_to(tracked, facts=facts, listing=tuple(listing))
         return written.outcome is not WriteOutcome.TAKEN
 
     async def decide(
@@ -110,8 +109,7 @@ class Journal:
             BudgetError: if the cost of the attempt would exceed a limit.
         """
         decision = Decision(token_hex(8), video, changes, new_attempt, messages)
-        written = await self._write(Write(video.id, decision=decision))
-        self._apply(tracked, written)
+        written = await self._write_to(tracked, decision=decision)
         if written.refusal is not None:
             raise written.refusal
         if written.outcome is WriteOutcome.LOST and not tracked.is_over:
@@ -121,7 +119,7 @@ class Journal:
 
     async def refresh(self, tracked: TrackedVideo) -> None:
         """Read a video anew, as another process may have recorded facts about it."""
-        self._apply(tracked, await self._write(Write(tracked.video.id)))
+        await self._write_to(tracked)
 
     async def hand_over(self, tracked: TrackedVideo) -> None:
         """Leave a video to a process that can ask the service of its open attempt."""
@@ -149,6 +147,19 @@ class Journal:
         )
         record = written.record
         return None if record is None or record.video.deleted_at is not None else record
+
+    async def _write_to(
+        self,
+        tracked: TrackedVideo,
+        facts: tuple[AttemptChange, ...] = (),
+        listing: tuple[ServiceId, ...] = (),
+        decision: Decision | None = None,
+    ) -> Written:
+        """Write to a video that is there, and give it its newest version."""
+        known = tracked.record
+        written = await self._write(Write(known.video.id, facts, listing, decision, known=known))
+        self._apply(tracked, written)
+        return written
 
     async def _write(self, write: Write) -> Written:
         """Write, and again after each failure, until what became of it is known."""

@@ -183,6 +183,11 @@ class VideoRecord:
     entries: Mapping[EntryId, LedgerEntry] = field(default_factory=dict)
 
     @property
+    def version(self) -> tuple[int, int]:
+        """Return its epoch and revision: each write raises one of them."""
+        return self.video.epoch, self.video.revision
+
+    @property
     def open_attempts(self) -> tuple[Attempt, ...]:
         """Return the attempts that have not ended."""
         return tuple(attempt for attempt in self.attempts if attempt.is_open)

@@ -80,6 +80,8 @@ class DatabaseClock:
 
     def _time_at(self, anchor: datetime) -> datetime:
         elapsed = timedelta(seconds=self._clock.boottime() - self._anchored_at)
+        if not self._error:
+            return anchor + elapsed
         most = elapsed * _SLEW
         return anchor + elapsed + max(-most, min(most, self._error))
 

@@ -110,6 +110,10 @@ class Connections:
         self._durable_engine = engine.execution_options(**{SYNCHRONOUS_OPTION: "FULL"})
         self._relaxed_engine = engine.execution_options(**{SYNCHRONOUS_OPTION: "NORMAL"})
         self._thread_engine = _thread_engine_for(engine.url)
+        self._engines_in_thread = {
+            is_durable: self._thread_engine.execution_options(**{SYNCHRONOUS_OPTION: level})
+            for is_durable, level in ((True, "FULL"), (False, "NORMAL"))
+        }
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="group-commit")
         # SQLite waits for a lock by polling; a lock inside the process is fair and wakes at once.
         self._writer_lock: AbstractAsyncContextManager[None] = (
@@ -157,11 +161,9 @@ class Connections:
             UncertainCommitError: if the commit failed, and may have succeeded nevertheless.
             StorageError: if the database is unavailable; nothing was written.
         """
-        option = {SYNCHRONOUS_OPTION: "FULL" if is_durable else "NORMAL"}
-        engine = self._thread_engine.execution_options(**option)
 
         def transact() -> _T:
-            with engine.connect() as connection:
+            with self._engines_in_thread[is_durable].connect() as connection:
                 with connection.begin() as transaction:
                     if not (is_durable or self._is_sqlite):
                         connection.execute(_RELAXED_COMMIT)

@@ -92,6 +92,8 @@ class Write:
         facts: Applied first, and whatever becomes of the decision.
         listing: The services whose jobs the list shows, if `facts` say that it shows the job of
             an attempt. A job of another attempt is not taken from it.
+        known: The version of the video that the writer has; it is not read again if it is the
+            newest.
         is_repeated: An earlier try of the same write may have been committed.
     """
 
@@ -100,6 +102,7 @@ class Write:
     listing: tuple[ServiceId, ...] = ()
     decision: Decision | None = None
     new: NewVideo | None = None
+    known: VideoRecord | None = None
     is_repeated: bool = False
 
     @property
@@ -173,7 +176,11 @@ class _Group:
         if any(write.listing for write in self._group):
             acquire_lock(self._connection, LockId.ATTEMPT)
         self._insert_repeated()
-        known = {write.video for write in self._group if write.new is None or write.is_repeated}
+        known = {
+            write.video: write.known
+            for write in self._group
+            if write.new is None or write.is_repeated
+        }
         if known:
             self._before, self._tokens = lock_records(self._connection, known)
             self._records = dict(self._before)
@@ -216,8 +223,8 @@ class _Group:
             elif self._tokens.get(write.video) == write.decision.token:
                 outcome = WriteOutcome.WRITTEN  # an earlier try was committed
         if changed != before:
-            video = replace(_summed(changed), revision=before.video.revision + 1)
-            changed = self._records[video.id] = replace(changed, video=video)
+            changed = _summed(changed, before.video.revision + 1)
+            self._records[write.video] = changed
         return Written(outcome, changed, refusal)
 
     def _create(self, id_: VideoId, new: NewVideo) -> Written:
@@ -232,7 +239,7 @@ class _Group:
             return Written(WriteOutcome.REFUSED, None, refusal)
         record = _with_attempt(VideoRecord(new.video), new.new_attempt)
         self._sums.change({}, record.entries)
-        record = replace(record, video=_summed(record))
+        record = _summed(record, record.video.revision)
         self._inserted.discard(id_)
         self._records[id_], self._tokens[id_] = record, new.token
         return Written(WriteOutcome.WRITTEN, record)
@@ -338,16 +345,16 @@ def _request_key(video: Video) -> _RequestKey:
 def _with_attempt(record: VideoRecord, new: NewAttempt | None) -> VideoRecord:
     if new is None:
         return record
-    return replace(
-        record,
-        attempts=(*record.attempts, new.attempt),
-        entries={**record.entries, new.entry.id: new.entry},
+    entries = {**record.entries, new.entry.id: new.entry}
+    return VideoRecord(record.video, (*record.attempts, new.attempt), entries)
+
+
+def _summed(record: VideoRecord, revision: int) -> VideoRecord:
+    """Return a revision of a video with what is computed from its attempts."""
+    video = replace(
+        record.video, attempts=len(record.attempts), cost=record.cost, revision=revision
     )
-
-
-def _summed(record: VideoRecord) -> Video:
-    """Return the video with what is computed from its attempts."""
-    return replace(record.video, attempts=len(record.attempts), cost=record.cost)
+    return VideoRecord(video, record.attempts, record.entries)
 
 
 def _idempotency_row(video: Video) -> dict[str, object]:

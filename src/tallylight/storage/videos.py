@@ -5,7 +5,7 @@ and only that process decides about it. A process that took it over has raised i
 of a video that has ended never changes again. `transaction` writes most rows.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -36,6 +36,7 @@ from tallylight.storage.types import MICROSECOND
 from tallylight.storage.video_rows import video_from_row
 
 _BATCH_SIZE = 100
+_NEXT_REVISION = table.c.revision + 1
 _KEY_LIFETIME = timedelta(hours=24)  # after the end of a video, though it is deleted
 
 
@@ -188,7 +189,7 @@ class Videos:
         change = (
             update(table)
             .where(table.c.id.in_(select(some.c.id)))
-            .values(owner=owner, epoch=table.c.epoch + 1, revision=table.c.revision + 1)
+            .values(owner=owner, epoch=table.c.epoch + 1, revision=_NEXT_REVISION)
             .returning(*table.columns)
         )
         async with self._connections.durable_transaction(LockId.VIDEO) as connection:
@@ -215,7 +216,7 @@ class Videos:
         change = (
             update(table)
             .where(table.c.id == id_, table.c.deleted_at_us.is_(None))
-            .values(deleted_at_us=at, prompt="", params="{}", asset="")
+            .values(deleted_at_us=at, prompt="", params="{}", asset="", revision=_NEXT_REVISION)
             .returning(table.c.id)
         )
         async with self._connections.durable_transaction(LockId.VIDEO) as connection:
@@ -238,7 +239,7 @@ class Videos:
 
     async def clear_assets(self, ids: Collection[VideoId]) -> None:
         """Record that the content of videos is no longer stored."""
-        change = update(table).where(table.c.id.in_(ids)).values(asset="")
+        change = update(table).where(table.c.id.in_(ids)).values(asset="", revision=_NEXT_REVISION)
         async with self._connections.relaxed_transaction(LockId.VIDEO) as connection:
             await connection.execute(change)
 
@@ -258,19 +259,33 @@ def load_records(connection: Connection, ids: Collection[VideoId]) -> dict[Video
 
 
 def lock_records(
-    connection: Connection, ids: Collection[VideoId]
+    connection: Connection, known: Mapping[VideoId, VideoRecord | None]
 ) -> tuple[dict[VideoId, VideoRecord], dict[VideoId, str]]:
-    """Lock the rows of videos until the transaction ends, then read their attempts.
+    """Lock the rows of videos until the transaction ends, then read what has changed.
 
     They are locked in the order of their ids, or two processes could deadlock.
+
+    Args:
+        connection: The transaction.
+        known: The version of each video that its writer knows, None if it knows none. What still
+            has the same revision is not read again.
 
     Returns:
         The videos with their attempts, and the token of the last decision about each; unknown ids
         are left out.
     """
-    query = select(table).where(table.c.id.in_(ids)).order_by(table.c.id)
+    c = table.c
+    query = select(c.id, c.epoch, c.revision, c.written_by).where(c.id.in_(known)).order_by(c.id)
     rows = connection.execute(query.with_for_update(key_share=True)).all()
-    records = records_of(connection, [video_from_row(row) for row in rows])
+    found = {id_: record for id_, record in known.items() if record is not None}
+    records = {
+        VideoId(row.id): found[row.id]
+        for row in rows
+        if row.id in found and found[row.id].version == (row.epoch, row.revision)
+    }
+    changed = [VideoId(row.id) for row in rows if row.id not in records]
+    if changed:
+        records |= load_records(connection, changed)
     return records, {VideoId(row.id): row.written_by for row in rows}
 
 
