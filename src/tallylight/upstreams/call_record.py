@@ -77,11 +77,7 @@ class CallRecord:
         """Record the head of the final response, after all redirects."""
         self.first_byte_monotonic = self.clock.monotonic()
         self._status = response.status
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        text = "\n".join(headers.values())
-        if self._redact(text) != text:  # one check for all headers, since a secret in them is rare
-            headers = {name: self._redact(value) for name, value in headers.items()}
-        self._headers = headers
+        self._headers = {name.lower(): value for name, value in response.headers.items()}
 
     async def read_body(self, response: aiohttp.ClientResponse) -> None:
         """Read the body of a response up to the limit."""
@@ -95,13 +91,17 @@ class CallRecord:
     def reply(self) -> Reply:
         """Return the reply as far as it has arrived, without our secrets."""
         body = b"" if self.is_foreign else self.body[: self.body_limit]
-        text = body.decode("utf-8", "replace").removeprefix("\ufeff")
+        text, headers = body.decode("utf-8", "replace").removeprefix("\ufeff"), self._headers
+        whole = "\n".join((*headers.values(), text))
+        if self._redact(whole) != whole:  # one search for all parts, since a secret is rare
+            headers = {name: self._redact(value) for name, value in headers.items()}
+            text = self._redact(text)
         first_byte = self.first_byte_monotonic
         return Reply(
             phase=self.phase,
             status=self._status,
-            headers=self._headers,
-            body=self._redact(text),
+            headers=headers,
+            body=text,
             error=redact_line(self.error, self.secrets) if self.error else "",
             was_sent=self.is_written,
             truncated=self.truncated,

@@ -113,11 +113,14 @@ class _Needles:
         whole: The decoded secrets, in lower case, without spaces.
         windows: Parts of them that betray them, each with the characters before it: a key often
             begins with words.
+        run: As many of their characters as the shortest part has: most texts have no such run, and
+            then none of the parts.
         literal: Secrets too short to be searched for in a decoded text, as they are written.
     """
 
     whole: frozenset[bytes]
     windows: Mapping[bytes, bytes]
+    run: re.Pattern[bytes]
     literal: frozenset[bytes]
 
     @property
@@ -140,7 +143,10 @@ def _needles(secrets: tuple[str, ...]) -> _Needles:
     short = {each for each in literal if len(_DROPPED.sub(b"", each)) < WINDOW}
     whole = {each for each in whole if len(each) >= WINDOW}
     windows = {part.lower(): before.lower() for each in whole for before, part in _windows(each)}
-    return _Needles(frozenset(map(bytes.lower, whole)), windows, frozenset(short))
+    folded = frozenset(map(bytes.lower, whole))
+    characters = b"".join(re.escape(bytes((each,))) for each in sorted({*b"".join(folded)}))
+    run = re.compile(b"[%b]{%d}" % (characters or _SEPARATOR, WINDOW))
+    return _Needles(folded, windows, run, frozenset(short))
 
 
 def _windows(secret: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -274,6 +280,8 @@ def _spans(view: _View, needles: _Needles, depth: int = 0) -> Iterator[_Span]:
 
 def _found(data: bytes, needles: _Needles) -> list[_Span]:
     found: list[_Span] = []
+    if not needles.run.search(data):
+        return found
     for needle in needles.whole:
         if needle in data:
             found += [(start, start + len(needle)) for start in _occurrences(data, needle)]
