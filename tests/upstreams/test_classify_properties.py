@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from tallylight.model.evidence import FailureKind, Fault
 from tallylight.upstreams.classify import classify, embedded_json
-from tallylight.upstreams.classify.normalize import normalize_code, normalize_text
 from tallylight.upstreams.classify.rules import FAULT_BY_KIND
 from tallylight.upstreams.messages import Phase, Reply
+from tallylight.upstreams.normalize import normalize_code, normalize_text
 from tallylight.upstreams.redact import MAX_LINE_LENGTH
 
 STATUSES = st.integers(min_value=0, max_value=999)

@@ -195,6 +195,7 @@ def test_the_older_envelope_of_new_api_is_a_job_too(
 
     assert job == Job(
         id="task_3",
+        other_id="77",
         state=JobState.COMPLETED,
         progress=100,
         content_url="https://cdn.example/v.mp4",

@@ -29,6 +29,7 @@ from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.ids import AttemptId
 from tallylight.model.order import Order
+from tallylight.upstreams.job_poll import poll_job
 from tallylight.upstreams.messages import Job, Reply
 from tallylight.upstreams.poll_state import (
     MAX_POLL_INTERVAL,
@@ -175,9 +176,7 @@ class JobEngine:
 
     async def read(self, attempt: Attempt, service: Service) -> tuple[Job | Failure, Reply]:
         """Poll a job once."""
-        adapter = adapter_for(service.upstream)
-        reply = await self._transport.send(adapter.poll(attempt.job), service.upstream)
-        return adapter.read_job(reply), reply
+        return await poll_job(attempt, service.upstream, self._transport)
 
     async def cancel(
         self, tracked: TrackedVideo, attempt: Attempt, service: Service, failure: Failure

@@ -72,6 +72,7 @@ def change_of_job(  # noqa: PLR0913, PLR0917  # what a job tells, and of what
         event,
         at,
         job=job.id,
+        other_job=job.other_id,
         failure=job.failure,
         progress=progress_of(job),
         made=made_by(job),

@@ -44,6 +44,7 @@ class Attempt:
         send_within: Time from the intent in which its first byte is sent, or it never is.
         answer_within: Time from the intent in which its response is awaited.
         job: The upstream's id of its job, "" while it has none.
+        other_job: Another id that the upstream named beside it, by which it may know the job.
         doubt_reason: Why it was unknown whether it was accepted, "" if it never was in doubt.
         doubt_rule: The rule of the failure behind the doubt about its create, by which doubts are
             compared; "" if there was none.
@@ -69,6 +70,7 @@ class Attempt:
     accepted_at: datetime | None = None
     ended_at: datetime | None = None
     job: str = ""
+    other_job: str = ""
     doubt_reason: str = ""
     doubt_rule: str = ""
     failure: Failure | None = None
@@ -106,6 +108,7 @@ class AttemptChange:
 
     Args:
         job: The upstream's id of its job, "" if it is not told.
+        other_job: Another id that was told with it.
         failure: Why it failed, was refused, or is in doubt.
         cost: What it cost in USD; None if the event does not tell.
     """
@@ -114,6 +117,7 @@ class AttemptChange:
     event: AttemptEvent
     at: datetime
     job: str = ""
+    other_job: str = ""
     failure: Failure | None = None
     progress: Progress | None = None
     made: Made | None = None
@@ -153,6 +157,7 @@ def changed_attempt(attempt: Attempt, change: AttemptChange) -> Attempt:
         attempt,
         state=state,
         job=change.job if has_job else attempt.job,
+        other_job=change.other_job if has_job else attempt.other_job,
         accepted_at=change.at if is_accepted else attempt.accepted_at,
         started_at=attempt.started_at or (change.at if is_worked_on else None),
         rendered_at=attempt.rendered_at

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 _MAX_UNWRAPPING = 4
 """How often JSON inside a string or a lone array is unwrapped; each reseller hop adds one."""
 
-_PERCENT = re.compile(r"\s*+(\d{1,3})(?:\.\d*)?\s*+%?\s*+")
+_PERCENT = re.compile(r"\s*+(\d{1,3}(?:\.\d{0,30})?)\s*+(%?)\s*+")
 _AMOUNT = re.compile(r"\d{1,9}(?:\.\d{1,30})?(?:[eE]-\d{1,2})?")
 _SECONDS_OF_YEAR_9999 = 253_402_300_799
 _NO_MEMBERS: Mapping[str, object] = {}
@@ -86,14 +86,21 @@ def json_text(value: object) -> str:
 
 
 def json_percent(value: object) -> int | None:
-    """Return a progress from 0 to 100, given as 30, 30.5, "30" or "30%"."""
+    """Return a progress from 0 to 100, given as 30, 30.5, "30", "30%", or as the fraction 0.3.
+
+    A whole number is percent: 1 is 1 %, 1.0 is all.
+    """
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
         value = str(value)
-    if isinstance(value, str) and (number := _PERCENT.fullmatch(value)):
-        return min(int(number[1]), 100)
-    return None
+    found = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return None
+    number, is_percent = Decimal(found[1]), bool(found[2])
+    if "." in found[1] and number <= 1 and not is_percent:
+        number *= 100
+    return min(int(number), 100)
 
 
 def json_timestamp(value: object) -> datetime | None:

@@ -115,6 +115,7 @@ class Job:
     A member that the answer does not give is "" or None.
 
     Args:
+        other_id: Another id in the same answer, by which the upstream may know the job instead.
         progress: 0 to 100.
         content_url: The URL of the video, "" if the protocol's content call returns the video.
         failure: Why the job failed; None unless `state` is FAILED.
@@ -124,6 +125,7 @@ class Job:
 
     id: str
     state: JobState
+    other_id: str = ""
     progress: int | None = None
     model: str = ""
     content_url: str = ""

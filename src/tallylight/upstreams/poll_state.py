@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tallylight.model.evidence import Failure, FailureKind, Fault
-from tallylight.upstreams.json_access import is_json_object
 from tallylight.upstreams.messages import Reply
+from tallylight.upstreams.missing_job import says_no_such_job
 
 MIN_POLL_INTERVAL, MAX_POLL_INTERVAL = timedelta(seconds=1), timedelta(seconds=10)
 
@@ -14,10 +14,8 @@ _MAX_RETRY_AFTER = timedelta(minutes=1)
 
 _MIN_MISSING_POLLS, _MIN_MISSING_TIME = 3, timedelta(minutes=1)
 """A job is lost after this many consecutive "not found" answers over at least this time. Some
-upstreams know a job only seconds after they accepted it. An HTML page does not count: a proxy
-answers 404 while the service behind it is redeployed."""
+upstreams know a job only seconds after they accepted it."""
 
-_NOT_FOUND_STATUSES = frozenset({404, 410})
 _REQUEST_FAILURES = frozenset(
     {FailureKind.INVALID_REQUEST, FailureKind.RETIRED, FailureKind.UNKNOWN}
 )
@@ -47,7 +45,7 @@ class PollState:
     def record_failure(self, failure: Failure, reply: Reply, at: datetime) -> None:
         """Record an answer without a job."""
         self.last_failure = failure
-        is_gone = failure.http_status in _NOT_FOUND_STATUSES and is_json_object(reply.body)
+        is_gone = says_no_such_job(failure, reply)
         self.missing_count = self.missing_count + 1 if is_gone else 0
         self.missing_since = (self.missing_since or at) if is_gone else None
 

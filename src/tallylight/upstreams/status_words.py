@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from tallylight.upstreams.messages import JobState
+from tallylight.upstreams.normalize import normalize_code, normalize_text
 
 
 class StatusMeaning(StrEnum):
@@ -24,7 +25,12 @@ class StatusMeaning(StrEnum):
     @property
     def is_failure(self) -> bool:
         """Tell whether the job ended without a video."""
-        return _JOB_STATES[self] is JobState.FAILED
+        return self.job_state is JobState.FAILED
+
+    @property
+    def job_state(self) -> JobState:
+        """Return the state of a job with this status."""
+        return _JOB_STATES[self]
 
 
 _JOB_STATES: Mapping[StatusMeaning, JobState] = {
@@ -37,44 +43,72 @@ _JOB_STATES: Mapping[StatusMeaning, JobState] = {
     StatusMeaning.LOST: JobState.FAILED,
 }
 
-#: Words met in video objects: at OpenAI, new-api, OpenRouter, xAI, kie.ai, Kling before 2026, and
-#: at the providers whose words LiteLLM lets through (Gemini, Runway, DashScope, MiniMax).
-_VIDEO_OBJECT_WORDS: Mapping[StatusMeaning, str] = {
-    StatusMeaning.QUEUED: "queued not_start submitted pending throttled waiting queuing",
-    StatusMeaning.RUNNING: "in_progress processing running generating",
-    StatusMeaning.SUCCEEDED: "completed succeeded success succeed done",
-    StatusMeaning.FAILED: "failed failure fail error",
-    StatusMeaning.EXPIRED: "expired",
-    StatusMeaning.CANCELLED: "cancelled canceled deleted",
+_WORDS: Mapping[StatusMeaning, str] = {
+    StatusMeaning.QUEUED: (
+        "queued queueing queuing in_queue not_start not_started submitted submitting pending "
+        "throttled waiting created accepted scheduled "
+        "排队 排队中 等待 等待中 待处理 未开始 已提交 已创建"
+    ),
+    StatusMeaning.RUNNING: (
+        "in_progress processing running generating rendering preparing starting started working "
+        "cancelling canceling 处理中 生成中 进行中 运行中 渲染中 执行中"
+    ),
+    StatusMeaning.SUCCEEDED: (
+        "completed complete succeeded succeed success successful done finished ready generated "
+        "完成 已完成 成功 已成功 已生成"
+    ),
+    StatusMeaning.FAILED: (
+        "failed failure fail failed_permanently error errored rejected timeout timed_out aborted "
+        "失败 已失败 错误 出错 异常 超时 已拒绝 审核失败 审核不通过 审核未通过"
+    ),
+    StatusMeaning.EXPIRED: "expired 过期 已过期",
+    StatusMeaning.CANCELLED: "cancelled canceled cancel deleted 取消 已取消 已删除",
 }
-#: Words met elsewhere. A video object with one of them is polled on.
-_OTHER_WORDS: Mapping[StatusMeaning, str] = {
-    StatusMeaning.QUEUED: "queueing submitting in_queue created accepted",
-    StatusMeaning.RUNNING: "preparing started",
-    StatusMeaning.SUCCEEDED: "complete finished ready generated",
-    StatusMeaning.FAILED: "failed_permanently rejected timeout timed_out aborted",
-    StatusMeaning.CANCELLED: "cancel cancelling",
-}
+#: What may stand before one of these words without changing its meaning: TASK_STATUS_SUCCEED,
+#: video_generation_completed, 视频生成成功. "upload_completed" is a step, not the end of the job.
+_SUBJECTS = frozenset(
+    {"video", "task", "job", "status", "state", "generation", "image", "render", "request"}
+    | {"result", "operation", "prediction", "run", "is", "has", "been", "successfully"}
+)
+_CHINESE_SUBJECTS = ("视频", "任务", "生成", "状态", "制作", "渲染", "图片")
 
-
-def _by_word(table: Mapping[StatusMeaning, str]) -> dict[str, StatusMeaning]:
-    return {word: status for status, words in table.items() for word in words.split()}
-
-
-_STATUS_OF = _by_word(_VIDEO_OBJECT_WORDS) | _by_word(_OTHER_WORDS)
-_VIDEO_OBJECT_STATES: Mapping[str, JobState] = {
-    # new-api says "unknown" before its own first poll, Runway "suspended" while a job waits. In an
-    # answer of any other kind these two say nothing of a job.
-    "unknown": JobState.QUEUED,
-    "suspended": JobState.QUEUED,
-} | {word: _JOB_STATES[status] for word, status in _by_word(_VIDEO_OBJECT_WORDS).items()}
+_STATUS_OF = {word: status for status, words in _WORDS.items() for word in words.split()}
+#: new-api says "unknown" before its own first poll, Runway "suspended" while a job waits. In an
+#: answer of any other kind these two say nothing of a job.
+_WAITING_WORDS = frozenset({"unknown", "suspended"})
 
 
 def status_meaning(word: str) -> StatusMeaning | None:
-    """Return what a status word means, spelled in lower case with underscores; None if unknown."""
-    return _STATUS_OF.get(word)
+    """Return what a status word means, in any spelling; None if it is not known."""
+    # Codes are not translated to simplified characters, and texts lose their capitals.
+    return _STATUS_OF.get(normalize_code(word if word.isascii() else normalize_text(word)))
 
 
 def video_object_state(word: str) -> JobState | None:
-    """Return what the status word of a video object means, in any spelling; None if unknown."""
-    return _VIDEO_OBJECT_STATES.get(word.strip().lower().replace(" ", "_").replace("-", "_"))
+    """Return what the status of a video object means, a word or a phrase; None if unknown."""
+    status = status_meaning(word) or _status_of_phrase(word)
+    if status is None:
+        return JobState.QUEUED if normalize_code(word) in _WAITING_WORDS else None
+    return status.job_state
+
+
+def _status_of_phrase(phrase: str) -> StatusMeaning | None:
+    """Return the status that a phrase ends with, if all before it only names the job."""
+    words = normalize_code(phrase).split("_")
+    for start in range(1, len(words)):
+        if words[start - 1] not in _SUBJECTS:
+            break
+        if status := _STATUS_OF.get("_".join(words[start:])):
+            return status
+    text = normalize_text(phrase)
+    while (shorter := _without_subject(text)) != text:
+        text = shorter
+        if status := _STATUS_OF.get(text):
+            return status
+    return None
+
+
+def _without_subject(text: str) -> str:
+    return next(
+        (text.removeprefix(each) for each in _CHINESE_SUBJECTS if text.startswith(each)), text
+    )

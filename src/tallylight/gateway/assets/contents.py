@@ -17,6 +17,7 @@ from tallylight.model.attempt_state import AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.video import Video
 from tallylight.storage.database import Storage
+from tallylight.upstreams.job_poll import poll_job
 from tallylight.upstreams.messages import Job, JobState, Reply
 from tallylight.upstreams.protocols.failures import reply_failure
 from tallylight.upstreams.protocols.registry import adapter_for
@@ -132,9 +133,7 @@ class ContentReader:
         # A stream has no endpoint to poll; its content is read by the job's id.
         if adapter.streams:
             return Job(id=attempt.job, state=JobState.COMPLETED)
-        job = adapter.read_job(
-            await self._transport.send(adapter.poll(attempt.job), service.upstream)
-        )
+        job, _ = await poll_job(attempt, service.upstream, self._transport)
         if isinstance(job, Failure):
             raise _unavailable(video, service, job)
         if job.state is JobState.FAILED:  # it was completed before, so the content has expired

@@ -6,8 +6,8 @@ job; each has its own member that says so.
 
 from collections.abc import Iterator, Mapping
 
-from tallylight.upstreams.classify.normalize import normalize_code
 from tallylight.upstreams.json_access import objects_at
+from tallylight.upstreams.normalize import normalize_code
 from tallylight.upstreams.status_words import status_meaning
 
 #: Members that hold the state of a job.
@@ -24,6 +24,7 @@ _NORMAL_FINISH_REASONS = frozenset(
 #: Members of Google operations whose result was withheld.
 _FILTERED_KEYS = ("rai_media_filtered_reasons", "rai_media_filtered_count")
 _MAX_DIGITS = 12
+_MAX_MEMBERS = 200  # of an `error` that are looked at; a larger one says something
 
 
 def claims_failure(node: Mapping[str, object]) -> bool:
@@ -40,6 +41,26 @@ def implied_codes(node: Mapping[str, object]) -> Iterator[str]:
     yield from (f"finish_{reason}" for reason in _abnormal_finish_reasons(node))
 
 
+def says_error(value: object) -> bool:
+    """Tell whether an `error` member reports one.
+
+    Servers write the member of a job without an error in many ways: null, 0, [], and
+    {"code": "", "message": ""}.
+    """
+    pending = [value]
+    for _ in range(_MAX_MEMBERS):
+        if not pending:
+            return False
+        each = pending.pop()
+        if isinstance(each, dict):
+            pending += each.values()
+        elif isinstance(each, list):
+            pending += each
+        elif not _is_empty(each):
+            break
+    return True
+
+
 def is_success_code(code: str) -> bool:
     """Tell whether a code means success, or the absence of an error."""
     return code in _SUCCESS_CODES
@@ -52,7 +73,7 @@ def parse_integer(text: str) -> int | None:
 
 
 def _failure_signals(node: Mapping[str, object]) -> Iterator[bool]:
-    yield any(_is_nonempty(node.get(key)) for key in ("error", "errors", "failure"))
+    yield any(says_error(node.get(key)) for key in ("error", "errors", "failure"))
     yield node.get("success") is False or node.get("ok") is False
     yield any(_is_failure_state(node.get(key)) for key in STATE_KEYS)
     yield normalize_code(str(node.get("task_status"))) == "unknown"
@@ -81,12 +102,16 @@ def _abnormal_finish_reasons(node: Mapping[str, object]) -> Iterator[str]:
             yield normalize_code(reason)
 
 
-def _is_nonempty(value: object) -> bool:
-    if isinstance(value, dict):
-        return any(item not in (None, "", 0, [], {}) for item in value.values())
-    return isinstance(value, str | list) and len(value) > 0
+def _is_empty(value: object) -> bool:
+    """Tell whether a scalar in an `error` member says nothing, or that all is well."""
+    if isinstance(value, str):
+        number = parse_integer(value.strip())
+        is_code = value.isascii() and is_success_code(normalize_code(value))
+        return not value.strip() or is_code or number in _SUCCESS_NUMBERS
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value in _SUCCESS_NUMBERS if is_number else not value
 
 
 def _is_failure_state(word: object) -> bool:
-    status = status_meaning(normalize_code(word)) if isinstance(word, str) else None
+    status = status_meaning(word) if isinstance(word, str) else None
     return status is not None and status.is_failure

@@ -29,6 +29,13 @@ _AZURE = "Azure OpenAI; MicrosoftLearning/mslearn-ai-vision#81"
 _XAI = "xAI (the wording of Rust's tonic::Code)"
 _COMMON = "the words that the codes of all these services consist of"
 
+#: Codes that deny a job: an accepted one is lost.
+NO_SUCH_JOB_CODES = tuple(
+    f"{job}_{denied}"
+    for job in ("task", "job", "video", "generation", "request")
+    for denied in ("not_exist", "not_exists", "not_found", "does_not_exist")
+)
+
 _EXACT = (
     # An exact code takes precedence over the pattern below that it would match.
     *rules_for(Kind.AUTH, _GOOGLE, "service_disabled consumer_invalid user_project_denied"),
@@ -44,7 +51,8 @@ _EXACT = (
     *rules_for(Kind.QUOTA, _NEW_API, "pre_consume_token_quota_failed"),
     *rules_for(Kind.DEGRADED, _NEW_API, "token_concurrency_unavailable channel_invalid_key"),
     *rules_for(Kind.SUSPENDED, _NEW_API, "task_channel_disable", named=True),
-    *rules_for(Kind.INVALID_REQUEST, _NEW_API, "task_not_exist api_not_implemented"),
+    *rules_for(Kind.INVALID_REQUEST, _NEW_API, " ".join(NO_SUCH_JOB_CODES)),
+    *rules_for(Kind.INVALID_REQUEST, _NEW_API, "api_not_implemented"),
     *rules_for(Kind.INVALID_REQUEST, _NEW_API, "not_implemented bad_request_body"),
     *rules_for(Kind.INVALID_REQUEST, _NEW_API, "read_request_body_failed convert_request_failed"),
     *rules_for(Kind.DEGRADED, _NEW_API, "invalid_response"),

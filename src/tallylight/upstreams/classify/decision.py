@@ -17,10 +17,10 @@ from tallylight.upstreams.classify import (
     vocabulary,
 )
 from tallylight.upstreams.classify.answer import Claim, ParsedReply
-from tallylight.upstreams.classify.normalize import normalize_text
 from tallylight.upstreams.classify.reading import parse_reply
 from tallylight.upstreams.classify.rules import Rule, RuleMatch
 from tallylight.upstreams.messages import Phase, Reply
+from tallylight.upstreams.normalize import normalize_text
 from tallylight.upstreams.redact import redact_line
 from tallylight.upstreams.status_words import StatusMeaning
 

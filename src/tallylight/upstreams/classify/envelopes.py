@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from tallylight.upstreams.classify import claims, embedded_json
 from tallylight.upstreams.classify.answer import Envelope, NumericCode
-from tallylight.upstreams.classify.normalize import normalize_code
+from tallylight.upstreams.normalize import normalize_code
 from tallylight.upstreams.status_words import StatusMeaning, status_meaning
 
 

@@ -83,8 +83,13 @@ INVALID_REQUESTS: tuple[Phrase, ...] = (
             r"(?:task|video|job|generation|file|operation|asset|request id|"
             r"interaction)\b.{0,60}(?:not (?:found|exist)|does(?: not|n't) exist|expired)"
         ),
+        (
+            r"(?:no such|unknown|invalid|(?:could|can) ?not find(?: the| a| any)?|can't find) "
+            r"(?:task|video|job|generation)\b(?! (?:model|size|length|format|param|dur|type|url))"
+        ),
         r"(?:任务|视频|文件).{0,12}(?:不存在|未找到|已过期|找不到)",
-        r"task_not_exist|invalid (?:task|video|job)",
+        r"(?:找不到|未找到|没有找到|不存在).{0,4}任务",
+        r"task_not_exist",
     ),
     phrase(
         "wrong-path",

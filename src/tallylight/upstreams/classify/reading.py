@@ -6,9 +6,9 @@ from operator import itemgetter
 
 from tallylight.upstreams.classify import delays, embedded_json, envelopes, pages, streams
 from tallylight.upstreams.classify.answer import FIRST_ERROR_STATUS, Claim, ParsedReply
-from tallylight.upstreams.classify.normalize import TEXT_LIMIT, normalize_text
 from tallylight.upstreams.json_access import object_at, parse_json
 from tallylight.upstreams.messages import Phase, Reply
+from tallylight.upstreams.normalize import TEXT_LIMIT, normalize_text
 
 _IGNORED_KEYS = frozenset(
     {"id", "object", "model", "prompt", "url", "created", "request_id", "logs"}

@@ -1,16 +1,18 @@
 """Reads the video object of `/v1/videos` and of its many imitations.
 
-It handles the differences between servers: `error` as an object, a string or absent; progress as
-30 or "30%"; the older envelope of new-api around the task; failures inside HTTP 200; vLLM-Omni's
-failed jobs, whose HTTP status is the job's error and not the server's.
+It handles the differences between servers: `error` as an object, a string, empty or absent;
+progress as 30, "30%" or 0.3; envelopes around the task; a status that is absent, a number or a
+phrase; two ids; failures inside HTTP 200; vLLM-Omni's failed jobs, whose HTTP status is the job's
+error and not the server's.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from tallylight.model.evidence import Failure, FailureKind
 from tallylight.upstreams.classify import classify
+from tallylight.upstreams.classify.claims import says_error
 from tallylight.upstreams.json_access import (
     array_at,
     json_amount,
@@ -25,6 +27,11 @@ from tallylight.upstreams.messages import Job, JobState, Phase, Reply
 from tallylight.upstreams.protocols.failures import reply_failure, upstream_failure
 from tallylight.upstreams.status_words import StatusMeaning, status_meaning, video_object_state
 
+#: Members around the task: the older route of new-api wraps it as {"code": "success", "data": {…}}.
+_ENVELOPES = ("data", "task", "video", "result", "output", "response")
+_VIDEO_FIELDS = frozenset({"progress", "seconds", "size", "model", "created_at", "completed_at"})
+_ALL = 100  # percent
+
 
 @dataclass(frozen=True, slots=True)
 class VideoObjectReader:
@@ -35,7 +42,7 @@ class VideoObjectReader:
 
     def read_job(self, reply: Reply) -> Job | Failure:
         """Return the job in an answer, or why it holds none."""
-        video = _video_in(unwrapped_object(reply.body), reply.phase)
+        video = self._video_in(reply)
         if video is None:
             return reply_failure(reply, self.dialect, "video:unreadable")
         job = self._job(video, reply)
@@ -48,25 +55,37 @@ class VideoObjectReader:
         entries = unwrapped_object(reply.body).get("data")
         if not reply.is_success or not isinstance(entries, list):
             return reply_failure(reply, self.dialect, "list:unreadable")
-        videos = [
-            (video, replace(reply, body=json.dumps(entry)))
-            for entry in entries
-            if (video := _video_in(object_at(entry), Phase.POLL)) is not None
-        ]
-        return tuple(self._job(video, entry_reply) for video, entry_reply in videos)
+        jobs = (replace(reply, phase=Phase.POLL, body=json.dumps(entry)) for entry in entries)
+        videos = ((self._video_in(each), each) for each in jobs)
+        return tuple(self._job(video, each) for video, each in videos if video is not None)
+
+    def _video_in(self, reply: Reply) -> Mapping[str, object] | None:
+        """Return the object that describes the job; None if there is none."""
+        found = tuple(_candidates(unwrapped_object(reply.body)))
+        told = next(filter(_tells_state, found), None)
+        if told is not None or reply.phase is not Phase.CREATE or not reply.is_success:
+            return told
+        # The answer to a create that holds an id and no error is a job, whatever else it says.
+        named = sorted(filter(_has_id, found), key=_certainty, reverse=True)
+        return named[0] if named and classify(reply, self.dialect) is None else None
 
     def _job(self, video: Mapping[str, object], reply: Reply) -> Job:
-        word = text_at(video, "status")
-        # A job with an unknown status word is polled on.
-        state = (video_object_state(word) if word else JobState.QUEUED) or JobState.IN_PROGRESS
-        url = _video_url(video) if state is JobState.COMPLETED else ""
-        if state is JobState.COMPLETED and video.get("error") and not url:
+        word, url = text_at(video, "status"), _video_url(video)
+        progress = json_percent(video.get("progress"))
+        state = video_object_state(word)
+        if state is None and url and progress == _ALL:
+            state = JobState.COMPLETED
+        elif state is None:  # a job with an unknown status word is polled on
+            state = JobState.IN_PROGRESS if word else JobState.QUEUED
+        if state is JobState.COMPLETED and says_error(video.get("error")) and not url:
             # LiteLLM reports a Gemini operation that is done with an error as completed.
             state = JobState.FAILED
+        id_, other_id = _ids(video)
         return Job(
-            id=text_at(video, "task_id") or text_at(video, "id"),
+            id=id_,
+            other_id=other_id,
             state=state,
-            progress=json_percent(video.get("progress")),
+            progress=progress,
             model=text_at(video, "model"),
             content_url=url if state is JobState.COMPLETED and self.returns_url else "",
             failure=self._failure(word, video, reply) if state is JobState.FAILED else None,
@@ -81,7 +100,7 @@ class VideoObjectReader:
     def _failure(self, word: str, video: Mapping[str, object], reply: Reply) -> Failure:
         if failure := classify(replace(reply, phase=Phase.POLL), self.dialect):
             return failure
-        is_cancelled = status_meaning(word.lower()) is StatusMeaning.CANCELLED
+        is_cancelled = status_meaning(word) is StatusMeaning.CANCELLED
         return upstream_failure(
             f"job:{word.lower()}",
             _error_message(video) or f"the job's status is {word}",
@@ -91,19 +110,41 @@ class VideoObjectReader:
         )
 
 
-def _video_in(body: Mapping[str, object], phase: Phase) -> Mapping[str, object] | None:
-    # The older route of new-api wraps the task as {"code": "success", "data": {…}}.
-    for candidate in (body, object_at(body, "data")):
-        has_id = bool(text_at(candidate, "id") or text_at(candidate, "task_id"))
-        has_status = isinstance(candidate.get("status"), str)
-        if has_status and (has_id or candidate.get("object") == "video"):
-            return candidate
-        # Some relays answer a create with nothing but the new id. Beside an error, an id is the
-        # one of the request.
-        is_refusal = bool(candidate.get("error") or candidate.get("message"))
-        if has_id and phase is Phase.CREATE and "status" not in candidate and not is_refusal:
-            return candidate
-    return None
+def _candidates(body: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+    """Yield the objects of an answer that may be the task: itself, or one in its envelope."""
+    yield body
+    for key in _ENVELOPES:
+        value = body.get(key)
+        yield object_at(value[0] if isinstance(value, list) and value else value)
+
+
+def _tells_state(video: Mapping[str, object]) -> bool:
+    status = video.get("status")
+    if isinstance(status, str) and status:
+        # An answer to a poll need not repeat the id that was asked for.
+        is_task = video_object_state(status) is not None and not _VIDEO_FIELDS.isdisjoint(video)
+        return _has_id(video) or video.get("object") == "video" or is_task
+    return video.get("object") == "video" and ("progress" in video or bool(_video_url(video)))
+
+
+def _has_id(video: Mapping[str, object]) -> bool:
+    return any(_ids(video))
+
+
+def _certainty(video: Mapping[str, object]) -> tuple[bool, bool]:
+    """Return how certainly an object with an id is a task, not the request of one."""
+    return video.get("object") == "video", "task_id" in video
+
+
+def _ids(video: Mapping[str, object]) -> tuple[str, str]:
+    """Return the id of a task, and another one that its server may know it by.
+
+    In a video object `id` is its own, and `task_id` that of a further upstream. Elsewhere `id` may
+    be that of the request.
+    """
+    id_, task_id = text_at(video, "id"), text_at(video, "task_id")
+    first, second = (id_, task_id) if video.get("object") == "video" else (task_id, id_)
+    return (first, "" if second == first else second) if first else (second, "")
 
 
 def _lacks_video_fields(video: Mapping[str, object]) -> bool:
