@@ -12,12 +12,19 @@ import binascii
 import html
 import json
 import re
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
+
+from tallylight.upstreams.text_views import (
+    SEPARATOR,
+    Span,
+    TextCode,
+    TextView,
+    WholeText,
+)
 
 #: As many consecutive characters of a secret are masked wherever they stand.
 WINDOW: Final = 8
@@ -26,14 +33,9 @@ WORDS_WINDOW: Final = 16
 #: A shorter "secret" is part of ordinary words: removing it would garble the text.
 MIN_SECRET_LENGTH: Final = 4
 
-_SEPARATOR = b"\xff"  # in no text
 _LONG_SECRET = 256
 _MAX_LAYERS = 5
-_MOST_BACKSLASHES = 64  # before a place; more are no JSON
 _MAX_CODE_DEPTH = 2
-
-_Span = tuple[int, int]
-_Replacement = bytes | Callable[[re.Match[bytes]], bytes]
 
 #: Characters and short tags that do not show, or that a server adds where it breaks a line.
 _DROPPED = re.compile(
@@ -54,16 +56,6 @@ _ORDINARY = re.compile(rb"[a-z_.:/ -]+|[A-Z][a-z_.:/ -]+|[A-Z_.:/ -]+|[0-9]+")
 _FEWEST_DIFFERENT = 4
 
 
-@dataclass(frozen=True, slots=True)
-class _Code:
-    """A way to write bytes as letters: so many characters stand for so many bytes."""
-
-    token: re.Pattern[bytes]
-    characters: int
-    size: int
-    decode: Callable[[bytes], bytes]
-
-
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
@@ -77,8 +69,8 @@ def _from_hex(token: bytes) -> bytes:
 
 
 _CODES = (
-    _Code(re.compile(rb"[A-Za-z0-9+/_-]{11,}"), 4, 3, _from_base64),
-    _Code(re.compile(rb"[0-9A-Fa-f]{16,}"), 2, 1, _from_hex),
+    TextCode(re.compile(rb"[A-Za-z0-9+/_-]{11,}"), 4, 3, _from_base64),
+    TextCode(re.compile(rb"[0-9A-Fa-f]{16,}"), 2, 1, _from_hex),
 )
 
 
@@ -94,13 +86,13 @@ def masked(text: str, secrets: tuple[str, ...], mask: str) -> str:
     return mask.join(map(_decoded, [*pieces, data[end:]]))
 
 
-def secret_spans(text: str, secrets: tuple[str, ...]) -> list[_Span]:
+def secret_spans(text: str, secrets: tuple[str, ...]) -> list[Span]:
     """Return where secrets stand in the UTF-8 form of a text, in order and without overlaps."""
     needles = _needles(secrets)
     if not needles.is_empty:
         data = _encoded(text)
-        if _first(_spans(_View(data), needles)) or _first(_literal_spans(data, needles.literal)):
-            found = [*_literal_spans(data, needles.literal), *_spans(_Root(data), needles)]
+        if _first(_spans(TextView(data), needles)) or _first(_literal_spans(data, needles.literal)):
+            found = [*_literal_spans(data, needles.literal), *_spans(WholeText(data), needles)]
             return _merged(found)
     return []
 
@@ -138,14 +130,14 @@ def _needles(secrets: tuple[str, ...]) -> _Needles:
         raw = _encoded(secret)
         # A header's bytes are read as Latin-1 by many servers, and echoed as that.
         for form in {raw, _encoded(raw.decode("latin-1"))}:
-            whole |= {layer.substituted(_PLUS, b"").data for layer in _layers(_View(form))}
+            whole |= {layer.substituted(_PLUS, b"").data for layer in _layers(TextView(form))}
         literal |= {raw, _encoded(json.dumps(secret)[1:-1]), quote(raw, safe="").encode()}
     short = {each for each in literal if len(_DROPPED.sub(b"", each)) < WINDOW}
     whole = {each for each in whole if len(each) >= WINDOW}
     windows = {part.lower(): before.lower() for each in whole for before, part in _windows(each)}
     folded = frozenset(map(bytes.lower, whole))
     characters = b"".join(re.escape(bytes((each,))) for each in sorted({*b"".join(folded)}))
-    run = re.compile(b"[%b]{%d}" % (characters or _SEPARATOR, WINDOW))
+    run = re.compile(b"[%b]{%d}" % (characters or SEPARATOR, WINDOW))
     return _Needles(folded, windows, run, frozenset(short))
 
 
@@ -164,110 +156,7 @@ def _windows(secret: bytes) -> Iterator[tuple[bytes, bytes]]:
                 yield secret[max(0, start - WORDS_WINDOW) : start], part
 
 
-class _View:
-    """A text after some steps of decoding."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-    def substituted(self, pattern: re.Pattern[bytes], replacement: _Replacement) -> "_View":
-        """Return the text with the matches of a pattern replaced."""
-        return _View(pattern.sub(replacement, self.data))
-
-    def decoded(self, code: _Code, tokens: Sequence[_Span]) -> "_View":
-        """Return what tokens of a code stand for, with a separator between them."""
-        return _View(_SEPARATOR.join(code.decode(self.data[start:end]) for start, end in tokens))
-
-    def source(self, start: int, end: int) -> _Span:
-        """Return the place in the text where a part of this view comes from."""
-        return start, end
-
-
-class _Root(_View):
-    """The text itself, with views that know their places; they are widened to characters."""
-
-    def substituted(self, pattern: re.Pattern[bytes], replacement: _Replacement) -> _View:
-        return _Substituted(self, pattern, replacement)
-
-    def decoded(self, code: _Code, tokens: Sequence[_Span]) -> _View:
-        return _Decoded(self, code, tokens)
-
-    def source(self, start: int, end: int) -> _Span:
-        data = self.data
-        while start and _continues_character(data[start]):
-            start -= 1
-        start -= _backslashes(data, start) % 2  # half an escape would spoil a JSON document
-        end += _backslashes(data, end) % 2
-        while end < len(data) and _continues_character(data[end]):
-            end += 1
-        return start, min(end, len(data))
-
-
-class _Substituted(_Root):
-    """A view in which matches of a pattern are replaced."""
-
-    def __init__(self, of: _View, pattern: re.Pattern[bytes], replacement: _Replacement) -> None:
-        self._of = of
-        self._starts: list[int] = []
-        self._pieces: list[tuple[int, int, bool]] = []  # start and end before, and if replaced
-        pieces: list[bytes] = []
-        size = end = 0
-        for match in pattern.finditer(of.data):
-            text = replacement if isinstance(replacement, bytes) else replacement(match)
-            kept = of.data[end : match.start()]
-            for piece, before in (
-                (kept, (end, match.start(), False)),
-                (text, (*match.span(), True)),
-            ):
-                if piece:
-                    self._starts.append(size)
-                    self._pieces.append(before)
-                    pieces.append(piece)
-                    size += len(piece)
-            end = match.end()
-        self._starts.append(size)
-        self._pieces.append((end, len(of.data), False))
-        super().__init__(b"".join((*pieces, of.data[end:])))
-
-    def source(self, start: int, end: int) -> _Span:
-        return self._of.source(self._before(start)[0], self._before(end - 1)[1])
-
-    def _before(self, position: int) -> _Span:
-        index = bisect_right(self._starts, position) - 1
-        start, end, is_replaced = self._pieces[index]
-        if is_replaced:
-            return start, end
-        place = start + position - self._starts[index]
-        return place, place + 1
-
-
-class _Decoded(_Root):
-    """What tokens of a code stand for."""
-
-    def __init__(self, of: _View, code: _Code, tokens: Sequence[_Span]) -> None:
-        self._of, self._code, self._tokens = of, code, tokens
-        self._starts: list[int] = []
-        pieces: list[bytes] = []
-        size = 0
-        for start, end in tokens:
-            piece = code.decode(of.data[start:end])
-            self._starts.append(size)
-            pieces.append(piece)
-            size += len(piece) + len(_SEPARATOR)
-        super().__init__(_SEPARATOR.join(pieces))
-
-    def source(self, start: int, end: int) -> _Span:
-        index = bisect_right(self._starts, start) - 1
-        token_start, token_end = self._tokens[index]
-        first = (start - self._starts[index]) // self._code.size
-        last = (end - 1 - self._starts[index]) // self._code.size
-        return self._of.source(
-            token_start + first * self._code.characters,
-            min(token_start + (last + 1) * self._code.characters, token_end),
-        )
-
-
-def _spans(view: _View, needles: _Needles, depth: int = 0) -> Iterator[_Span]:
+def _spans(view: TextView, needles: _Needles, depth: int = 0) -> Iterator[Span]:
     """Yield the places of secrets in the text of a view."""
     for layer in _layers(view):
         folded = layer.substituted(_PLUS, b"") if b"+" in layer.data else layer
@@ -278,8 +167,8 @@ def _spans(view: _View, needles: _Needles, depth: int = 0) -> Iterator[_Span]:
             yield from _spans(decoded, needles, depth + 1)
 
 
-def _found(data: bytes, needles: _Needles) -> list[_Span]:
-    found: list[_Span] = []
+def _found(data: bytes, needles: _Needles) -> list[Span]:
+    found: list[Span] = []
     if not needles.run.search(data):
         return found
     for needle in needles.whole:
@@ -305,7 +194,7 @@ def _common_end(data: bytes, end: int, before: bytes) -> int:
     return len(before)
 
 
-def _layers(view: _View) -> Iterator[_View]:
+def _layers(view: TextView) -> Iterator[TextView]:
     """Yield the text without characters that do not show, and after each step of unescaping."""
     layer = view.substituted(_DROPPED, b"")
     yield layer
@@ -318,7 +207,7 @@ def _layers(view: _View) -> Iterator[_View]:
         yield layer
 
 
-def _decodings(view: _View) -> Iterator[_View]:
+def _decodings(view: TextView) -> Iterator[TextView]:
     """Yield what the tokens of each code stand for.
 
     What stands before a token may look like a part of it, so each of its first characters may be
@@ -362,7 +251,7 @@ def _character(code_point: int) -> bytes:
     return _encoded(chr(code_point)) if code_point <= 0x10FFFF else b""  # noqa: PLR2004  # of Unicode
 
 
-def _literal_spans(data: bytes, needles: frozenset[bytes]) -> Iterator[_Span]:
+def _literal_spans(data: bytes, needles: frozenset[bytes]) -> Iterator[Span]:
     for needle in needles:
         for start in _occurrences(data, needle):
             yield start, start + len(needle)
@@ -375,8 +264,8 @@ def _occurrences(data: bytes, needle: bytes) -> Iterator[int]:
         start = data.find(needle, start + 1)
 
 
-def _merged(spans: list[_Span]) -> list[_Span]:
-    merged: list[_Span] = []
+def _merged(spans: list[Span]) -> list[Span]:
+    merged: list[Span] = []
     for start, end in sorted(spans):
         if merged and start < merged[-1][1]:
             merged[-1] = merged[-1][0], max(end, merged[-1][1])
@@ -385,17 +274,8 @@ def _merged(spans: list[_Span]) -> list[_Span]:
     return merged
 
 
-def _first(spans: Iterator[_Span]) -> _Span | None:
+def _first(spans: Iterator[Span]) -> Span | None:
     return next(spans, None)
-
-
-def _backslashes(data: bytes, end: int) -> int:
-    before = data[max(0, end - _MOST_BACKSLASHES) : end]
-    return len(before) - len(before.rstrip(b"\\"))
-
-
-def _continues_character(byte: int) -> bool:
-    return byte & 0xC0 == 0x80  # noqa: PLR2004  # of UTF-8
 
 
 def _encoded(text: str) -> bytes:
