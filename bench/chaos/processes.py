@@ -117,7 +117,6 @@ class Gateway:
         self.address = f"http://127.0.0.1:{port}"
         self.deaf: list[tuple[float, float]] = []
         self._folder = folder
-        self._port = port
         self._environment = environment
         self._program: Program | None = None
         self._is_expected = False
@@ -135,24 +134,28 @@ class Gateway:
             await self._program.end(signal.SIGKILL)
 
     async def start(self) -> None:
-        """Start the process; return once it listens."""
+        """Start the process; return once it serves: it listens before it has opened its database."""
+        served = self._times_served()
         arguments = ["serve", "--json-logs", "--config", f"{self.name}.yaml"]
         self._program = Program(arguments, self._folder, self.name, self._environment)
         self._is_expected = True
         deadline = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline:
             self._check_running()
-            with socket.socket() as client:
-                if not client.connect_ex(("127.0.0.1", self._port)):
-                    return
+            if self._times_served() > served:
+                return
             await asyncio.sleep(_POLL_INTERVAL_S)  # noqa: TID251  # a process has no event to wait for
-        raise RuntimeError(f"{self.name} did not start to listen")
+        raise RuntimeError(f"{self.name} did not start to serve")
 
     async def watch(self) -> Never:
         """Raise an error if the process ends unexpectedly."""
         while True:
             await asyncio.sleep(1)  # noqa: TID251  # a process has no event to wait for
             self._check_running()
+
+    def _times_served(self) -> int:
+        log = self._folder / f"{self.name}.log"
+        return self.log.count('"event": "serving"') if log.exists() else 0
 
     def _check_running(self) -> None:
         ended = self._program is not None and self._program.process.poll() is not None
