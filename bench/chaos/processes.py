@@ -134,7 +134,7 @@ class Gateway:
             await self._program.end(signal.SIGKILL)
 
     async def start(self) -> None:
-        """Start the process; return once it serves: it listens before it has opened its database."""
+        """Start the process; return once it serves: it listens before its database is open."""
         served = self._times_served()
         arguments = ["serve", "--json-logs", "--config", f"{self.name}.yaml"]
         self._program = Program(arguments, self._folder, self.name, self._environment)
