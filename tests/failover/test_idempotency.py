@@ -11,7 +11,7 @@ from tallylight.gateway.keys import ANONYMOUS
 from tallylight.gateway.requests import ApiError
 from tallylight.model.video import VideoStatus
 from tallylight.simulator.world import JobRequest
-from tallylight.storage.transaction import NewVideo, Write
+from tallylight.storage.transaction import Decision, NewVideo, Write
 from tests.builders import new_video
 
 from .conftest import Start
@@ -117,7 +117,9 @@ async def test_a_retry_at_another_process_gets_no_refused_video(start: Start) ->
     asking = asyncio.create_task(gateway.create(idempotency_key="mine"))
     await gateway.clock.sleep(timedelta(seconds=5))
 
-    await gateway.storage.videos.delete(elsewhere.id, gateway.clock.now(), frees_key=True)
+    refused = replace(elsewhere, ended_at=gateway.clock.now(), deleted_at=gateway.clock.now())
+    decision = Decision("end", refused)
+    await gateway.storage.group_commit.write(Write(elsewhere.id, decision=decision))
     video = await gateway.until_ended(await asking)
 
     assert video.id != elsewhere.id

@@ -389,11 +389,18 @@ async def test_a_deleted_video_is_not_found_and_its_cost_and_key_are_kept(
 
 
 async def test_the_key_of_a_request_that_all_refused_may_be_used_again(history: Storage) -> None:
-    video = video_of(idempotency_key="again")
-    await created(history, video)
+    video = (await created(history, video_of(idempotency_key="again", prompt="a secret"))).video
+    refused = change(video, AttemptEvent.REFUSED)
 
-    await history.videos.delete(video.id, NOON, frees_key=True)
+    ended = decision(replace(failed(video), deleted_at=NOON), refused)
+    record = await recorded(history, ended)
 
+    assert record.video.deleted_at == NOON
+    assert await history.videos.get(video.id) is None
+    stored = await history.videos.record(video.id)
+    assert stored is not None
+    assert (stored.video.prompt, stored.video.cost) == ("", Decimal(0))
+    assert await outcomes(history, replace(ended, is_repeated=True)) == [WRITTEN]
     assert await outcomes(history, creation(video_of(idempotency_key="again"))) == [WRITTEN]
 
 

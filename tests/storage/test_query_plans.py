@@ -157,9 +157,7 @@ CALLS: Mapping[str, Call] = {
     "Videos.claim_again": lambda s: s.videos.claim_again("me", [ONE]),
     "Videos.owned_by": lambda s: s.videos.owned_by("me"),
     "Videos.record": lambda s: s.videos.record(ONE),
-    "Videos.delete": lambda s: asyncio.gather(
-        s.videos.delete(ONE, NOON), s.videos.delete(VideoId("video_8"), NOON, frees_key=True)
-    ),
+    "Videos.delete": lambda s: s.videos.delete(ONE, NOON),
     "Videos.with_expired_assets": lambda s: s.videos.with_expired_assets(NOON),
     "Videos.clear_assets": lambda s: s.videos.clear_assets([ONE]),
     "Characters.add": lambda s: s.characters.add(CharacterRow("c", KEY, "犬", FILM, "up", NOON)),
@@ -202,6 +200,8 @@ async def write_videos(storage: Storage) -> None:
     )
     await storage.group_commit.write(second)
     await storage.group_commit.write(decision(failed(replace(video, revision=3))))
+    withdrawn = (await created(storage, video_of(idempotency_key="w"))).video
+    await storage.group_commit.write(decision(replace(failed(withdrawn), deleted_at=NOON)))
     for usd in ("9", "0.1"):  # refused, then taken
         again = creation(video_of(key=KEY, idempotency_key="j"), limit, usd=usd)
         await storage.group_commit.write(replace(again, is_repeated=True))

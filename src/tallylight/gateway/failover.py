@@ -169,7 +169,7 @@ class Failover:
             return None
         ranking = await self._further.rank(tracked, route)
         allowed = await self._doubt.first_allowed(tracked, route, ranking.choices)
-        if allowed is None or tracked.paid_attempts >= route.attempts:
+        if allowed is None or tracked.record.paid_attempts >= route.attempts:
             await self._wait_or_end(tracked, route, ranking, may_go_on=not ranking.choices)
             return None
         try:
@@ -194,7 +194,7 @@ class Failover:
         if tracked.given_up_attempts:
             await self._stalls.poll_given_up_later(tracked)
             return
-        is_spent = tracked.paid_attempts >= route.attempts
+        is_spent = tracked.record.paid_attempts >= route.attempts
         pause = self._next_round_pause(tracked, route, ranking) if may_go_on else None
         if is_spent or pause is None or self._clock.now() + pause >= tracked.video.deadline:
             await self._finisher.fail_video(tracked, _last_error(tracked))
@@ -222,7 +222,7 @@ class Failover:
         )
         may_return = is_any_refused_for_now or ranking.retry_after is not None
         may_return = may_return or (is_held and ranking.may_change)
-        if not may_return or not (is_held or tracked.paid_attempts):
+        if not may_return or not (is_held or tracked.record.paid_attempts):
             return None
         pause = _FIRST_ROUND_PAUSE * 2.0 ** min(tracked.rounds, _MAX_DOUBLINGS)
         if ranking.retry_after is not None and not is_any_refused_for_now:

@@ -20,7 +20,7 @@ from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.evidence import Failure, Fault
 from tallylight.model.ids import AttemptId
 from tallylight.model.order import Operation
-from tallylight.model.video import Video, VideoError, VideoStatus
+from tallylight.model.video import Video, VideoError, VideoStatus, changed_record
 from tallylight.storage.transaction import OutboxMessage
 from tallylight.upstreams.messages import Job
 
@@ -85,16 +85,18 @@ class VideoFinisher:
         while not tracked.is_over:
             now = self._clock.now()
             video = replace(tracked.video, status=VideoStatus.FAILED, error=error, ended_at=now)
-            # A create that still waits for its response reports the failure itself.
-            is_in_response = not (tracked.is_resolved or tracked.is_answered)
-            tracked.is_ending = is_in_response
-            if await self._journal.decide(
-                tracked,
-                video,
+            decided = (
                 *changes,
                 *self._superseded(tracked, now, {each.attempt for each in changes}),
-                messages=() if is_in_response else self._build_messages(video, now),
-            ):
+            )
+            # A create that still waits for its response reports that every service refused: then
+            # there is no video, whether or not the response arrives.
+            tracked.is_ending = not (tracked.is_resolved or tracked.is_answered)
+            after = changed_record(tracked.record, decided)
+            if tracked.is_ending and not after.paid_attempts:
+                video = replace(video, deleted_at=now)
+            messages = () if video.deleted_at else self._build_messages(video, now)
+            if await self._journal.decide(tracked, video, *decided, messages=messages):
                 await self._after_end(tracked)
                 log.info("video.failed", video=video.id, code=error.code, attempts=video.attempts)
 

@@ -84,7 +84,7 @@ class Gateway:
             video = await self._storage.videos.get(id_)
             if video is not None and video.is_terminal:
                 self._recent.cache(video)
-        if video is None or video.key != caller.key:
+        if video is None or video.deleted_at is not None or video.key != caller.key:
             raise video_not_found(id_)
         return video
 
@@ -103,7 +103,8 @@ class Gateway:
         stored = await self._storage.videos.list_page(
             caller.key, after=last, limit=limit, order=order
         )
-        videos = [self._recent.cached(video.id) or video for video in stored[:limit]]
+        known = (self._recent.cached(video.id) or video for video in stored[:limit])
+        videos = [video for video in known if video.deleted_at is None]
         return VideoPage(videos, has_more=len(stored) > limit)
 
     async def delete(self, id_: VideoId, caller: Caller) -> None:
@@ -165,15 +166,13 @@ class Gateway:
         return await self._deduplicator.find_by_key(request, caller, self._settings().answer_within)
 
     async def _create_result(self, tracked: TrackedVideo) -> Video:
-        """Return the response to a create; delete the video and raise if every service refused."""
-        while tracked.is_ending and not tracked.is_over:  # its webhooks depend on this response
+        """Return the response to a create; raise if every service refused."""
+        while tracked.is_ending and not tracked.is_over:  # there may be no video
             await tracked.wait_for_change()
         tracked.is_resolved = True
-        if not tracked.video.is_terminal or tracked.paid_attempts or tracked.is_answered:
+        if tracked.video.deleted_at is None:
             tracked.is_answered = True
             return tracked.video
-        await self._storage.videos.delete(tracked.video.id, self._clock.now(), frees_key=True)
-        self._recent.evict(tracked.video.id)
         route = self._settings().routes.get(tracked.video.model)
         travels = route is not None and route.content_travels
         raise create_error(tracked.refusals, content_travels=travels)

@@ -1,6 +1,7 @@
 """A video that this process follows: its last known version, with notification of changes."""
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -9,6 +10,10 @@ from tallylight.model.attempt_state import AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.ids import AttemptId, ServiceId
 from tallylight.model.video import Video, VideoRecord
+from tallylight.upstreams.classify.transport_errors import OWN_PROCESS_RULE
+
+_MOST_DELAYED = 3
+"""How often this process is too late for a service until the service counts as tried."""
 
 
 @dataclass(slots=True)
@@ -81,17 +86,21 @@ class TrackedVideo:
         return tuple((a.service, a.failure) for a in self.attempts if a.failure is not None)
 
     @property
-    def paid_attempts(self) -> int:
-        """Return the number of attempts that were or may have been accepted."""
-        return sum(attempt.state is not AttemptState.REFUSED for attempt in self.attempts)
-
-    @property
     def tried_services(self) -> frozenset[ServiceId]:
-        """Return the services that get no attempt now: they refused in this round, or accepted."""
-        return frozenset(
-            attempt.service
+        """Return the services that get no attempt now: they refused in this round, or accepted.
+
+        What this process was too late to send says nothing of the service, which is tried again.
+        """
+        tried = [
+            attempt
             for index, attempt in enumerate(self.attempts)
             if index >= self.round_start or attempt.state is not AttemptState.REFUSED
+        ]
+        delayed = Counter(each.service for each in tried if _is_own_delay(each))
+        return frozenset(
+            each.service
+            for each in tried
+            if not _is_own_delay(each) or delayed[each.service] >= _MOST_DELAYED
         )
 
     def attempt(self, id_: AttemptId) -> Attempt:
@@ -129,3 +138,9 @@ class TrackedVideo:
     async def wait_for_change(self) -> None:
         """Return after the next change."""
         await self._changed.wait()
+
+
+def _is_own_delay(attempt: Attempt) -> bool:
+    failure = attempt.failure
+    is_refused = attempt.state is AttemptState.REFUSED
+    return is_refused and failure is not None and failure.rule == OWN_PROCESS_RULE

@@ -193,6 +193,11 @@ class VideoRecord:
         return tuple(attempt for attempt in self.attempts if attempt.is_open)
 
     @property
+    def paid_attempts(self) -> int:
+        """Return the number of attempts that were or may have been accepted."""
+        return sum(attempt.state is not AttemptState.REFUSED for attempt in self.attempts)
+
+    @property
     def cost(self) -> Decimal | None:
         """Return what all attempts cost or may cost, in USD; None if that of one is not known."""
         total = Decimal(0)

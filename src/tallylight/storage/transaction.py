@@ -32,7 +32,7 @@ from tallylight.storage.tables import (
     videos_table,
 )
 from tallylight.storage.video_rows import video_values
-from tallylight.storage.videos import lock_records
+from tallylight.storage.videos import lock_records, withdraw_videos
 
 _RequestKey = tuple[KeyId, str]
 """The gateway key of a caller and the idempotency key of a request."""
@@ -63,7 +63,8 @@ class Decision:
     Args:
         token: Random, and the same in each repetition of the write.
         video: The video as it becomes; its owner, epoch and revision are those of the version
-            that the decision was made from. An owner of "" hands it over to another process.
+            that the decision was made from. An owner of "" hands it over to another process. If
+            it becomes deleted, its idempotency key is free again.
         changes: Decisions about its attempts, and facts that are known only with this decision.
         messages: The webhooks that report its end.
     """
@@ -324,12 +325,19 @@ class _Group:
         query = select(c.id).where(c.service.in_(write.listing), c.job.in_(jobs), c.id.not_in(own))
         return self._connection.execute(query.limit(1)).first() is not None
 
+    def _is_withdrawn(self, id_: VideoId) -> bool:
+        was, video = self._before[id_].video, self._records[id_].video
+        return was.deleted_at is None and video.deleted_at is not None
+
     def _flush(self) -> None:
         """Write all rows that changed."""
         rows = ChangedRows()
         for id_, record in self._records.items():
             rows.add(self._before.get(id_), record, self._tokens[id_])
         rows.write(self._connection)
+        withdrawn = [id_ for id_ in self._before if self._is_withdrawn(id_)]
+        if withdrawn:
+            withdraw_videos(self._connection, withdrawn)
         if self._messages:  # a repeated write sends the same webhook
             self._connection.execute(
                 insert_or_ignore(self._connection, outbox_table),

@@ -28,7 +28,6 @@ def video_values(video: Video, token: str) -> dict[str, object]:
         "kind": video.kind.value,
         "epoch": video.epoch,
         "written_by": token,
-        "deleted_at_us": video.deleted_at,
         **video_update_values(video),
     }
 
@@ -49,6 +48,7 @@ def video_update_values(video: Video) -> dict[str, object]:
         "ended_at_us": video.ended_at,
         "expires_at_us": video.expires_at,
         "asset": video.asset,
+        "deleted_at_us": video.deleted_at,
         **made_values(video.made),
     }
 

@@ -36,6 +36,7 @@ from tallylight.storage.types import MICROSECOND
 from tallylight.storage.video_rows import video_from_row
 
 _BATCH_SIZE = 100
+_FORGOTTEN = {"prompt": "", "params": "{}", "asset": ""}  # what a deletion clears
 _NEXT_REVISION = table.c.revision + 1
 _KEY_LIFETIME = timedelta(hours=24)  # after the end of a video, though it is deleted
 
@@ -207,26 +208,22 @@ class Videos:
         async with self._connections.read_transaction() as connection:
             return (await connection.run_sync(load_records, (id_,))).get(id_)
 
-    async def delete(self, id_: VideoId, at: datetime, *, frees_key: bool = False) -> bool:
+    async def delete(self, id_: VideoId, at: datetime) -> bool:
         """Delete a video for its caller, all but its costs; return whether it existed.
 
         Its idempotency key stays known, so that a late repetition of the request is not paid
-        again, unless `frees_key`: then every service refused it, and it may be repeated.
+        again.
         """
         change = (
             update(table)
             .where(table.c.id == id_, table.c.deleted_at_us.is_(None))
-            .values(deleted_at_us=at, prompt="", params="{}", asset="", revision=_NEXT_REVISION)
+            .values(deleted_at_us=at, revision=_NEXT_REVISION, **_FORGOTTEN)
             .returning(table.c.id)
         )
         async with self._connections.durable_transaction(LockId.VIDEO) as connection:
             # The video first, as every group of writes locks it, or two could deadlock.
             existed = (await connection.execute(change)).first() is not None
-            if existed and frees_key:
-                await connection.execute(
-                    delete(idempotency_table).where(idempotency_table.c.video == id_)
-                )
-            elif existed:
+            if existed:
                 await release_keys(connection, (id_,))
             return existed
 
@@ -287,6 +284,15 @@ def lock_records(
     if changed:
         records |= load_records(connection, changed)
     return records, {VideoId(row.id): row.written_by for row in rows}
+
+
+def withdraw_videos(connection: Connection, ids: Collection[VideoId]) -> None:
+    """Clear what callers sent for videos that end as deleted, and free their idempotency keys.
+
+    No service made or accepted anything for them, so their requests may be repeated.
+    """
+    connection.execute(update(table).where(table.c.id.in_(ids)).values(**_FORGOTTEN))
+    connection.execute(delete(idempotency_table).where(idempotency_table.c.video.in_(ids)))
 
 
 def records_of(connection: Connection, videos: Sequence[Video]) -> dict[VideoId, VideoRecord]:

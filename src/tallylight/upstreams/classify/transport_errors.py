@@ -11,6 +11,8 @@ import re
 from tallylight.model.evidence import FailureKind, Fault
 from tallylight.upstreams.classify.rules import Rule
 
+#: The rule of a failure of our own process: nothing was sent, and it says nothing of the service.
+OWN_PROCESS_RULE = "exception:own-process"
 _PYTHON = "Python, aiohttp 3.14, httpx2 2.16, requests 2.34 exception classes"
 
 
