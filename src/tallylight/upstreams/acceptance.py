@@ -7,6 +7,7 @@ from enum import StrEnum
 from http import HTTPStatus
 
 from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.upstreams.event_stream import unframed
 from tallylight.upstreams.json_access import is_json_object
 from tallylight.upstreams.messages import Job, Reply
 
@@ -69,15 +70,16 @@ def acceptance(
 def acceptance_of_stream(job: Job, error: str) -> Acceptance:
     """Return whether a create was accepted whose streamed answer has ended.
 
-    REFUSED if the text is a refusal, which counts only if no work was seen before; IN_DOUBT if the
-    stream broke off (`error` says how), since a disconnect does not cancel the job.
+    REFUSED if the answer names a refusal before any progress. IN_DOUBT if the stream broke off
+    otherwise (`error` says how), since a disconnect does not cancel the job.
     """
     failure = job.failure
     if failure is None:
         return Acceptance.ACCEPTED
-    if error or failure.rule in _CUT_STREAM_RULES:
+    is_refusal = _is_explicit_refusal(failure) and job.progress is None
+    if failure.rule in _CUT_STREAM_RULES or (error and not is_refusal):
         return Acceptance.IN_DOUBT
-    return Acceptance.REFUSED if _is_explicit_refusal(failure) else Acceptance.ACCEPTED
+    return Acceptance.REFUSED if is_refusal else Acceptance.ACCEPTED
 
 
 def _is_refusal(reply: Reply, failure: Failure, *, refuses_with_500: bool) -> bool:
@@ -89,7 +91,7 @@ def _is_refusal(reply: Reply, failure: Failure, *, refuses_with_500: bool) -> bo
     if status in _CALLER_ERRORS:
         # A proxy answers 408 too, and the service behind it may have received the request.
         return status != HTTPStatus.REQUEST_TIMEOUT and bool(reply.body.strip())
-    if not is_json_object(reply.body):
+    if not is_json_object(unframed(reply.body)):
         return False  # a proxy's page says nothing about the service behind it
     if reply.is_success:
         return _is_explicit_refusal(failure)

@@ -180,6 +180,7 @@ _GENERIC = (
     *rules_for(Kind.INVALID_REQUEST, _NEW_API, "count_token_failed gen_relay_info_failed"),
     *rules_for(Kind.AUTH, _ARK, "operation_denied*"),
     *rules_for(Kind.DEGRADED, _RESELLERS, "provider_error *provider_failed* *_failed"),
+    *rules_for(Kind.CONTENT_REJECTED, f"{_OPENAI}: the member of a message", "refusal"),
 )
 
 

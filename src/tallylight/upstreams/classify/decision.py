@@ -5,6 +5,7 @@ share. An outer envelope is only read if no rule matches an inner one.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
 
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.classify import (
@@ -17,7 +18,8 @@ from tallylight.upstreams.classify import (
     vocabulary,
 )
 from tallylight.upstreams.classify.answer import Claim, ParsedReply
-from tallylight.upstreams.classify.reading import parse_reply
+from tallylight.upstreams.classify.chat_transcript import ChatTranscript
+from tallylight.upstreams.classify.reading import parse_chat, parse_reply
 from tallylight.upstreams.classify.rules import Rule, RuleMatch
 from tallylight.upstreams.messages import Phase, Reply
 from tallylight.upstreams.normalize import normalize_text
@@ -62,7 +64,16 @@ def classify(reply: Reply, dialect: str = "") -> Failure | None:
     if reply.status is None:
         rule = transport_errors.exception_rule(reply.error) if reply.error else _NO_ANSWER
         return _failure(reply, RuleMatch("exception", rule), reply.error, None)
-    answer = parse_reply(reply, reply.status, dialect)
+    return _failure_in(reply, parse_reply(reply, reply.status, dialect))
+
+
+def classify_chat(chat: ChatTranscript, dialect: str = "") -> Failure | None:
+    """Return the failure of a streamed chat that has ended, None if it holds a result."""
+    reply = Reply(Phase.STREAM, HTTPStatus.OK, {}, chat.document)
+    return _failure_in(reply, parse_chat(reply.phase, HTTPStatus.OK, chat, dialect))
+
+
+def _failure_in(reply: Reply, answer: ParsedReply) -> Failure | None:
     match = _edge_match(reply, answer) or _first_match(answer, reply)
     if match is None or (reply.phase is Phase.REACH and not _means_api_down(match.rule)):
         return None

@@ -58,7 +58,11 @@ CONTENT_REJECTIONS: tuple[Phrase, ...] = (
             r"content|generation)"
         ),
         r"flagged|could not generate .{0,20}based on the prompt|rephras|blocked by",
-        r"i can(?:no|')t (?:create|generate|help)",
+        (
+            r"i(?: can(?:no|')t|'m (?:unable|not able) to) (?:assist|comply|create|fulfil|"
+            r"generate|help)"
+        ),
+        r"我(?:无法|不能)(?:生成|创建|制作|协助|满足)(?:这|该|此|您的|你的)",
         r"提示词.{0,12}(?:不|被|拒|违|修改)|(?:被|已)拒绝(?:生成|处理)|拒绝生成",
     ),
 )

@@ -4,11 +4,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from operator import itemgetter
 
-from tallylight.upstreams.classify import delays, embedded_json, envelopes, pages, streams
+from tallylight.upstreams.classify import delays, embedded_json, envelopes, pages
 from tallylight.upstreams.classify.answer import FIRST_ERROR_STATUS, Claim, ParsedReply
-from tallylight.upstreams.json_access import object_at, parse_json
+from tallylight.upstreams.classify.chat_results import ends_in_failure, result_addresses
+from tallylight.upstreams.classify.chat_transcript import (
+    ChatTranscript,
+    read_completion,
+    read_transcript,
+)
+from tallylight.upstreams.event_stream import is_event_stream
+from tallylight.upstreams.json_access import has_array, object_at, parse_json
 from tallylight.upstreams.messages import Phase, Reply
 from tallylight.upstreams.normalize import TEXT_LIMIT, normalize_text
+from tallylight.upstreams.status_words import status_meaning
 
 _IGNORED_KEYS = frozenset(
     {"id", "object", "model", "prompt", "url", "created", "request_id", "logs"}
@@ -22,15 +30,14 @@ def parse_reply(reply: Reply, status: int, dialect: str = "") -> ParsedReply:
     body = reply.body.strip("﻿ \t\r\n\0")
     if _is_media(reply, status):
         return ParsedReply(reply.phase, status, Claim.SUCCEEDED)
-    if streams.is_stream(body):
-        return _chat_answer(reply.phase, status, streams.read_stream(body), dialect)
+    if is_event_stream(body):
+        return parse_chat(reply.phase, status, read_transcript(body), dialect)
     value = parse_json(body)
     if isinstance(value, str):
         value = embedded_json.embedded_value(value) or value
     if isinstance(value, dict | list):
-        chat = streams.read_completion(value)
-        if chat is not None and status < FIRST_ERROR_STATUS:
-            return _chat_answer(reply.phase, status, chat, dialect)
+        if has_array(value, "choices") and status < FIRST_ERROR_STATUS:
+            return parse_chat(reply.phase, status, read_completion(object_at(value)), dialect)
         return _json_answer(reply.phase, status, value, dialect)
     return _text_answer(reply.phase, status, body)
 
@@ -67,27 +74,31 @@ def _json_answer(phase: Phase, status: int, value: object, dialect: str) -> Pars
     )
 
 
-def _chat_answer(phase: Phase, status: int, chat: streams.ChatReply, dialect: str) -> ParsedReply:
-    """Return a chat answer: a link to the result, an error, a refusal or a cut stream."""
-    failed = status >= FIRST_ERROR_STATUS
+def parse_chat(phase: Phase, status: int, chat: ChatTranscript, dialect: str) -> ParsedReply:
+    """Return a chat answer as the rules read it: a result, an error, a refusal or a cut stream."""
+    if chat.document:
+        return _text_answer(phase, status, chat.document)
+    has_failed = status >= FIRST_ERROR_STATUS
+    if not has_failed and any(result_addresses(chat)):
+        return ParsedReply(phase, status, Claim.SUCCEEDED)
     if chat.errors:
         return replace(_json_answer(phase, status, list(chat.errors), dialect), is_streamed=True)
-    if chat.has_link and not chat.is_refusal and not failed:
-        return ParsedReply(phase, status, Claim.SUCCEEDED)
-    claim, symptom = _claim_without_link(chat, failed=failed)
+    claim, symptom = (Claim.FAILED, "") if has_failed else _claim_without_result(chat)
     return ParsedReply(
         phase,
         status,
         claim,
-        normalized_text=normalize_text(chat.content),
-        text=chat.content[:TEXT_LIMIT],
+        codes=((chat.ending_code,),),
+        state=status_meaning(chat.ending_code),
+        normalized_text=normalize_text(chat.final_words),
+        text=chat.final_words[:TEXT_LIMIT],
         symptom=symptom,
         is_streamed=True,
     )
 
 
-def _claim_without_link(chat: streams.ChatReply, *, failed: bool) -> tuple[Claim, str]:
-    if chat.is_refusal or failed:
+def _claim_without_result(chat: ChatTranscript) -> tuple[Claim, str]:
+    if chat.says_failure or ends_in_failure(chat):
         return Claim.FAILED, "stream:refusal"
     if not chat.is_complete:
         return Claim.FAILED, "stream:cut"
@@ -97,7 +108,9 @@ def _claim_without_link(chat: streams.ChatReply, *, failed: bool) -> tuple[Claim
 def _text_answer(phase: Phase, status: int, body: str) -> ParsedReply:
     page = pages.is_html(body)
     text = pages.visible_text(body) if page else body[:TEXT_LIMIT]
-    claim = Claim.FAILED if status >= FIRST_ERROR_STATUS else Claim.UNREADABLE
+    # Text in place of a stream is an error; a page may be any other.
+    is_failure = status >= FIRST_ERROR_STATUS or (phase is Phase.STREAM and not page and body)
+    claim = Claim.FAILED if is_failure else Claim.UNREADABLE
     if not body and status == _NO_CONTENT:
         claim = Claim.SUCCEEDED
     symptom = "body:page" if page else "body:text" if body else "body:empty"

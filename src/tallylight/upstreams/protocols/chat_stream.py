@@ -1,49 +1,50 @@
 """Reads one streamed chat answer as a job, up to the video at its end."""
 
+from collections.abc import Iterable
+
 from tallylight.model.evidence import Failure
-from tallylight.upstreams.json_access import unwrapped_object
+from tallylight.upstreams.classify.chat_transcript import ChatTranscript
+from tallylight.upstreams.event_stream import SseParser, StreamEvent
 from tallylight.upstreams.messages import Job, JobState
 from tallylight.upstreams.protocols.chat_outcome import chat_outcome
-from tallylight.upstreams.protocols.chat_transcript import ChatTranscript
-from tallylight.upstreams.protocols.events import SseParser
 
 
 class ChatStream:
     """A streamed create, read as a job that progresses.
 
     Args:
+        dialect: The dialect of the upstream.
+        base_url: What addresses in the answer are relative to.
         echoes_model: The `model` of the answer is the one that was used.
         secrets: Texts that are masked in the answer.
     """
 
-    def __init__(self, dialect: str, *, echoes_model: bool, secrets: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, dialect: str, base_url: str, *, echoes_model: bool, secrets: tuple[str, ...] = ()
+    ) -> None:
         self._dialect = dialect
+        self._base_url = base_url
         self._echoes_model = echoes_model
         self._parser = SseParser()
         self._transcript = ChatTranscript(secrets=secrets)
-        self._has_streamed = False
         self._job = Job(id="", state=JobState.QUEUED)
 
     def feed(self, chunk: str) -> Job | None:
         """Read the next chunk; return the job if it has changed."""
-        self._apply(self._parser.feed(chunk))
+        self._add(self._parser.feed(chunk))
         before, self._job = self._job, self._current_job()
         return None if self._job == before else self._job
 
     def end(self, error: str) -> Job:
         """Return the job, COMPLETED or FAILED, at the end of the stream."""
-        self._apply(self._parser.end())
-        if not self._transcript.is_done and unwrapped_object(self._parser.stray_text):
-            # A server that does not stream answers with one JSON document.
-            self._transcript.add_event(self._parser.stray_text)
+        self._add(self._parser.end())
         if not self._job.state.is_terminal:
             self._job = self._final_job(error)
         return self._job
 
-    def _apply(self, events: list[str]) -> None:
-        for data in events:
-            self._transcript.add_event(data)
-            self._has_streamed = True
+    def _add(self, events: Iterable[StreamEvent]) -> None:
+        for event in events:
+            self._transcript.add(event)
 
     def _current_job(self) -> Job:
         if self._job.state.is_terminal:
@@ -54,8 +55,7 @@ class ChatStream:
         return self._job_with(JobState.IN_PROGRESS if has_begun else JobState.QUEUED)
 
     def _final_job(self, error: str) -> Job:
-        stray_text = "" if self._has_streamed else self._parser.stray_text
-        outcome = chat_outcome(self._transcript, self._dialect, stray_text=stray_text, error=error)
+        outcome = chat_outcome(self._transcript, self._dialect, self._base_url, error=error)
         if isinstance(outcome, Failure):
             return self._job_with(JobState.FAILED, failure=outcome)
         return self._job_with(JobState.COMPLETED, url=outcome)

@@ -137,7 +137,10 @@ class ChatVideo(VideoProtocol):
     def open_stream(self) -> JobStream:
         """Return a reader for the answer to a create."""
         return ChatStream(
-            self._dialect, echoes_model=self._profile.echoes_model, secrets=self._secrets
+            self._dialect,
+            self._requests.base_url,
+            echoes_model=self._profile.echoes_model,
+            secrets=self._secrets,
         )
 
     def poll(self, job_id: str) -> Request:

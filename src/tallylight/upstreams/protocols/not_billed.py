@@ -7,6 +7,7 @@ They settle creates that are in doubt by their HTTP status alone. The table and 
 from collections.abc import Mapping
 from http import HTTPStatus
 
+from tallylight.upstreams.event_stream import unframed
 from tallylight.upstreams.json_access import object_at, text_at, unwrapped_object
 from tallylight.upstreams.messages import Reply
 
@@ -33,4 +34,4 @@ def sora2api_proves_not_billed(reply: Reply) -> bool:
 def _error_body(reply: Reply) -> Mapping[str, object]:
     is_whole = not reply.error and not reply.truncated
     is_error = reply.status is not None and reply.status >= HTTPStatus.BAD_REQUEST
-    return unwrapped_object(reply.body) if is_whole and is_error else {}
+    return unwrapped_object(unframed(reply.body)) if is_whole and is_error else {}
