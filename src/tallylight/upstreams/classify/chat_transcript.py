@@ -32,6 +32,7 @@ _PROGRESS_TAIL = 200
 _TEXT_LIMIT = 512 * 1024
 _MAX_ERRORS = 8
 _MAX_ADDRESSES = 50
+_MAX_TEXTS = 200
 _TEXT_OF_AN_ERROR = frozenset({"message", "msg", "detail"})
 #: Members that hold addresses of videos; beside `type: image_url` there is `image_url` alone.
 _VIDEO_MEMBERS = ("video_url", "video_urls", "video", "videos")
@@ -44,17 +45,17 @@ class _RecentText:
     """The end of a text that grows piece by piece."""
 
     _pieces: list[str] = field(default_factory=list)
-    _size: int = 0
+    size: int = 0
 
     def add(self, text: str) -> None:
         self._pieces.append(text)
-        self._size += len(text)
-        if self._size > 2 * _TEXT_LIMIT:
+        self.size += len(text)
+        if self.size > 2 * _TEXT_LIMIT:
             self._pieces = [self.whole[-_TEXT_LIMIT:]]
-            self._size = _TEXT_LIMIT
+            self.size = _TEXT_LIMIT
 
     def clear(self) -> None:
-        self._pieces, self._size = [], 0
+        self._pieces, self.size = [], 0
 
     @property
     def whole(self) -> str:
@@ -99,7 +100,7 @@ class ChatTranscript:
     @property
     def content_before_error(self) -> str:
         """Return the content before the last error event."""
-        return self._given_up.whole
+        return redact_secrets(self._given_up.whole, self.secrets)
 
     @property
     def notices(self) -> str:
@@ -129,7 +130,7 @@ class ChatTranscript:
     @property
     def has_begun(self) -> bool:
         """Tell whether any event of a chat has arrived."""
-        return bool(self.id or self._content.whole or self._progress_text)
+        return bool(self.id or self._content.size or self._progress_text)
 
     @property
     def is_complete(self) -> bool:
@@ -141,7 +142,7 @@ class ChatTranscript:
         """Return the lines after the last one that begins with ❌; None without such a line."""
         lines = self.content.splitlines()
         marked = [
-            i for i, line in enumerate(lines) if line.lstrip(" >*#-").startswith(_FAILURE_MARK)
+            i for i, line in enumerate(lines) if line.lstrip(" \t>*#-").startswith(_FAILURE_MARK)
         ]
         return "\n".join(lines[marked[-1] + 1 :]) if marked else None
 
@@ -183,6 +184,9 @@ class ChatTranscript:
         """Add an event that is no JSON: an error if its words say so, or else content."""
         self._count += 1
         self._document = text if event.is_bare else ""
+        if self._count > _MAX_TEXTS:  # a stream of them is content, whatever its words are
+            self._content.add(f"{text}\n")
+            return
         is_page = pages.is_html(text)
         text = pages.visible_text(text) if is_page else text
         is_error = event.name == ERROR_EVENT or vocabulary.phrase_rule(normalize_text(text))
