@@ -7,7 +7,7 @@ import pytest
 
 from tallylight.catalogue.services import Upstream
 from tallylight.model.evidence import Failure, FailureKind, Fault
-from tallylight.model.order import Order
+from tallylight.model.order import Operation, Order
 from tallylight.upstreams.messages import Job, JobState, Phase, Reply
 from tallylight.upstreams.protocols.registry import DIALECTS, PROTOCOLS, adapter_for
 
@@ -406,10 +406,37 @@ def test_a_list_too_long_to_read_proves_the_key_and_a_long_page_does_not(
     assert (failure is None) == passes
 
 
-def test_an_id_is_quoted_into_the_path(make_upstream: MakeUpstream) -> None:
-    request = adapter_for(make_upstream()).poll("video_a/../b?c=d")
+@pytest.mark.parametrize(
+    ("id_", "segment"),
+    [
+        ("video_a?c=d#e", "video_a%3Fc%3Dd%23e"),
+        ("video_a/../b", "video_a%2F%2E%2E%2Fb"),
+        ("..\\.", "%2E%2E%5C%2E"),
+        (".", "%2E"),
+        ("..", "%2E%2E"),
+        ("../..", "%2E%2E%2F%2E%2E"),
+        ("...", "..."),
+        ("v1.2", "v1.2"),
+        ("%2E%2E", "%252E%252E"),
+        ("任务 1", "%E4%BB%BB%E5%8A%A1%201"),
+    ],
+)
+def test_an_id_is_one_segment_of_every_path(
+    make_upstream: MakeUpstream, id_: str, segment: str
+) -> None:
+    adapter = adapter_for(make_upstream())
+    remix = Order("red", 4, "", operation=Operation.REMIX, source=id_)
+    job = Job(id_, JobState.COMPLETED)
+    delete = adapter.delete(id_)
 
-    assert request.url == "https://upstream.test/v1/videos/video_a%2F..%2Fb%3Fc%3Dd"
+    assert delete is not None
+    assert {
+        adapter.poll(id_).url,
+        delete.url,
+        adapter.content(job).url.removesuffix("/content"),
+        adapter.content(job, "thumbnail").url.removesuffix("/content?variant=thumbnail"),
+        adapter.create(remix, "m").url.removesuffix("/remix"),
+    } == {f"https://upstream.test/v1/videos/{segment}"}
 
 
 def test_an_answer_of_nothing_at_all_is_a_failure(make_upstream: MakeUpstream) -> None:

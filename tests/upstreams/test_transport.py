@@ -57,6 +57,29 @@ async def test_an_answer_is_read_completely_and_timed(
     assert b"Cookie" not in received[0]
 
 
+SENT_PATHS = {
+    "/videos/%2E%2E/content?a=%2F&b=%7e": "/videos/%2E%2E/content?a=%2F&b=%7e",
+    "/videos/%2e": "/videos/%2e",
+    "/图 1.png": "/%E5%9B%BE%201.png",
+}
+
+
+@pytest.mark.parametrize("path", SENT_PATHS)
+async def test_a_url_is_sent_as_it_is_written(
+    serve: Serve,
+    make_upstream: MakeUpstream,
+    transport: Transport,
+    received: list[bytes],
+    path: str,
+) -> None:
+    upstream = make_upstream(await serve(whole(b"{}")))
+    request = replace(question(upstream), url=f"{upstream.base_url}{path}")
+
+    await transport.send(request, upstream)
+
+    assert received[0].startswith(f"GET /v1{SENT_PATHS[path]} HTTP/1.1\r\n".encode())
+
+
 @pytest.mark.parametrize("dialect", ["openai", "new_api"])
 async def test_a_create_is_sent_as_form_or_json(
     serve: Serve,

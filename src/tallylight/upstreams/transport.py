@@ -6,6 +6,7 @@ errors of our own disk are raised.
 """
 
 import asyncio
+import re
 import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
@@ -56,6 +57,9 @@ _DEFAULT_HEADERS: Mapping[Phase, Mapping[str, str]] = {
 }
 
 _FORWARDED_HEADERS = frozenset({"range", "if-range"})
+
+_URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*")
+"""The characters of a URL (RFC 3986)."""
 
 
 class Transport:
@@ -193,7 +197,7 @@ class Transport:
         limits: aiohttp.ClientTimeout = _NO_TIMEOUT,
     ) -> aiohttp.ClientResponse:
         """Return the response after all redirects, with its body unread; the stack releases it."""
-        first = url = URL(request.url)
+        first = url = _unchanged_url(request.url)
         headers = {**_DEFAULT_HEADERS.get(request.phase, _NO_HEADERS), **request.headers}
         data = _request_data(request, headers)
         for _ in range(redirects.MAX_REDIRECTS + 1):
@@ -230,6 +234,14 @@ class Transport:
             context.load_verify_locations(upstream.ca_file)
             self._ssl_contexts[upstream.ca_file] = context
         return self._ssl_contexts[upstream.ca_file]
+
+
+def _unchanged_url(url: str) -> URL:
+    """Return a URL that is sent as it is written: a job's id may be `..`, encoded as %2E%2E.
+
+    What no URL may hold, such as a blank, is encoded.
+    """
+    return URL(url, encoded=_URL_CHARACTERS.fullmatch(url) is not None)
 
 
 def _host(url: str) -> str:

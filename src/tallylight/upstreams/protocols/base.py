@@ -1,11 +1,14 @@
 """Builds the requests that all protocols share, from an upstream's URL and key."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from tallylight.catalogue.services import Upstream
 from tallylight.upstreams.messages import Phase, Request
+
+_DOT_SEGMENT = re.compile(r"(\A|%2F|%5C)(\.{1,2})(?=%2F|%5C|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,14 @@ class RequestBuilder:
         is_own_origin = _origin(url) == _origin(self.base_url)
         key = self.authorization if is_own_origin else None
         return Request(Phase.CONTENT, "GET", url, authorization=key)
+
+
+def path_segment(id_: str) -> str:
+    """Return an id of an upstream as one segment of a path, whatever characters it has.
+
+    Dots that a client or server would take for "this folder" or "the folder above" are encoded.
+    """
+    return _DOT_SEGMENT.sub(lambda dots: dots[1] + "%2E" * len(dots[2]), quote(id_, safe=""))
 
 
 def _origin(url: str) -> tuple[str, str]:

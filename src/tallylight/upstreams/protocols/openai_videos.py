@@ -11,7 +11,7 @@ from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.json_access import text_at, unwrapped_object
 from tallylight.upstreams.messages import Job, Phase, Reply, Request
 from tallylight.upstreams.protocol import JobStream, VideoProtocol
-from tallylight.upstreams.protocols.base import RequestBuilder
+from tallylight.upstreams.protocols.base import RequestBuilder, path_segment
 from tallylight.upstreams.protocols.failures import reply_failure
 from tallylight.upstreams.protocols.forms import file_part
 from tallylight.upstreams.protocols.model_list import read_model_list
@@ -161,4 +161,4 @@ class OpenAIVideos(VideoProtocol):
 
 
 def _job_path(job_id: str) -> str:
-    return f"/videos/{quote(job_id, safe='')}"
+    return f"/videos/{path_segment(job_id)}"

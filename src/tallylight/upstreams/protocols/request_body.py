@@ -7,10 +7,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import quote
 
 from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.messages import FilePart
+from tallylight.upstreams.protocols.base import path_segment
 from tallylight.upstreams.protocols.forms import file_part, form_fields, reference_url
 
 _ONLY_CREATE = frozenset({Operation.CREATE})
@@ -163,7 +163,7 @@ def _image_form(
 def _remix(order: Order) -> RequestBody:
     if not order.source or order.reference is not None:
         raise LookupError("a remix takes a job as its source, and no reference")
-    path = f"/videos/{quote(order.source, safe='')}/remix"
+    path = f"/videos/{path_segment(order.source)}/remix"
     return _json_body(path, order, {"prompt": order.prompt})
 
 
