@@ -36,12 +36,22 @@ def test_an_image_is_sent_as_a_file_in_a_form(make_upstream: MakeUpstream) -> No
         assert request.json == ""
 
 
+def test_a_file_is_named_for_what_it_is(make_upstream: MakeUpstream) -> None:
+    heic = Reference(body=b"heic", media_type="image/heic", name="照片 1.jpg")
+
+    (file,) = adapter_for(make_upstream()).create(replace(ORDER, reference=heic), "m").files
+
+    assert (file.filename, file.media_type) == ("照片 1.heic", "image/heic")
+
+
 @pytest.mark.parametrize(
     ("dialect", "name", "reference", "value"),
     [
         ("openai", "input_reference", LINK, {"image_url": LINK.url}),
         ("new_api", "input_reference", LINK, LINK.url),
         ("new_api", "input_reference", PICTURE, DATA_URL),
+        ("new_api", "image", LINK, LINK.url),
+        ("new_api", "image", PICTURE, DATA_URL),
         ("sglang", "reference_url", LINK, LINK.url),
         ("sglang", "reference_url", PICTURE, DATA_URL),
     ],

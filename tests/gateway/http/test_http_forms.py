@@ -125,7 +125,6 @@ def test_fields_that_contradict_each_other_are_refused(items: list[tuple[str, st
     ("body", "cause"),
     [
         (b"{", "line 1, column 2"),
-        (b'{"a": NaN}', "NaN is not JSON"),
         (b'{"a": "\xff"}', "not UTF-8"),
         (b'{"a": ' + b"[" * 100_000, "nested too deeply"),
         (b'{"a": ' + b"9" * 5000 + b"}", "Exceeds the limit"),
@@ -157,6 +156,16 @@ def test_text_that_no_database_stores_is_refused(body: bytes) -> None:
 
     with pytest.raises(ApiError, match="NUL character or half a surrogate pair"):
         check_storable(tree)
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"-Infinity", b"1e999"])
+def test_a_number_that_json_does_not_have_is_refused_by_name(number: bytes) -> None:
+    tree = tree_from_json(b'{"seconds": 4, "seed": {"a": [' + number + b"]}}")
+
+    with pytest.raises(ApiError, match="is no number") as refused:
+        check_storable(tree)
+
+    assert refused.value.param == "seed"
 
 
 @pytest.mark.parametrize(

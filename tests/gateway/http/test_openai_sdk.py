@@ -79,7 +79,7 @@ async def test_a_raw_post_is_json(sdk: AsyncOpenAI) -> None:
             "model": ROUTE,
             "prompt": "in JSON",
             "seconds": "4",
-            "input_reference": {"image_url": "data:image/png;base64,UE5H"},
+            "input_reference": {"image_url": "data:image/png;base64,iVBORw0KGgo="},
         },
         cast_to=Video,
     )

@@ -37,8 +37,9 @@ resolution width height aspect_ratio ratio fps num_frames quality mode num_outpu
 """
 PLACES = "metadata Metadata parameters extra_body extra_params seed style negative_prompt"
 NAMES = st.sampled_from((MEASURES + PLACES).split())
-TEXTS = "1 4 15 15s 4.0 720p 1080P 4k 1280x720 1920x1080 1920:1080 16:9 9:16 hd"
-VALUES = st.sampled_from([*TEXTS.split(), "a --dur 15", 1, 2, 4, 15, 360, 480, -1, None, "", True])
+TEXTS = "1 4 15 15s 4.0 720p 1080P 4k 1280x720 1920x1080 1920:1080 1920*1080 1280×720 16:9 9:16 hd"
+OTHERS = (" 15 ", "15.0", "1920 x 1080", "a --dur 15", 1, 2, 4, 15, 360, 480, -1, None, "", True)
+VALUES = st.sampled_from([*TEXTS.split(), *OTHERS, 15.0])
 
 
 def json_text(tree: dict[str, object]) -> str:

@@ -44,6 +44,12 @@ def test_another_name_of_the_length_is_read_as_seconds(fields: FieldTree) -> Non
         ({"resolution": "720p", "size": "1280x720"}, "1280x720"),
         ({"Size": "1280x720", "size": "1280x720"}, "1280x720"),
         ({"size": "", "resolution": None}, ""),
+        ({"size": "720p", "aspect_ratio": "16:9"}, "1280x720"),
+        ({"size": "16:9", "resolution": "720p"}, "1280x720"),
+        ({"size": "16 / 9", "width": 1280, "height": "720.0"}, "1280x720"),
+        ({"size": "720p", "resolution": "720p"}, "720x1280"),
+        ({"size": "1080p", "resolution": "16:9"}, "1920x1080"),
+        ({"size": "720p", "videoSize": "1280*720"}, "1280x720"),
     ],
 )
 def test_another_name_of_the_size_is_read_as_size(fields: FieldTree, size: str) -> None:
@@ -57,6 +63,13 @@ def test_another_name_of_the_size_is_read_as_size(fields: FieldTree, size: str) 
     ("fields", "names"),
     [
         ({"seconds": "4", "duration": 12}, ("'seconds' (4)", "'duration' (12)")),
+        ({"duration": 12, "seconds": "4s"}, ("'seconds' (4)", "'duration' (12)")),
+        ({"size": "16:9", "width": 720, "height": 1280}, ("720x1280", "'size' (16:9)")),
+        ({"size": "1280*720", "resolution": "1080p"}, ("'size' (1280x720)", "1080p")),
+        (
+            {"size": "720p", "aspect_ratio": "16:9", "ratio": "9:16"},
+            ("'aspect_ratio' (16/9)", "'ratio' (9/16)"),
+        ),
         ({"duration": 4, "length": 12}, ("'duration' (4)", "'length' (12)")),
         (
             {"size": "1280x720", "resolution": "1080p"},
@@ -98,6 +111,10 @@ def test_more_than_one_video_is_refused(name: str) -> None:
         ({"duration": True}, "duration"),
         ({"resolution": "high"}, "resolution"),
         ({"resolution": 720}, "resolution"),
+        ({"resolution": "16:9"}, "resolution"),
+        ({"size": "720p", "aspect_ratio": "auto"}, "size"),
+        ({"size": "16:9", "aspect_ratio": "16:9"}, "size"),
+        ({"width": 1280, "height": 0}, "height"),
         ({"width": 1280}, "width"),
         ({"width": "wide", "height": 720}, "width"),
         ({"n": 0}, "n"),

@@ -13,18 +13,9 @@ import structlog
 from tallylight.gateway.api import ByteRange, Content
 from tallylight.gateway.http.request import HttpRequest
 from tallylight.gateway.http.response import ApiResponse, Header
+from tallylight.upstreams.media_types import FILE_SUFFIXES
 
 log = structlog.get_logger()
-
-_SUFFIXES = {
-    "video/mp4": "mp4",
-    "video/webm": "webm",
-    "video/quicktime": "mov",
-    "image/webp": "webp",
-    "image/png": "png",
-    "image/jpeg": "jpg",
-}
-"""Allowed media types: text/html from an upstream would run under the gateway's origin."""
 
 _ETAG = re.compile(r'(?:W/)?("[^"]*")')
 _SINGLE_RANGE = re.compile(
@@ -103,7 +94,8 @@ async def send_download(download: Download, request: HttpRequest) -> None:
 
 def _headers(download: Download, content: Content) -> list[Header]:
     media_type = content.media_type.partition(";")[0].strip().lower()
-    suffix = _SUFFIXES.get(media_type)
+    # No other type is told: text/html from an upstream would run under the gateway's origin.
+    suffix = FILE_SUFFIXES.get(media_type)
     name = quote(download.name, safe="") + (f".{suffix}" if suffix else "")
     headers = [
         (b"content-type", media_type.encode("ascii") if suffix else b"application/octet-stream"),

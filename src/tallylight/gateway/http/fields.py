@@ -3,38 +3,16 @@
 What a service supports is not checked here: routing does that.
 """
 
-import base64
-import binascii
 import re
 from collections.abc import Iterable
-from urllib.parse import unquote_to_bytes
 
 from tallylight.gateway.http.forms import FieldTree, Upload
 from tallylight.gateway.requests import ApiError, bad_request
-from tallylight.model.order import Reference
 
-MAX_URL_LENGTH = 20_971_520
-"""Limit of `image_url` in the official API description: a data URL holds a whole image."""
-
-_DATA_URL = re.compile(r"data:([a-zA-Z0-9.+-]+/[a-zA-Z0-9.+-]+)?((?:;[^;,]*)*),(.*)", re.DOTALL)
-_HTTP_URL = re.compile(r"https?://[^\s]+", re.IGNORECASE)
-_MAGIC = (
-    (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),
-    (re.compile(rb"\xff\xd8\xff"), "image/jpeg"),
-    (re.compile(rb"RIFF....WEBP", re.DOTALL), "image/webp"),
-    (re.compile(rb"GIF8[79]a"), "image/gif"),
-    (re.compile(rb"BM.{4}\0{4}", re.DOTALL), "image/bmp"),
-    (re.compile(rb"....ftypavi[fs]", re.DOTALL), "image/avif"),
-    (re.compile(rb"....ftyp(?:hei[cx]|hev[cx]|mif1|msf1)", re.DOTALL), "image/heic"),
-    (re.compile(rb"....ftyp", re.DOTALL), "video/mp4"),
-    (re.compile(rb"\x1aE\xdf\xa3"), "video/webm"),
-)
-_GENERIC_TYPES = {"", "application/octet-stream", "binary/octet-stream"}
 MAX_PROMPT_LENGTH = 32_000
 _MAX_TEXT_LENGTH = 256
 _MAX_CHARACTERS = 16
-_SECONDS = re.compile(r"[0-9]{1,5}")
-_SIZE = re.compile(r"[0-9]{1,5}x[0-9]{1,5}")
+_SECONDS = re.compile(r"([0-9]{1,5})(?:\.0*)?\s*(?:s|secs?|seconds?)?", re.IGNORECASE)
 
 
 def text_field(fields: FieldTree, name: str, max_length: int = _MAX_TEXT_LENGTH) -> str:
@@ -49,7 +27,7 @@ def text_field(fields: FieldTree, name: str, max_length: int = _MAX_TEXT_LENGTH)
     if not isinstance(value, str):
         raise wrong_type(name, "a string", value)
     if len(value) > max_length:
-        raise _too_long(name, value, max_length)
+        raise too_long(name, value, max_length)
     return value
 
 
@@ -61,26 +39,22 @@ def required_text_field(fields: FieldTree, name: str, max_length: int) -> str:
     return text
 
 
-def seconds_field(fields: FieldTree) -> int | None:
-    """Return the length in seconds, None if it is missing: `"8"` as in the official API, or 8."""
-    value = fields.get("seconds")
-    if value is None or value == "":
+def seconds_value(name: str, value: object) -> int | None:
+    """Return a length in seconds, None for none: `"8"` as in the official API, 8, "8.0" or "8s".
+
+    Raises:
+        ApiError: if it is not a whole number of seconds.
+    """
+    if value is None or (isinstance(value, str) and not value.strip()):
         return None
     # bool is a subclass of int, and `true` is no number of seconds.
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise wrong_type("seconds", "a number of seconds", value)
-    digits = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-    if not _SECONDS.fullmatch(digits) or int(digits) == 0:
-        raise invalid_value("seconds", f"'{digits[:20]}'", "a whole number of seconds, such as '8'")
-    return int(digits)
-
-
-def size_field(fields: FieldTree) -> str:
-    """Return the frame size, "" if it is missing."""
-    size = text_field(fields, "size")
-    if size and not _SIZE.fullmatch(size):
-        raise invalid_value("size", f"'{size}'", "WIDTHxHEIGHT in pixels, such as '1280x720'")
-    return size
+        raise wrong_type(name, "a number of seconds", value)
+    number = str(value).strip()
+    found = _SECONDS.fullmatch(number)
+    if found is None or int(found[1]) == 0:
+        raise invalid_value(name, f"'{number[:20]}'", "a whole number of seconds, such as '8'")
+    return int(found[1])
 
 
 def characters_field(fields: FieldTree) -> tuple[str, ...]:
@@ -102,79 +76,6 @@ def id_value(value: object, param: str) -> str:
     if not isinstance(value, str) or not value or len(value) > _MAX_TEXT_LENGTH:
         raise wrong_type(param, "an object with an 'id'", value)
     return value
-
-
-def image_reference(value: object, param: str = "input_reference") -> Reference | None:
-    """Return the input image of a request, None if there is none.
-
-    It is a file, `{"image_url": …}`, or the plain URL, which many resellers accept.
-
-    Raises:
-        ApiError: if it is anything else, an empty file, or `{"file_id": …}`.
-    """
-    match value:
-        case None | "":
-            return None
-        case Upload():
-            return file_reference(value, param)
-        case str():
-            return _url_reference(value, param)
-        # The official description allows exactly one of the two members.
-        case {"image_url": str(url), **rest} if rest.get("file_id") is None:
-            return _url_reference(url, f"{param}.image_url")
-        case {"file_id": str(), **rest} if rest.get("image_url") is None:
-            raise bad_request(
-                f"Invalid '{param}.file_id': this gateway stores no files. Send the image as a "
-                "file, or as 'image_url' with its URL or a data URL.",
-                param=f"{param}.file_id",
-            )
-        case dict():
-            raise invalid_value(param, "another object", "exactly one of 'image_url' or 'file_id'")
-        case _:
-            raise wrong_type(param, "a file or an object", value)
-
-
-def file_reference(upload: Upload, param: str) -> Reference:
-    """Return an uploaded file as a reference; an unspecific media type is detected."""
-    if not upload.body:
-        raise invalid_value(param, "an empty file", "a file")
-    declared = upload.media_type.partition(";")[0].strip().lower()
-    media_type = _sniff_media_type(upload.body) if declared in _GENERIC_TYPES else declared
-    return Reference(body=upload.body, media_type=media_type, name=upload.name)
-
-
-def _url_reference(url: str, param: str) -> Reference:
-    if len(url) > MAX_URL_LENGTH:
-        raise _too_long(param, url, MAX_URL_LENGTH)
-    if url[:5].lower() == "data:":
-        return _data_url_reference(url, param)
-    if not _HTTP_URL.fullmatch(url):
-        raise invalid_value(param, "something else", "an http or https URL, or a data URL")
-    return Reference(url=url)
-
-
-def _data_url_reference(url: str, param: str) -> Reference:
-    match = _DATA_URL.fullmatch("data:" + url[5:])
-    if match is None:
-        raise invalid_value(param, "something else", "a data URL such as 'data:image/png;base64,…'")
-    media_type, parameters, data = match.groups()
-    try:
-        # Line breaks and percent-encoding occur in base64 of real clients.
-        body = (
-            base64.b64decode("".join(unquote_to_bytes(data).decode("ascii").split()), validate=True)
-            if ";base64" in parameters.lower()
-            else unquote_to_bytes(data)
-        )
-    except (binascii.Error, UnicodeDecodeError):
-        raise invalid_value(param, "a data URL whose base64 is broken", "a whole one") from None
-    if not body:
-        raise invalid_value(param, "an empty data URL", "an image")
-    return Reference(body=body, media_type=(media_type or _sniff_media_type(body)).lower())
-
-
-def _sniff_media_type(body: bytes) -> str:
-    """Return the media type that a file's first bytes show, "" if they are unknown."""
-    return next((kind for magic, kind in _MAGIC if magic.match(body)), "")
 
 
 def unknown_fields(fields: FieldTree, known: Iterable[str]) -> FieldTree:
@@ -220,7 +121,8 @@ def invalid_value(name: str, got: str, expected: str) -> ApiError:
     )
 
 
-def _too_long(name: str, text: str, limit: int) -> ApiError:
+def too_long(name: str, text: str, limit: int) -> ApiError:
+    """Return the error for a text that is too long."""
     return bad_request(
         f"Invalid '{name}': string too long. Expected a string with maximum length {limit}, "
         f"but got a string with length {len(text)} instead.",

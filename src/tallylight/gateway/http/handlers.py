@@ -16,7 +16,6 @@ from tallylight.gateway.http.downloads import (
     parse_range,
 )
 from tallylight.gateway.http.fields import (
-    file_reference,
     invalid_value,
     missing_field,
     required_text_field,
@@ -24,6 +23,7 @@ from tallylight.gateway.http.fields import (
     wrong_type,
 )
 from tallylight.gateway.http.forms import FieldTree, Upload
+from tallylight.gateway.http.pictures import film_reference
 from tallylight.gateway.http.request import HttpRequest, read_fields
 from tallylight.gateway.http.response import ApiResponse
 from tallylight.gateway.http.serialize import poll_after_header, video_headers
@@ -123,7 +123,7 @@ class VideosApiHandlers:
             raise wrong_type("video", "a file", video)
         character = await self._gateway.create_character(
             required_text_field(fields, "name", _MAX_NAME_LENGTH),
-            file_reference(video, "video"),
+            film_reference(video, "video"),
             text_field(fields, "model"),
             caller,
         )

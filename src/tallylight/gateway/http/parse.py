@@ -8,25 +8,22 @@ from dataclasses import dataclass, replace
 from tallylight.gateway.http.fields import (
     MAX_PROMPT_LENGTH,
     characters_field,
-    file_reference,
     id_value,
-    image_reference,
     missing_field,
     required_text_field,
-    seconds_field,
-    size_field,
     text_field,
     unknown_fields,
 )
 from tallylight.gateway.http.forms import FieldTree, Upload
-from tallylight.gateway.http.synonyms import with_own_names
+from tallylight.gateway.http.pictures import film_reference, is_picture_name, picture_reference
+from tallylight.gateway.http.synonyms import requested_measures
 from tallylight.gateway.requests import CreateRequest, bad_request
 from tallylight.gateway.routing.presets import policy_named
 from tallylight.model.ids import NO_KEY, KeyId, VideoId
 from tallylight.model.order import Operation, Reference
 
 _MAX_IDEMPOTENCY_KEY_LENGTH = 255
-_COMMON_FIELDS = ("model", "prompt", "seconds", "size", "characters", "policy")
+_COMMON_FIELDS = ("model", "prompt", "characters", "policy")
 _PRINTABLE = range(0x20, 0x7F)
 
 
@@ -84,9 +81,11 @@ def create_request(fields: FieldTree, context: RequestContext) -> CreateRequest:
     Raises:
         ApiError: if a field is not valid; so do the other functions here.
     """
-    known = (*_COMMON_FIELDS, "input_reference")
-    reference = image_reference(fields.get("input_reference"))
-    request = replace(_common_request(fields, context, known), reference=reference)
+    pictures = [name for name in fields if is_picture_name(name)]
+    request = replace(
+        _common_request(fields, context, (*_COMMON_FIELDS, *pictures)),
+        reference=picture_reference({name: fields[name] for name in pictures}),
+    )
     return _with_fingerprint(request, context)
 
 
@@ -119,7 +118,7 @@ def _request_on_video(fields: FieldTree, context: RequestContext) -> CreateReque
         case None | "":
             raise missing_field("video")
         case Upload() as upload:
-            return replace(request, reference=file_reference(upload, "video"))
+            return replace(request, reference=film_reference(upload, "video"))
         case value:
             return replace(request, source=VideoId(id_value(value, "video")))
 
@@ -127,12 +126,13 @@ def _request_on_video(fields: FieldTree, context: RequestContext) -> CreateReque
 def _common_request(
     fields: FieldTree, context: RequestContext, known: tuple[str, ...]
 ) -> CreateRequest:
-    fields = with_own_names(fields)
+    measures = requested_measures(fields)
+    fields = measures.others
     return CreateRequest(
         model=text_field(fields, "model"),
         prompt=required_text_field(fields, "prompt", MAX_PROMPT_LENGTH),
-        seconds=seconds_field(fields),
-        size=size_field(fields),
+        seconds=measures.seconds,
+        size=measures.size,
         characters=characters_field(fields),
         extras=unknown_fields(fields, known),
         # The body wins: a header is often set once for all requests of a client.

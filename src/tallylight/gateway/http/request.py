@@ -17,9 +17,13 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.types import Receive, Scope, Send
 
-from tallylight.gateway.http.fields import MAX_URL_LENGTH
 from tallylight.gateway.http.forms import FieldTree, Upload, tree_from_form
-from tallylight.gateway.http.text_validation import check_storable, tree_from_json
+from tallylight.gateway.http.pictures import MAX_URL_LENGTH, is_picture_name
+from tallylight.gateway.http.text_validation import (
+    check_storable,
+    parsed_json_text,
+    tree_from_json,
+)
 from tallylight.gateway.requests import ApiError, bad_request
 
 _random = Random()  # noqa: S311  # a request's id is for logs, no secret
@@ -29,8 +33,8 @@ SPOOL_LIMIT = 1024 * 1024
 
 _MAX_FIELDS = 256
 _MAX_FILES = 4
-_OBJECT_FIELDS = frozenset({"input_reference", "video"})
-"""Form fields that may hold JSON objects, by the official API description."""
+_OBJECT_FIELDS = frozenset({"video", "characters"})
+"""Fields beside the pictures whose text may be a JSON object or array: a form has only texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +115,18 @@ async def read_fields(request: HttpRequest, limit: int) -> FieldTree:
             tree = await _parse_document(body, is_form=media_type.endswith("urlencoded"))
         case _:
             raise _unsupported(f"content-type '{media_type[:80]}'")
-    if _is_long(request):
-        await asyncio.to_thread(check_storable, tree)
-    else:
-        check_storable(tree)
-    return tree
+    # The text of a field may be JSON with a whole data URL.
+    return await asyncio.to_thread(_checked, tree) if _is_long(request) else _checked(tree)
+
+
+def _checked(tree: FieldTree) -> FieldTree:
+    """Return the fields with the JSON in their texts parsed, once a database can store them."""
+    parsed = {
+        name: parsed_json_text(value) if name in _OBJECT_FIELDS or is_picture_name(name) else value
+        for name, value in tree.items()
+    }
+    check_storable(parsed)
+    return parsed
 
 
 def _is_long(request: HttpRequest) -> bool:
@@ -192,27 +203,20 @@ async def _parse_multipart(
             code="invalid_multipart",
         ) from None
     try:
-        return [(name, await _part_value(name, part)) for name, part in form.multi_items()]
+        return [(name, await _part_value(part)) for name, part in form.multi_items()]
     finally:
         # Deletes the temporary files of the uploads.
         await form.close()
 
 
-async def _part_value(name: str, part: str | UploadFile) -> object:
+async def _part_value(part: str | UploadFile) -> object:
     if isinstance(part, str):
-        # The JSON of a part may be a whole data URL, so a thread parses it.
-        is_object = name in _OBJECT_FIELDS and part.startswith("{")
-        return await asyncio.to_thread(_object_or_text, part) if is_object else part
+        return part
+    # Browsers send a file input without a file like this.
+    if not part.filename and not part.size:
+        return None
     # Starlette reads a file that lies on disk in a thread of its own.
     return Upload(part.filename or "", part.content_type or "", await part.read())
-
-
-def _object_or_text(text: str) -> object:
-    """Return the JSON object in a text, or the text itself if it holds none."""
-    try:
-        return tree_from_json(text.encode("utf-8", "surrogatepass"))
-    except ApiError:
-        return text
 
 
 def _too_large(limit: int) -> ApiError:

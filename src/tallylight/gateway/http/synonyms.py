@@ -1,4 +1,4 @@
-"""Reads other names of the length, the size and the number of videos as those of the Videos API.
+"""Reads the length, the size and the number of videos under all names and spellings.
 
 They are read at the top of a request only. A measure anywhere else, or one of another kind, stays
 where it is, and routing passes it to no service whose price it could change
@@ -7,9 +7,10 @@ where it is, and routing passes it to no service whose price it could change
 
 import re
 from collections.abc import Mapping
-from typing import TypeVar
+from fractions import Fraction
+from typing import NamedTuple, TypeVar
 
-from tallylight.gateway.http.fields import invalid_value, seconds_field, size_field
+from tallylight.gateway.http.fields import invalid_value, seconds_value, wrong_type
 from tallylight.gateway.http.forms import FieldTree
 from tallylight.gateway.requests import ApiError, bad_request
 from tallylight.gateway.routing.measures import (
@@ -20,7 +21,7 @@ from tallylight.gateway.routing.measures import (
 )
 from tallylight.model.money import resolution_of
 
-_T = TypeVar("_T", int, str)
+_T = TypeVar("_T", int, str, Fraction)
 
 _OTHER_NAMES: Mapping[str, str] = {
     "seconds": (
@@ -37,115 +38,135 @@ _OTHER_NAMES: Mapping[str, str] = {
 """Names in lower case and without punctuation, by what they mean."""
 
 _MEANINGS = {name: own for own, names in _OTHER_NAMES.items() for name in names.split()}
-_LENGTH_TEXT = re.compile(r"([0-9]{1,5})(?:\.0+)?\s*(?:s|sec|secs|seconds)?", re.IGNORECASE)
-_SIZE_TEXT = re.compile(r"([0-9]{1,5})\s*[xX*:×]\s*([0-9]{1,5})")
+_FRAME_TEXT = re.compile(r"([1-9][0-9]{0,4})\s*[xX*:×]\s*([1-9][0-9]{0,4})")
 _NUMBER_TEXT = re.compile(r"\s*[-+]?[0-9]+(?:\.[0-9]*)?\s*")
-_SIDE_TEXT = re.compile(r"[1-9][0-9]{0,4}")
+_SIDE_TEXT = re.compile(r"([1-9][0-9]{0,4})(?:\.0*)?")
 _CLASS_TEXT = re.compile(r"([1-9][0-9]{2,3})p", re.IGNORECASE)
 _CLASS_LINES: Mapping[str, int] = {"2k": 1440, "4k": 2160}
-_RATIO_TEXT = re.compile(r"([1-9][0-9]?)[:x/]([1-9][0-9]?)")
-_DEFAULT_RATIO = (9, 16)
+_RATIO_TEXT = re.compile(r"([1-9][0-9]?)\s*[:x/]\s*([1-9][0-9]?)")
+_DEFAULT_RATIO = Fraction(9, 16)
 """The aspect ratio of the Videos API's default size."""
 
 
-def with_own_names(fields: FieldTree) -> FieldTree:
-    """Return the fields with the length and the size under our names, and without a number.
+class RequestedMeasures(NamedTuple):
+    """What a request says of the length and the size.
+
+    Args:
+        seconds: The length, None if the request has none.
+        size: "1280x720", "" if the request has none.
+        others: The fields that are no name of them.
+    """
+
+    seconds: int | None
+    size: str
+    others: FieldTree
+
+
+class _Sizes(NamedTuple):
+    """What the fields of a size say, by their names."""
+
+    frames: dict[str, str]
+    lines: dict[str, int]  # of a resolution: 720 of "720p"
+    ratios: dict[str, Fraction]
+
+
+def requested_measures(fields: FieldTree) -> RequestedMeasures:
+    """Return the length and the size of a request, whatever names it gives them.
 
     Raises:
         ApiError: if a value cannot be read, two contradict each other, or more than one video is
             requested.
     """
-    others = {
-        name: value
-        for name, value in fields.items()
-        if name not in {"seconds", "size"} and _is_other_name(name, value)
-    }
-    if not others:
-        return fields
-    read = {name: value for name, value in fields.items() if name not in others}
-    for name, value in others.items():
-        if measure_kind(name) is MeasureKind.NUMBER and not is_harmless(MeasureKind.NUMBER, value):
+    others: FieldTree = {}
+    for name, value in fields.items():
+        if folded_name(name) in _MEANINGS:
+            continue
+        if not _is_number_of_videos(name, value):
+            others[name] = value
+        elif not is_harmless(MeasureKind.NUMBER, value):
             raise bad_request(
                 f"Invalid value for '{name}': this gateway makes one video a request; send one "
                 "request for each video.",
                 param=name,
             )
-    read["seconds"] = _seconds(fields, others)
-    read["size"] = _size(fields, others)
-    return read
+    seconds = {name: seconds_value(name, fields[name]) for name in _named(fields, "seconds")}
+    return RequestedMeasures(
+        _agreed({name: value for name, value in seconds.items() if value is not None}),
+        _size(fields),
+        others,
+    )
 
 
-def _is_other_name(name: str, value: object) -> bool:
-    if folded_name(name) in _MEANINGS:
-        return True
+def _is_number_of_videos(name: str, value: object) -> bool:
     is_numeric = isinstance(value, int | float) or _NUMBER_TEXT.fullmatch(str(value)) is not None
     return is_numeric and measure_kind(name) is MeasureKind.NUMBER
 
 
-def _seconds(fields: FieldTree, others: FieldTree) -> object:
-    read = {"seconds": seconds_field(fields)}
-    read |= {name: _length(name, others[name]) for name in _named(others, "seconds")}
-    return _agreed({name: value for name, value in read.items() if value is not None})
-
-
-def _length(name: str, value: object) -> int | None:
-    if value in (None, ""):
-        return None
-    found = None
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        found = _LENGTH_TEXT.fullmatch(str(value).strip())
-    if found is None or int(found[1]) == 0:
-        raise _unreadable(name, value, "a whole number of seconds, such as '8'")
-    return int(found[1])
-
-
-def _size(fields: FieldTree, others: FieldTree) -> object:
+def _size(fields: FieldTree) -> str:
     """Return the size; a resolution such as "720p" becomes one of the request's aspect ratio."""
-    sizes = {"size": size} if (size := size_field(fields)) else {}
-    lines: dict[str, int] = {}
-    for name in _named(others, "size"):
-        match _size_or_lines(name, others[name]):
-            case str() as size:
-                sizes[name] = size
-            case int() as found:
-                lines[name] = found
-            case None:
-                pass
-    sizes |= _from_sides(others)
-    if not lines:
-        return _agreed(sizes)
-    short_side = _agreed(lines)
-    ratio_size = _size_of_ratio(short_side or 0, fields)
-    for name, size in sizes.items():
-        if resolution_of(size) != resolution_of(ratio_size):
-            other = next(iter(lines))
-            raise _contradiction(name, size, other, others[other])
-    return _agreed(sizes) or ratio_size
+    sizes = _Sizes(_from_sides(fields), {}, {})
+    for name in _named(fields, "size"):
+        _add_size(sizes, name, fields[name])
+    _check_meaning(sizes, fields)
+    for name, frame in sizes.frames.items():
+        width, height = map(int, frame.split("x"))
+        for other, ratio in sizes.ratios.items():
+            if Fraction(width, height) != ratio:
+                raise _contradiction(name, frame, other, fields[other])
+    if not sizes.lines:
+        return _agreed(sizes.frames) or ""
+    ratio = _agreed(sizes.ratios | _ratios(fields)) or _DEFAULT_RATIO
+    size = _size_of_ratio(_agreed(sizes.lines) or 0, ratio)
+    for name, frame in sizes.frames.items():
+        if resolution_of(frame) != resolution_of(size):
+            other = next(iter(sizes.lines))
+            raise _contradiction(name, frame, other, fields[other])
+    return _agreed(sizes.frames) or size
 
 
-def _size_or_lines(name: str, value: object) -> str | int | None:
-    if value in (None, ""):
-        return None
-    text = value.strip() if isinstance(value, str) else ""
-    if (size := _SIZE_TEXT.fullmatch(text)) is not None:
-        return f"{size[1]}x{size[2]}"
-    if (named := _CLASS_TEXT.fullmatch(text)) is not None:
-        return int(named[1])
-    lines = _CLASS_LINES.get(text.lower())
-    if lines is None:
-        raise _unreadable(name, value, "WIDTHxHEIGHT in pixels, or a resolution such as '720p'")
-    return lines
+def _add_size(sizes: _Sizes, name: str, value: object) -> None:
+    """Add what one field says to the sizes."""
+    if value is None:
+        return
+    if not isinstance(value, str):
+        raise wrong_type(name, "a string", value)
+    text = value.strip()
+    if (ratio := _RATIO_TEXT.fullmatch(text)) is not None and "x" not in text:
+        sizes.ratios[name] = Fraction(int(ratio[1]), int(ratio[2]))
+    elif (frame := _FRAME_TEXT.fullmatch(text)) is not None:
+        sizes.frames[name] = f"{frame[1]}x{frame[2]}"
+    elif (named := _CLASS_TEXT.fullmatch(text)) is not None:
+        sizes.lines[name] = int(named[1])
+    elif text.lower() in _CLASS_LINES:
+        sizes.lines[name] = _CLASS_LINES[text.lower()]
+    elif text:
+        raise _no_size(name, value)
 
 
-def _from_sides(others: FieldTree) -> dict[str, str]:
+def _check_meaning(sizes: _Sizes, fields: FieldTree) -> None:
+    """Refuse half a size: a ratio without a resolution, and as `size` a resolution without a ratio.
+
+    The default ratio of `resolution` is no default of `size`, which names both sides.
+    """
+    if sizes.frames:
+        return
+    if sizes.ratios and not sizes.lines:
+        name = next(iter(sizes.ratios))
+        raise _no_size(name, fields[name])
+    if sizes.lines.keys() == {"size"} and not (sizes.ratios or _ratios(fields)):
+        raise _no_size("size", fields["size"])
+
+
+def _from_sides(fields: FieldTree) -> dict[str, str]:
     sides: dict[str, str] = {}
-    for name in _named(others, "sides"):
-        value = others[name]
+    for name in _named(fields, "sides"):
+        value = fields[name]
         if value in (None, ""):
             continue
-        if isinstance(value, bool) or not _SIDE_TEXT.fullmatch(str(value)):
-            raise _unreadable(name, value, "a number of pixels")
-        sides[folded_name(name)] = str(value)
+        side = None if isinstance(value, bool) else _SIDE_TEXT.fullmatch(str(value).strip())
+        if side is None:
+            raise invalid_value(name, f"'{str(value)[:20]}'", "a number of pixels")
+        sides[folded_name(name)] = side[1]
     if not sides:
         return {}
     if sides.keys() != {"width", "height"}:
@@ -157,20 +178,26 @@ def _from_sides(others: FieldTree) -> dict[str, str]:
     return {"width and height": f"{sides['width']}x{sides['height']}"}
 
 
-def _size_of_ratio(lines: int, fields: FieldTree) -> str:
-    ratio = _DEFAULT_RATIO
-    for name, value in fields.items():
-        if measure_kind(name) is MeasureKind.RATIO and isinstance(value, str):
-            found = _RATIO_TEXT.fullmatch(value.strip())
-            ratio = ratio if found is None else (int(found[1]), int(found[2]))
-    width, height = ratio
+def _ratios(fields: FieldTree) -> dict[str, Fraction]:
+    """Return the aspect ratios of a request that can be read, by the names of their fields."""
+    return {
+        name: Fraction(int(found[1]), int(found[2]))
+        for name, value in fields.items()
+        if measure_kind(name) is MeasureKind.RATIO and isinstance(value, str)
+        if (found := _RATIO_TEXT.fullmatch(value.strip())) is not None
+    }
+
+
+def _size_of_ratio(lines: int, ratio: Fraction) -> str:
     # Even, as codecs want it: 480p in 16:9 is 854x480.
-    long_side = 2 * round(lines * max(ratio) / min(ratio) / 2)
-    return f"{long_side}x{lines}" if width > height else f"{lines}x{long_side}"
+    long_side = 2 * round(lines * max(ratio, 1 / ratio) / 2)
+    return f"{long_side}x{lines}" if ratio > 1 else f"{lines}x{long_side}"
 
 
-def _named(others: FieldTree, meaning: str) -> list[str]:
-    return [name for name in others if _MEANINGS.get(folded_name(name)) == meaning]
+def _named(fields: FieldTree, meaning: str) -> list[str]:
+    """Return the fields of a meaning, first the one with the name of the Videos API."""
+    names = [name for name in fields if _MEANINGS.get(folded_name(name)) == meaning]
+    return sorted(names, key=lambda name: name != meaning)
 
 
 def _agreed(read: Mapping[str, _T]) -> _T | None:
@@ -191,5 +218,10 @@ def _contradiction(one: str, its_value: object, other: str, value: object) -> Ap
     )
 
 
-def _unreadable(name: str, value: object, expected: str) -> ApiError:
-    return invalid_value(name, f"'{str(value)[:20]}'", expected)
+def _no_size(name: str, value: object) -> ApiError:
+    return invalid_value(
+        name,
+        f"'{str(value)[:20]}'",
+        "WIDTHxHEIGHT in pixels, such as '1280x720', or a resolution such as '720p' with an "
+        "'aspect_ratio' such as '16:9'",
+    )

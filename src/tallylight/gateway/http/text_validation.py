@@ -1,8 +1,8 @@
-"""Parses JSON bodies, and checks that both databases can store the texts of a request."""
+"""Parses JSON, and checks that both databases can store the texts and numbers of a request."""
 
 import json
+import math
 import re
-from typing import Never
 
 from tallylight.gateway.http.forms import FieldTree, Upload
 from tallylight.gateway.requests import bad_request
@@ -20,7 +20,7 @@ def tree_from_json(body: bytes | bytearray) -> FieldTree:
     if not body.strip():
         return {}
     try:
-        document = json.loads(body, parse_constant=_refuse_constant)
+        document = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise bad_request(
             f"We could not parse the JSON body of your request ({_cause(error)}).",
@@ -31,13 +31,28 @@ def tree_from_json(body: bytes | bytearray) -> FieldTree:
     return document
 
 
+def parsed_json_text(value: object) -> object:
+    """Return the object or array in a text, or in the texts of a list; else the value itself."""
+    if isinstance(value, list):
+        return [parsed_json_text(one) for one in value]
+    if not isinstance(value, str) or value[:64].lstrip()[:1] not in {"{", "["}:
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
 def is_storable(text: str) -> bool:
     """Tell whether SQLite and PostgreSQL can both store a text."""
     return not _UNSTORABLE.search(text)
 
 
 def check_storable(tree: FieldTree) -> None:
-    """Raise ApiError for a text that a database cannot store, or a tree that is too deep."""
+    """Raise ApiError for what a database cannot store, or a tree that is too deep.
+
+    A text must not hold a NUL character, and JSON has no infinite numbers.
+    """
     for name, value in tree.items():
         # Most fields are plain texts: skip the recursion for them.
         texts = (name, value) if isinstance(value, str) else _texts({name: value}, name, _MAX_DEPTH)
@@ -55,6 +70,8 @@ def _texts(value: object, name: str, depth: int) -> list[str]:
     match value:
         case str():
             return [value]
+        case float() if not math.isfinite(value):
+            raise bad_request(f"Invalid value for '{name}': {value} is no number.", param=name)
         case Upload():
             return [value.name, value.media_type]
         case dict():
@@ -64,10 +81,6 @@ def _texts(value: object, name: str, depth: int) -> list[str]:
             return [text for one in value for text in _texts(one, name, depth - 1)]
         case _:
             return []
-
-
-def _refuse_constant(word: str) -> Never:
-    raise ValueError(f"{word} is not JSON")
 
 
 def _cause(error: Exception) -> str:

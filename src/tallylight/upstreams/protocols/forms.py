@@ -5,15 +5,10 @@ import json
 from collections.abc import Iterator, Mapping
 
 from tallylight.model.order import Reference
+from tallylight.upstreams.media_types import named_for_type
 from tallylight.upstreams.messages import FilePart
 
 _UNKNOWN_TYPE = "application/octet-stream"
-_FILE_SUFFIXES = {
-    "image/png": ".png",
-    "image/jpeg": ".jpg",
-    "image/webp": ".webp",
-    "video/mp4": ".mp4",
-}
 
 
 def form_fields(fields: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
@@ -22,9 +17,9 @@ def form_fields(fields: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
 
 
 def file_part(field_name: str, reference: Reference) -> FilePart:
-    """Return the bytes of a reference as a file, with a suffix, since servers look at it."""
+    """Return the bytes of a reference as a file, with the suffix of its media type."""
     media_type = reference.media_type or _UNKNOWN_TYPE
-    name = reference.name or f"reference{_FILE_SUFFIXES.get(media_type, '')}"
+    name = named_for_type(reference.name, media_type)
     return FilePart(field_name, name, media_type, reference.body)
 
 

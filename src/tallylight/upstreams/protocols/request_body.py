@@ -34,6 +34,7 @@ class VideosApiProfile:
         multipart: Creates are sent as multipart text fields, as the official SDKs do; else JSON.
         integer_seconds: In JSON, `seconds` is a number; OpenAI accepted only text.
         sends_duration: `duration`, a number, is sent beside `seconds`.
+        sends_image: `image` is sent beside `input_reference`, with the same picture.
         lists_jobs: The server lists recent jobs, which reconciles a create in doubt.
         returns_url: A completed job may name the URL of the video, which is used in place of the
             content call.
@@ -46,6 +47,7 @@ class VideosApiProfile:
     image_field: ImageField
     integer_seconds: bool = False
     sends_duration: bool = False
+    sends_image: bool = False
     lists_jobs: bool = True
     returns_url: bool = False
     operations: frozenset[Operation] = _ONLY_CREATE
@@ -68,6 +70,8 @@ VIDEOS_API_PROFILES: Mapping[str, VideosApiProfile] = {
         multipart=False,
         # Of a JSON body, its channels for Vidu, Ali and Hailuo read `duration` alone.
         sends_duration=True,
+        # Channels that check requests by `ValidateBasicTaskRequest` read `image` alone.
+        sends_image=True,
         image_field=ImageField.INPUT_REFERENCE,
         lists_jobs=False,
         returns_url=True,
@@ -147,7 +151,8 @@ def _image_json(reference: Reference | None, profile: VideosApiProfile) -> dict[
     url = reference_url(reference)
     if profile.image_field is ImageField.FILE_OR_OBJECT:
         return {"input_reference": {"image_url": url}}
-    return {profile.image_field.value: url}
+    names = [profile.image_field.value, *(["image"] if profile.sends_image else [])]
+    return dict.fromkeys(names, url)
 
 
 def _image_form(
