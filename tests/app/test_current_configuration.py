@@ -36,7 +36,7 @@ upstreams:
 services:
   h3: {upstream: saygm, model: minimax/h3}
   other: {upstream: saygm, model: minimax/h3}
-gateway: {answer_within: 20s, largest_body: 4194304}
+gateway: {answer_within: 20s, largest_body: 4194304, allowed_origins: ["https://App.example:443/"]}
 budgets: {per_day: 2}
 probes: {in_doubt_pace: 7m}
 """
@@ -67,6 +67,7 @@ def in_force(runtime: Runtime) -> tuple[object, ...]:
         wiring.gateway._settings().answer_within,
         sorted(wiring.gateway._settings().routes),
         wiring.settings().largest_body,
+        wiring.settings().allowed_origins,
     )
 
 
@@ -85,6 +86,7 @@ async def test_every_part_reads_the_configuration_that_was_applied_last(
         timedelta(seconds=10),
         ["h3", "minimax/h3"],
         2_097_152,
+        frozenset(),
     )
     assert second == (
         ["h3", "other"],
@@ -93,6 +95,7 @@ async def test_every_part_reads_the_configuration_that_was_applied_last(
         timedelta(seconds=20),
         ["h3", "minimax/h3", "other"],
         4_194_304,
+        frozenset({"https://app.example"}),
     )
 
 

@@ -169,5 +169,6 @@ def gateway_settings(configuration: Configuration) -> GatewaySettings:
         budget=configuration.gateway.budget.budget(),
         content_retention=configuration.assets.keep,
         allows_anonymous=configuration.gateway.open,
+        allowed_origins=frozenset(configuration.gateway.allowed_origins),
         largest_body=configuration.gateway.largest_body,
     )

@@ -1,10 +1,18 @@
-"""HTTP and HTTPS addresses in configuration files."""
+"""HTTP and HTTPS addresses, and origins of web pages, in configuration files."""
 
+import re
 from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field
+
+ANY_ORIGIN = "*"
+"""All origins of web pages."""
+
+_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_MAX_PORT = 65_535
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def split_http_url(value: str) -> SplitResult:
@@ -29,6 +37,20 @@ def parse_http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def parse_origin(value: str) -> str:
+    """Return the origin of a web page as browsers write it: "https://app.example.com"."""
+    if value == ANY_ORIGIN:
+        return value
+    found = _ORIGIN.fullmatch(value.strip().lower().removesuffix("/"))
+    if found is None or int((found[3] or ":0")[1:]) > _MAX_PORT:
+        raise ValueError(
+            f"'{value[:100]}' is not an origin; write https://host or https://host:port, without "
+            'a path, or "*" alone for all'
+        )
+    scheme, host, port = found.groups(default="")
+    return f"{scheme}://{host}{'' if port == _DEFAULT_PORTS.get(scheme) else port}"
+
+
 def is_loopback(url: str) -> bool:
     """Tell whether an address is on this machine, so that requests leave it nowhere."""
     host = urlsplit(url).hostname or ""
@@ -50,3 +72,6 @@ def is_private(url: str) -> bool:
 
 
 HttpUrl = Annotated[str, AfterValidator(parse_http_url), Field(json_schema_extra={"format": "uri"})]
+
+WebOrigin = Annotated[str, AfterValidator(parse_origin)]
+"""The origin of a web page, or "*"."""

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tallylight.documents.addresses import WebOrigin
 from tallylight.documents.budget import BudgetOptions
 from tallylight.documents.parsers import Duration
 from tallylight.documents.section import Section
@@ -20,6 +21,11 @@ class GatewayOptions(Section):
         default=False,
         description="Requests need no key. Allowed only where the server listens on a loopback "
         "address.",
+    )
+    allowed_origins: tuple[WebOrigin, ...] = Field(
+        (),
+        description="Origins of the web pages that may call the API from a browser, such as "
+        'https://app.example.com; "*" stands for all.',
     )
     answer_within: Duration = Field(
         timedelta(seconds=20),

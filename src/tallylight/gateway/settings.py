@@ -21,6 +21,7 @@ class GatewaySettings:
         budget: Spending limit of all callers' videos together.
         content_retention: How long the content of a video is kept.
         allows_anonymous: Requests need no key; allowed on a loopback address only.
+        allowed_origins: Origins of the web pages that may call the API; "*" stands for all.
         largest_body: Maximum size of a request, in bytes.
         poll_after: Minimum time between two polls that clients are told to keep.
     """
@@ -30,6 +31,7 @@ class GatewaySettings:
     budget: Budget = field(default_factory=Budget)
     content_retention: timedelta = timedelta()
     allows_anonymous: bool = False
+    allowed_origins: frozenset[str] = frozenset()
     largest_body: int = 64 * 1024 * 1024
     poll_after: timedelta = timedelta(seconds=1)
 

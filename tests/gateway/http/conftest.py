@@ -22,6 +22,7 @@ from tallylight.simulator.world import Simulation
 SPEED = 50.0  # scenario seconds per real second: a job of 4 s takes 80 ms
 LARGEST_BODY = 4 * 1024 * 1024
 ROUTE = "boats"
+ALLOWED_ORIGIN = "https://app.example"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,11 @@ def _write_configuration(folder: Path, world: Simulation, *, is_open: bool) -> P
     document["probes"] = {"reach": "off", "credentials": "off", "generation": "off"}
     document["database"] = {"url": f"sqlite:///{folder / 'gateway.db'}"}
     document["status"] = {"listen": "127.0.0.1:0"}
-    document["gateway"] = {"open": is_open, "largest_body": LARGEST_BODY}
+    document["gateway"] = {
+        "open": is_open,
+        "largest_body": LARGEST_BODY,
+        "allowed_origins": [ALLOWED_ORIGIN],
+    }
     document["routes"] = {
         ROUTE: {"services": ["sora-2-official", "sora-2-pro-official"], "explicit": True},
         "relayed/boats": {"services": ["sora-2-reverse"], "substitutes": ["seconds", "size"]},

@@ -228,18 +228,24 @@ async def test_a_well_formed_request_id_is_returned_and_another_is_not(gateway: 
     assert (await fetched("x" * 200)).startswith("req_")
 
 
+PATHS = "The paths of this gateway begin with /v1/videos and /v1/models."
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "message"),
     [
-        ("POST", "/v1/x", 404, "Invalid URL (POST /v1/x)"),
-        ("GET", "/v1", 404, "Invalid URL (GET /v1)"),
-        ("GET", "/v1/", 404, "Invalid URL (GET /v1/)"),
-        ("GET", "/v1/videos/", 404, "Invalid URL (GET /v1/videos/)"),
-        ("GET", "/v1/videos/%00", 404, "Invalid URL (GET /v1/videos/\x00)"),
-        ("GET", "/v1/videos/a/b/c", 404, "Invalid URL (GET /v1/videos/a/b/c)"),
+        ("POST", "/v1/x", 404, f"Invalid URL (POST /v1/x). {PATHS}"),
+        ("GET", "/v1", 404, f"Invalid URL (GET /v1). {PATHS}"),
+        ("GET", "/v1/", 404, f"Invalid URL (GET /v1/). {PATHS}"),
+        ("GET", "/v1/videos/%00", 404, f"Invalid URL (GET /v1/videos/\x00). {PATHS}"),
+        ("GET", "/v1/videos/a/b/c", 404, f"Invalid URL (GET /v1/videos/a/b/c). {PATHS}"),
         ("PUT", "/v1/videos", 405, "Not allowed to PUT on /v1/videos."),
-        ("POST", "/v1/videos/video_1", 405, "Not allowed to POST on /v1/videos/video_1."),
-        ("OPTIONS", "/v1/models", 405, "Not allowed to OPTIONS on /v1/models."),
+        (
+            "POST",
+            "/v1/videos/video_1",
+            405,
+            "Not allowed to POST on /v1/videos/video_1. Videos are created by POST /v1/videos.",
+        ),
         ("GET", "/v1/videos/video_1", 404, "Video with id 'video_1' not found."),
         ("DELETE", "/v1/videos/video_1", 404, "Video with id 'video_1' not found."),
         ("GET", "/v1/videos/video_1/content", 404, "Video with id 'video_1' not found."),

@@ -39,6 +39,8 @@ async def test_a_valid_key_sees_its_own_videos(open_gateway: "Gateway") -> None:
         ({"Host": "127.0.0.1.rebound.example"}, 403),
         ({"Origin": "https://page.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "https://app.example", "Sec-Fetch-Site": "cross-site"}, 200),
+        ({"Origin": "https://app.example", "Host": "rebound.example:8080"}, 403),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Sec-Fetch-Site": "same-origin"}, 200),
     ],

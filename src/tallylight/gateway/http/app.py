@@ -1,9 +1,10 @@
-"""ASGI middleware that serves `/v1` and passes every other path on to the status page.
+"""ASGI middleware that serves `/v1` and passes the paths of the status page on to it.
 
 It runs before the page's routing and middleware, which would only slow a poll down.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 
 import structlog
@@ -13,8 +14,15 @@ from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.gateway.gateway import Gateway
 from tallylight.gateway.http.auth import Authenticator
+from tallylight.gateway.http.cors import is_preflight, preflight_headers, send_with_cors
 from tallylight.gateway.http.downloads import Download, send_download
 from tallylight.gateway.http.handlers import VideosApiHandlers
+from tallylight.gateway.http.paths import (
+    CREATE_PATH,
+    canonical_path,
+    is_api_path,
+    similar_path,
+)
 from tallylight.gateway.http.request import ClientDisconnectedError, HttpRequest
 from tallylight.gateway.http.response import ApiResponse, Header, api_error_response
 from tallylight.gateway.keys import Caller, KeyRegistry
@@ -40,10 +48,11 @@ class GatewayApp:
         clock: Clock,
     ) -> None:
         self._app = app
+        self._settings = settings
         self._authenticator = Authenticator(keys, settings)
         api = self._api = VideosApiHandlers(gateway, settings, clock)
         self._handlers_by_path: Mapping[str, Mapping[str, RequestHandler]] = {
-            "/v1/videos": {"POST": api.create, "GET": api.list_videos},
+            CREATE_PATH: {"POST": api.create, "GET": api.list_videos},
             "/v1/videos/edits": {"POST": api.edit},
             "/v1/videos/extensions": {"POST": api.extend},
             "/v1/videos/characters": {"POST": api.create_character},
@@ -51,13 +60,16 @@ class GatewayApp:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or pass it on if its path is not under `/v1`."""
-        if scope["type"] != "http" or not _is_gateway_path(scope["path"]):
+        """Serve one request, or pass it on if its path is neither under `/v1` nor similar."""
+        path = canonical_path(scope["path"]) if scope["type"] == "http" else ""
+        if not is_api_path(path):
             await self._app(scope, receive, send)
             return
         request = HttpRequest.from_scope(scope, receive, send)
+        if allowed := self._settings().allowed_origins:
+            request = replace(request, send=send_with_cors(request, allowed))
         try:
-            response = await self._respond(request)
+            response = await self._respond(request, path)
             if isinstance(response, Download):
                 await send_download(response, request)
                 return
@@ -75,12 +87,15 @@ class GatewayApp:
             response = api_error_response(_INTERNAL_ERROR)
         await _send(response, request)
 
-    async def _respond(self, request: HttpRequest) -> HttpResponse:
-        handlers = self._handlers_for(request.path)
+    async def _respond(self, request: HttpRequest, path: str) -> HttpResponse:
+        handlers = self._handlers_for(path)
+        if is_preflight(request):
+            headers = preflight_headers(request, self._settings().allowed_origins)
+            return ApiResponse(b"", headers, HTTPStatus.NO_CONTENT)
         if handlers is None:
-            raise ApiError(
-                HTTPStatus.NOT_FOUND, f"Invalid URL ({request.method} {request.path[:200]})"
-            )
+            raise self._unknown_path(request, path)
+        if request.method == "OPTIONS":
+            return ApiResponse(b"", (_allow_header(handlers),), HTTPStatus.NO_CONTENT)
         handler = handlers.get("GET" if request.method == "HEAD" else request.method)
         if handler is None:
             return _method_not_allowed(request, handlers)
@@ -89,6 +104,18 @@ class GatewayApp:
         if request.method == "POST":
             self._authenticator.check_rate_limit(caller)
         return await handler(request, caller)
+
+    def _unknown_path(self, request: HttpRequest, path: str) -> ApiError:
+        similar = similar_path(path)
+        is_known = similar and self._handlers_for(similar) is not None
+        advice = (
+            f"Did you mean {similar[:200]}?"
+            if is_known
+            else f"The paths of this gateway begin with {CREATE_PATH} and /v1/models."
+        )
+        return ApiError(
+            HTTPStatus.NOT_FOUND, f"Invalid URL ({request.method} {request.path[:200]}). {advice}"
+        )
 
     def _handlers_for(self, path: str) -> Mapping[str, RequestHandler] | None:
         """Return the handlers of a path by method; None for an unknown path."""
@@ -129,22 +156,23 @@ _INTERNAL_ERROR = ApiError(
 )
 
 
-def _is_gateway_path(path: str) -> bool:
-    return path.startswith("/v1/") or path == "/v1"
-
-
 def _method_not_allowed(
     request: HttpRequest, handlers: Mapping[str, RequestHandler]
 ) -> ApiResponse:
+    advice = f" Videos are created by POST {CREATE_PATH}." if request.method == "POST" else ""
     error = api_error_response(
         ApiError(
             HTTPStatus.METHOD_NOT_ALLOWED,
-            f"Not allowed to {request.method} on {request.path[:200]}.",
+            f"Not allowed to {request.method} on {request.path[:200]}.{advice}",
             code="method_not_allowed",
         )
     )
-    allowed: Header = (b"allow", ", ".join(sorted(handlers)).encode("ascii"))
-    return ApiResponse(error.body, (*error.headers, allowed), error.status)
+    return ApiResponse(error.body, (*error.headers, _allow_header(handlers)), error.status)
+
+
+def _allow_header(handlers: Mapping[str, RequestHandler]) -> Header:
+    methods = {*handlers, "OPTIONS", *({"HEAD"} if "GET" in handlers else ())}
+    return (b"allow", ", ".join(sorted(methods)).encode("ascii"))
 
 
 async def _send(response: ApiResponse, request: HttpRequest) -> None:

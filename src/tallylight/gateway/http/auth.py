@@ -1,6 +1,6 @@
 """Authentication: by API key, or anonymous from this machine where the operator allows it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -33,7 +33,7 @@ class Authenticator:
         if not self._settings().allows_anonymous:
             raise _unauthorized(secret)
         # Anonymous access trusts this machine, and a browser on it runs code of other sites.
-        _refuse_cross_site(request)
+        _refuse_cross_site(request, self._settings().allowed_origins)
         return ANONYMOUS
 
     def check_rate_limit(self, caller: Caller) -> None:
@@ -81,17 +81,19 @@ def _masked(secret: str) -> str:
     return f"{secret[:3]}***{secret[-4:]}"
 
 
-def _refuse_cross_site(request: HttpRequest) -> None:
+def _refuse_cross_site(request: HttpRequest, allowed_origins: Collection[str]) -> None:
     """Refuse anonymous requests that a web page sends through the operator's browser.
 
     A browser names the origin of a request. The Host header reveals a foreign name that resolves
-    to this machine (DNS rebinding).
+    to this machine (DNS rebinding). A page whose origin the operator names is trusted; "*" names
+    none, or every page could spend the operator's money.
     """
     host = request.header(b"host")
     origin = request.header(b"origin")
     site = request.header(b"sec-fetch-site")
     is_own_page = origin in {"", f"http://{host}"} and site in {"", "none", "same-origin"}
-    if not is_own_page or not _is_loopback_host(host):
+    is_trusted = is_own_page or origin in allowed_origins
+    if not is_trusted or not _is_loopback_host(host):
         raise ApiError(
             HTTPStatus.FORBIDDEN,
             "Without a key this gateway serves programs on its own machine, not web pages.",
