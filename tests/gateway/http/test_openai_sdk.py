@@ -72,6 +72,79 @@ async def test_an_image_is_sent_as_a_file(gateway: "Gateway", sdk: AsyncOpenAI) 
     assert gateway.world.ledger.as_json(gateway.world.second())["by_prompt"]["with a picture"]
 
 
+@pytest.mark.parametrize(
+    "file",
+    [
+        PNG,
+        ("boat", PNG),
+        ("boat.jpg", PNG, "image/jpg"),
+        ("boat.heic", PNG, "application/octet-stream"),
+    ],
+)
+async def test_a_picture_arrives_with_its_true_type(
+    gateway: "Gateway", sdk: AsyncOpenAI, file: bytes | tuple[str, bytes] | tuple[str, bytes, str]
+) -> None:
+    """The upstream refuses a file whose declared type is not that of a picture it takes."""
+    prompt = f"with {file!r}"[:60]
+
+    video = await sdk.videos.create(model=ROUTE, prompt=prompt, input_reference=file)
+
+    assert video.status in {"queued", "in_progress"}
+    assert gateway.world.ledger.as_json(gateway.world.second())["by_prompt"][prompt]
+
+
+async def test_what_is_no_picture_is_refused_before_anybody_is_paid(
+    gateway: "Gateway", sdk: AsyncOpenAI
+) -> None:
+    with pytest.raises(openai.BadRequestError, match="expected a picture") as refused:
+        await sdk.videos.create(model=ROUTE, prompt="no picture", input_reference=b"%PDF-1.7")
+
+    assert refused.value.param == "input_reference"
+    assert "no picture" not in gateway.world.ledger.as_json(gateway.world.second())["by_prompt"]
+
+
+@pytest.mark.parametrize("file", [("boat.heic", b"\0\0\0\x18ftypheic"), ("b.gif", b"GIF89a")])
+async def test_a_picture_that_the_service_refuses_is_refused_in_its_words(
+    sdk: AsyncOpenAI, file: tuple[str, bytes]
+) -> None:
+    with pytest.raises(openai.BadRequestError, match=r"Unsupported file type 'image/(heic|gif)'"):
+        await sdk.videos.create(model=ROUTE, prompt="a picture", input_reference=file)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "size"), [("8.0", "1280*720"), ("8s", "1280 x 720"), (" 8 ", "1280×720")]
+)
+async def test_other_spellings_reach_the_service_as_its_own(
+    sdk: AsyncOpenAI, seconds: str, size: str
+) -> None:
+    video = await sdk.videos.create(
+        model=ROUTE,
+        prompt="spelled",
+        seconds=seconds,  # type: ignore[arg-type]  # the SDK's types allow the official values
+        size=size,  # type: ignore[arg-type]
+    )
+
+    assert (video.seconds, video.size) == ("8", "1280x720")
+
+
+@pytest.mark.parametrize("path", ["/video/generations", "/videos/generations", "/videos/"])
+async def test_other_paths_are_served_alike(sdk: AsyncOpenAI, path: str) -> None:
+    body = {"model": ROUTE, "prompt": "elsewhere", "image": ["https://a.example/b.png"]}
+
+    video = await sdk.post(path, body=body, cast_to=Video)
+    again = await sdk.get(f"{path.rstrip('/')}/{video.id}", cast_to=Video)
+
+    assert (video.object, again.id) == ("video", video.id)
+
+
+@pytest.mark.parametrize("suffix", ["", "/"])
+async def test_a_base_url_without_v1_is_told_so(gateway: "Gateway", suffix: str) -> None:
+    base_url = f"{gateway.address}{suffix}"
+    async with AsyncOpenAI(base_url=base_url, api_key=gateway.key) as sdk:
+        with pytest.raises(openai.NotFoundError, match="Did you mean /v1/videos"):
+            await sdk.videos.create(model=ROUTE, prompt="lost")
+
+
 async def test_a_raw_post_is_json(sdk: AsyncOpenAI) -> None:
     video = await sdk.post(
         "/videos",

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.gateway.routing.measures import Measure, MeasureKind, first_measure, measure_kind
+from tallylight.gateway.routing.measures import (
+    Measure,
+    MeasureKind,
+    first_measure,
+    first_picture,
+    measure_kind,
+)
 from tallylight.model.order import Order
 
 ORDER = Order("a paper boat", 4, "1280x720")
@@ -31,10 +37,11 @@ NAMES = {
     MeasureKind.MODEL: "model model_name",
     MeasureKind.FILM: "video_url video_list previous_job_id",
     MeasureKind.RATIO: "aspect_ratio aspectRatio ratio",
+    MeasureKind.PICTURE: "image_urls imageTail first_frame_image keyframes ref_images last_frame",
     None: """
         seed negative_prompt style user watermark generate_audio sound audio callback_url cfg_scale
-        guidance_scale num_inference_steps camera_fixed image_urls first_frame_image keyframes
-        return_last_frame account_id discount strength external_task_id metadata parameters
+        guidance_scale num_inference_steps camera_fixed account_id discount
+        strength external_task_id metadata parameters
     """,
 }
 
@@ -44,6 +51,18 @@ def test_a_name_counts_by_its_words_in_any_spelling(kind: MeasureKind | None, na
     assert {name: measure_kind(name) for name in names.split()} == dict.fromkeys(
         names.split(), kind
     )
+
+
+def test_a_picture_is_found_beside_the_measures() -> None:
+    order = replace(ORDER, extras={"metadata": {"last_frame": "https://a.example"}, "fps": 60})
+    inner = replace(ORDER, extras={"image_options": {"duration": 15}})
+    switch = replace(ORDER, extras={"return_last_frame": True, "images": [], "image_strength": 0.5})
+
+    picture, measure = first_picture(order), first_measure(order)
+
+    assert (picture and picture.path, measure and measure.path) == ("metadata.last_frame", "fps")
+    assert first_measure(inner) == Measure("image_options.duration", "", MeasureKind.LENGTH)
+    assert (first_picture(switch), first_measure(switch)) == (None, None)
 
 
 def test_a_measure_is_found_at_any_depth_and_in_json_text() -> None:

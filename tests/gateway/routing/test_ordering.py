@@ -16,7 +16,7 @@ from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId
 from tallylight.model.order import Order, Reference
 from tallylight.model.status import Access, Status
-from tests.builders import priced_service
+from tests.builders import price_per_second, priced_service
 
 MakeCandidate = Callable[..., Candidate]
 Make = Callable[..., Candidate]
@@ -203,6 +203,25 @@ def test_a_caller_s_policy_replaces_the_route_s(make: Make) -> None:
     found = rank(ORDER, route, candidates, policy=policy_named("cheapest"))
 
     assert [choice.service.id for choice in found.choices] == ["cheap", "sure"]
+
+
+def test_a_service_that_bills_each_picture_gets_no_picture_that_is_not_reckoned(
+    make: Make, make_candidate: MakeCandidate
+) -> None:
+    service = priced_service("billing")
+    price = replace(price_per_second("0.10"), per_input_image=Decimal("0.04"))
+    billing = replace(service, sheet=replace(service.sheet, price=price))
+    candidates = [make_candidate(billing), make("other")]
+    route = Route("r", tuple(each.service.id for each in candidates))
+    pictured = replace(ORDER, extras={"metadata": {"last_frame": "https://a.example/b.png"}})
+
+    found = rank(pictured, route, candidates)
+
+    assert [choice.service.id for choice in found.choices] == ["other"]
+    assert [(each.service, each.param) for each in found.excluded] == [
+        ("billing", "metadata.last_frame")
+    ]
+    assert len(rank(ORDER, route, candidates).choices) == 2
 
 
 def test_an_unpriced_service_is_ranked_at_the_highest_price(

@@ -28,6 +28,7 @@ class MeasureKind(StrEnum):
     QUALITY = "quality"
     MODEL = "model"
     FILM = "film"  # an input film, whose own length many services bill
+    PICTURE = "picture"  # an input picture, where a service bills each
 
 
 class Measure(NamedTuple):
@@ -78,6 +79,12 @@ _PARTS: Mapping[MeasureKind, str] = {
 }
 """Names that contain one of these anywhere, also without a sign between the words."""
 
+_PICTURE_PARTS = (
+    "image img picture photo keyframe firstframe lastframe startframe endframe headframe "
+    "tailframe frameurl references refurl referenceurl"
+)
+"""Parts of names that hold pictures, unless the name is another measure."""
+
 _CLASS_WORD = re.compile(r"[0-9]{3,4}p|[1-9]k")
 _WORD = re.compile(r"[0-9]+[a-z]\b|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _FLAG = re.compile(r"--(?:rs|resolution|dur|duration|frames|fps|framespersecond)\b", re.IGNORECASE)
@@ -96,6 +103,7 @@ _ADVICE: Mapping[MeasureKind | None, str] = {
     MeasureKind.RATIO: "send 'size' in its place",
     MeasureKind.NUMBER: "send one request for each video",
     MeasureKind.MODEL: "send 'model' in its place",
+    MeasureKind.PICTURE: "send one picture as 'input_reference' in its place",
 }
 
 
@@ -127,15 +135,27 @@ def _measure_kind(name: str) -> MeasureKind | None:
     for kind, known in _WORDS.items():
         if not words.isdisjoint(known.split()):
             return kind
-    is_class = any(_CLASS_WORD.fullmatch(word) for word in words)
-    return MeasureKind.QUALITY if is_class else None
+    if any(_CLASS_WORD.fullmatch(word) for word in words):
+        return MeasureKind.QUALITY
+    holds_picture = any(part in whole for part in _PICTURE_PARTS.split())
+    return MeasureKind.PICTURE if holds_picture else None
 
 
 def first_measure(order: Order) -> Measure | None:
-    """Return the first measure in an order that is not its own seconds and size, None for none."""
+    """Return the first measure in an order that is not its own seconds and size, None for none.
+
+    A picture is none: few services bill it.
+    """
     if (flag := _FLAG.search(order.prompt)) is not None:
         return Measure("prompt", flag[0].lower(), MeasureKind.LENGTH)
-    return next(_MeasureSearch().below(order.extras), None) if order.extras else None
+    found = _MeasureSearch().below(order.extras)
+    return next((each for each in found if each.kind is not MeasureKind.PICTURE), None)
+
+
+def first_picture(order: Order) -> Measure | None:
+    """Return the first picture in an order beside its reference, None for none."""
+    found = _MeasureSearch().below(order.extras)
+    return next((each for each in found if each.kind is MeasureKind.PICTURE), None)
 
 
 def measure_advice(measure: Measure) -> str:
@@ -173,9 +193,11 @@ class _MeasureSearch:
         shown = name[:_MAX_NAME_LENGTH]
         where = f"{path}.{shown}" if path else shown
         kind = measure_kind(name)
-        if kind is not None and not is_harmless(kind, member):
+        is_measure = kind is not None and not is_harmless(kind, member)
+        if is_measure:
             yield Measure(where, "", kind)
-        else:
+        # What lies in a picture may be a measure of another kind.
+        if not is_measure or kind is MeasureKind.PICTURE:
             yield from self.below(member, where, depth - 1)
 
     def _in_text(self, text: str, path: str, depth: int) -> Iterator[Measure]:
@@ -205,6 +227,8 @@ def is_harmless(kind: MeasureKind, value: object) -> bool:
     match kind:
         case MeasureKind.NUMBER:
             return value is not True and value in (1, "1")
+        case MeasureKind.PICTURE:
+            return not isinstance(value, str | list | dict)
         case MeasureKind.RATIO:
             return isinstance(value, str) and _PLAIN_RATIO.fullmatch(value.strip()) is not None
         case _:

@@ -18,7 +18,12 @@ from typing import NamedTuple
 from tallylight.catalogue.orders import costs_nothing
 from tallylight.catalogue.services import BillingBasis
 from tallylight.gateway.routing.capability import Match, Mismatch, Requirements, requirements_of
-from tallylight.gateway.routing.measures import Measure, first_measure, measure_advice
+from tallylight.gateway.routing.measures import (
+    Measure,
+    first_measure,
+    first_picture,
+    measure_advice,
+)
 from tallylight.gateway.routing.presets import POLICY_WEIGHTS, PolicyWeights, RoutingPolicy
 from tallylight.gateway.routing.ranking import (
     Candidate,
@@ -68,6 +73,13 @@ class _RankingContext(NamedTuple):
     highest_cost_usd: float
 
 
+class _Unreckoned(NamedTuple):
+    """What a request holds that a service may bill and no price is computed from."""
+
+    measure: Measure | None
+    picture: Measure | None  # matters where each picture is billed
+
+
 def rank(  # noqa: PLR0913  # each is a fact of the request
     order: Order,
     route: Route,
@@ -97,7 +109,7 @@ def rank(  # noqa: PLR0913  # each is a fact of the request
     """
     weights = POLICY_WEIGHTS[policy or route.policy]
     requirements = requirements_of(order, chosen, route.substitutes)
-    measure = first_measure(order)
+    unreckoned = _Unreckoned(first_measure(order), first_picture(order))
     matched: list[tuple[ServiceId, Candidate, Match]] = []
     excluded: list[Exclusion] = []
     for candidate in candidates:
@@ -106,7 +118,7 @@ def rank(  # noqa: PLR0913  # each is a fact of the request
             continue
         exclusion = _exclusion(candidate, weights, tried, is_pinned=bool(pinned))
         if exclusion is None:
-            match = _match(candidate, requirements, measure, is_limited=is_limited)
+            match = _match(candidate, requirements, unreckoned, is_limited=is_limited)
             if isinstance(match, Match):
                 matched.append((id_, candidate, match))
                 continue
@@ -152,7 +164,7 @@ def _exclusion(  # noqa: PLR0911  # one return for each reason
 
 
 def _match(
-    candidate: Candidate, requirements: Requirements, measure: Measure | None, *, is_limited: bool
+    candidate: Candidate, requirements: Requirements, unreckoned: _Unreckoned, *, is_limited: bool
 ) -> Match | Exclusion:
     """Return how the service serves the request, or why it cannot."""
     id_, match = candidate.service.id, candidate.capability.match(requirements)
@@ -160,8 +172,11 @@ def _match(
         reason = ExclusionReason.CAPABILITY
         return Exclusion(id_, reason, match.param, match.requested, match.allowed)
     # Without a price there is none to change, and a limit excludes a service that may cost.
-    if measure is not None and candidate.service.sheet.price is not None:
-        return _unpriced(id_, measure)
+    price = candidate.service.sheet.price
+    if price is not None and unreckoned.measure is not None:
+        return _unpriced(id_, unreckoned.measure)
+    if price is not None and price.per_input_image and unreckoned.picture is not None:
+        return _unpriced(id_, unreckoned.picture)
     if is_limited and match.cost is None and not costs_nothing(candidate.service):
         return Exclusion(id_, ExclusionReason.BUDGET)
     return match
