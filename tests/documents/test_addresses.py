@@ -35,7 +35,5 @@ def test_an_origin_is_read_as_browsers_write_it(written: str, origin: str) -> No
     ],
 )
 def test_anything_else_is_refused_in_one_sentence(written: str) -> None:
-    with pytest.raises(ValueError, match="is not an origin; write https://host or") as refusal:
+    with pytest.raises(ValueError, match=r"^is not an origin; write https://host or [^.]+$"):
         parse_origin(written)
-
-    assert str(refusal.value).count(".") == written.count(".")

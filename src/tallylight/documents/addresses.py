@@ -44,8 +44,8 @@ def parse_origin(value: str) -> str:
     found = _ORIGIN.fullmatch(value.strip().lower().removesuffix("/"))
     if found is None or int((found[3] or ":0")[1:]) > _MAX_PORT:
         raise ValueError(
-            f"'{value[:100]}' is not an origin; write https://host or https://host:port, without "
-            'a path, or "*" alone for all'
+            "is not an origin; write https://host or https://host:port, without a path, "
+            'or "*" alone for all'
         )
     scheme, host, port = found.groups(default="")
     return f"{scheme}://{host}{'' if port == _DEFAULT_PORTS.get(scheme) else port}"
