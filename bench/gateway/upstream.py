@@ -14,6 +14,7 @@ from typing import cast
 import uvloop
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s\r\n"
+_FILM = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"
 _CHUNK = bytes(256 * 1024)
 
 
@@ -73,9 +74,10 @@ class Upstream(asyncio.Protocol):
         self.transport.write(head + body)
 
     async def send_content(self) -> None:
-        """Send the configured number of bytes."""
-        self.transport.write(_HEAD % (b"video/mp4", self.content_bytes, b""))
-        left = self.content_bytes
+        """Send the configured number of bytes, which begin as a film does."""
+        start = _FILM[: self.content_bytes]
+        self.transport.write(_HEAD % (b"video/mp4", self.content_bytes, b"") + start)
+        left = self.content_bytes - len(start)
         while left > 0 and not self.transport.is_closing():
             await self.can_write.wait()
             self.transport.write(_CHUNK[:left])

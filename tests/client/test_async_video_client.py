@@ -40,6 +40,21 @@ async def test_a_video_is_created_awaited_and_saved(
     assert [path.name for path in saved.parent.iterdir()] == ["sunset.mp4"]
 
 
+async def test_a_video_whose_content_comes_late_is_waited_for(
+    client: AsyncVideoClient, set_faults: SetFaults, world: Simulation, tmp_path: Path
+) -> None:
+    set_faults("official", {"kind": "refuse", "doors": ["content"], "http_status": 404})
+    video = await (await client.create("a paper boat")).wait()
+    before = world.requests["official", "content"]
+
+    saving = asyncio.create_task(video.save(tmp_path / "boat.mp4"))
+    while world.requests["official", "content"] == before:
+        await video.refresh()
+    set_faults("official")
+
+    assert is_mp4(await saving)
+
+
 async def test_progress_is_reported_at_once_and_at_each_change_and_never_decreases(
     client: AsyncVideoClient,
 ) -> None:

@@ -103,7 +103,7 @@ async def test_a_refusal_costs_nothing_and_names_whose_fault_it_was(
     ("set_faults", "rule"),
     [
         (defective("broken"), "inspection:"),
-        (defective("empty"), "inspection:"),
+        (defective("empty"), "delivery:nothing"),
         (defective("black"), "inspection:"),
         (defective("frozen"), "inspection:"),
         (defective("wrong_size"), "inspection:"),
@@ -125,6 +125,18 @@ async def test_a_defective_video_is_a_failure_that_was_paid_for(
     assert found.failure.rule.startswith(rule)
     (entry,) = await env.entries(name)
     assert entry.state is SETTLED
+    await env.check_ledgers()
+
+
+async def test_a_video_that_comes_late_is_waited_for(start: Start) -> None:
+    env = await start(OFFICIAL)
+    env.set_faults(OFFICIAL, {"kind": "refuse", "doors": ["content"], "http_status": 404})
+
+    probing = asyncio.create_task(env.generate(OFFICIAL))
+    await env.wait_for_requests(OFFICIAL, "content", 3)
+    env.set_faults(OFFICIAL)
+
+    assert (await probing).failure is None
     await env.check_ledgers()
 
 

@@ -59,7 +59,7 @@ _SPECIAL: Mapping[str, Callable[[int], dict[str, object]]] = {
         "kind": "video",
         "owner": f"p{number % 3}",
         "asset": "film" if number % 50 == 0 else "",
-        "status": "failed" if number % 100 else "queued",
+        "status": "completed" if number % 3 == 0 else "failed" if number % 100 else "queued",
         "deleted_at_us": None,
     },
     "attempts": lambda number: {
@@ -69,6 +69,7 @@ _SPECIAL: Mapping[str, Callable[[int], dict[str, object]]] = {
         "entry": f"video_{number}.1",
         "purpose": "probe" if number % 20 == 0 else "traffic",
         "state": "refused" if number % 100 else "accepted",
+        "results": "[]",
     },
     "ledger": lambda number: {
         "id": f"video_{number}.1",

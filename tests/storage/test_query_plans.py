@@ -159,6 +159,8 @@ CALLS: Mapping[str, Call] = {
     "Videos.record": lambda s: s.videos.record(ONE),
     "Videos.delete": lambda s: s.videos.delete(ONE, NOON),
     "Videos.with_expired_assets": lambda s: s.videos.with_expired_assets(NOON),
+    "Videos.without_content": lambda s: s.videos.without_content("p1", NOON - DAY, NOON),
+    "Videos.add_content": lambda s: s.videos.add_content(ONE, "videos/1", NOON),
     "Videos.clear_assets": lambda s: s.videos.clear_assets([ONE]),
     "Characters.add": lambda s: s.characters.add(CharacterRow("c", KEY, "犬", FILM, "up", NOON)),
     "Characters.get": lambda s: s.characters.get("c"),

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -17,7 +16,6 @@ from tallylight.upstreams.messages import Job, JobState, Phase, Reply, Request
 from tallylight.upstreams.missing_job import says_no_such_job
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.status_words import video_object_state
-from tests.builders import VIDEO, attempt_of
 
 if TYPE_CHECKING:
     from tallylight.upstreams.transport import Transport
@@ -290,13 +288,10 @@ async def test_a_job_is_asked_for_by_each_of_its_ids_and_keeps_the_one_that_is_k
     found: str | None,
     asked: list[str],
 ) -> None:
-    attempt, _ = attempt_of(VIDEO)
     transport = Answers(make_reply, answers)
 
     job, _ = await poll_job(
-        replace(attempt, job="first", other_job="other"),
-        make_upstream(dialect="new_api"),
-        cast("Transport", transport),
+        "first", "other", make_upstream(dialect="new_api"), cast("Transport", transport)
     )
 
     assert (job.id if isinstance(job, Job) else None) == found

@@ -73,6 +73,6 @@ def test_readers_never_raise(
             assert job.progress is None or 0 <= job.progress <= 100
             job.id.encode()
         if isinstance(job, Job) and job.state is JobState.COMPLETED:
-            one.content(job)
+            one.outputs(job)
         one.read_credentials(reply, "sora-2")
         one.read_listing(reply)

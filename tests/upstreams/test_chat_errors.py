@@ -119,7 +119,7 @@ def test_a_failure_is_named_by_its_words_or_its_code(text: str, kind: FailureKin
 def test_an_event_that_is_no_error_changes_nothing(text: str) -> None:
     url = "https://c.example/get/7"
 
-    assert ended(text + event({"content": url}, "stop") + DONE).content_url == url
+    assert ended(text + event({"content": url}, "stop") + DONE).results[0] == url
 
 
 def test_the_progress_of_a_status_event_is_read() -> None:

@@ -30,7 +30,7 @@ def ended(text: str, error: str = "") -> Job:
 
 
 def address_in(text: object) -> str:
-    return ended(content(text) + event({}, "stop") + DONE).content_url
+    return str(ended(content(text) + event({}, "stop") + DONE).results[0])
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_relative_address_is_one_of_the_upstream(text: str, address: str) -> N
 def test_an_address_of_something_else_is_no_result(text: str) -> None:
     job = ended(content(text) + event({}, "stop") + DONE)
 
-    assert (job.state, job.content_url) == (JobState.FAILED, "")
+    assert (job.state, job.results) == (JobState.FAILED, ())
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ URL = "https://c.example/get/7?a=(1)"
     ],
 )
 def test_a_member_for_videos_holds_the_result(answer: str) -> None:
-    assert ended(answer + DONE).content_url == URL
+    assert ended(answer + DONE).results[0] == URL
 
 
 def test_a_picture_in_a_part_is_no_result() -> None:
@@ -189,14 +189,14 @@ def test_a_completion_that_is_not_streamed_is_read(indent: int | None) -> None:
     message = {"role": "assistant", "content": "<video src='/a/b.mp4'>"}
     body = json.dumps({"id": "c", "choices": [{"message": message}]}, indent=indent)
 
-    assert ended(body).content_url == "https://relay.example/a/b.mp4"
+    assert ended(body).results[0] == "https://relay.example/a/b.mp4"
 
 
 @pytest.mark.parametrize("text", ["[下载](https://c.example/a)", "=> https://c.example/a.mp4\n"])
 def test_a_result_may_stand_among_the_notices(text: str) -> None:
     job = ended(event({"reasoning_content": f"100%\n{text}"}) + event({}, "stop") + DONE)
 
-    assert job.content_url.startswith("https://c.example/a")
+    assert str(job.results[0]).startswith("https://c.example/a")
 
 
 def test_a_result_split_over_chunks_is_joined() -> None:
@@ -204,7 +204,7 @@ def test_a_result_split_over_chunks_is_joined() -> None:
 
     job = ended("".join(map(content, pieces)) + DONE)
 
-    assert job.content_url == "https://relay.example/v1/files/a.mp4"
+    assert job.results[0] == "https://relay.example/v1/files/a.mp4"
 
 
 def test_a_result_before_a_large_preview_is_found() -> None:
@@ -223,7 +223,7 @@ def test_a_result_before_a_large_preview_is_found() -> None:
     ],
 )
 def test_a_result_counts_if_the_stream_then_breaks_off(text: str) -> None:
-    assert ended(content(text), CUT).content_url == "https://c.example/a.mp4"
+    assert ended(content(text), CUT).results[0] == "https://c.example/a.mp4"
 
 
 @pytest.mark.parametrize("text", ["https://c.example/get/7", "https://c.example/a.mp4?sig=7"])

@@ -80,7 +80,7 @@ def test_progress_comes_as_reasoning_and_the_video_as_content() -> None:
     assert (running.state, running.progress) == (JobState.IN_PROGRESS, 35)
     assert again is None
     assert done is not None
-    assert (done.state, done.content_url) == (JobState.COMPLETED, "https://cdn.example/v/1.mp4")
+    assert (done.state, done.results) == (JobState.COMPLETED, ("https://cdn.example/v/1.mp4",))
     assert stream.end("") == done
 
 
@@ -133,10 +133,10 @@ def test_an_answer_that_is_not_streamed_is_read(
     job = adapter.read_job(make_reply(Phase.CREATE, json.dumps(body, indent=1)))
 
     assert isinstance(job, Job)
-    assert (job.state, job.model, job.content_url) == (
+    assert (job.state, job.model, job.results) == (
         JobState.COMPLETED,
         "veo",
-        "https://c.example/a.mp4",
+        ("https://c.example/a.mp4",),
     )
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from tallylight.upstreams.media_types import media_type_of, named_for_type
+from tallylight.upstreams.media_types import is_film, media_type_of, named_for_type
 
 BOX = b"\0\0\0\x18ftyp"
+TS = b"\x47" + bytes(187)
 
 
 @pytest.mark.parametrize(
@@ -68,3 +69,36 @@ def test_a_brand_that_is_not_in_the_first_box_does_not_count() -> None:
 )
 def test_a_file_has_the_suffix_of_its_media_type(name: str, media_type: str, named: str) -> None:
     assert named_for_type(name, media_type) == named
+
+
+@pytest.mark.parametrize(
+    ("head", "media_type", "moves"),
+    [
+        (b"\0\0\0\x18ftypmp42", "video/mp4", True),
+        (b"\0\0\0\x14ftypqt  ", "video/quicktime", True),
+        (b"\0\0\0\x08wide\0\0", "video/quicktime", True),
+        (b"\0\0\x10\0moov", "video/quicktime", True),
+        (b"\0\0\0\x18styp", "video/mp4", True),
+        (b"\x1aE\xdf\xa3\x9fB\x86\x81\x01B\x82\x84webm", "video/webm", True),
+        (b"\x1aE\xdf\xa3\xa3B\x86\x81\x01B\x82\x88matroska", "video/x-matroska", True),
+        (b"RIFF\0\0\0\0AVI LIST", "video/x-msvideo", True),
+        (TS * 2, "video/mp2t", True),
+        (b"\0\0\0\0" + (b"\x47" + bytes(191)) * 2, "video/mp2t", True),
+        (b"\0\0\x01\xba", "video/mpeg", True),
+        (b"FLV\x01\x05", "video/x-flv", True),
+        (b"OggS\0\x02", "video/ogg", True),
+        (b"GIF89a", "image/gif", True),
+        (b"\x89PNG\r\n\x1a\n", "image/png", False),
+        (b"\xff\xd8\xff\xe0", "image/jpeg", False),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "image/webp", False),
+        (b"\0\0\0\x18ftypheic", "image/heic", False),
+        (b"<!DOCTYPE html><html>", "", False),
+        (b'{"error":{"message":"expired"}}', "", False),
+        (b"Go away", "", False),
+        (b"RIFF\0\0\0\0WAVE", "", False),
+        (b"\x00" * 400, "", False),
+        (b"", "", False),
+    ],
+)
+def test_the_kind_of_a_file(head: bytes, media_type: str, moves: bool) -> None:
+    assert (media_type_of(head), is_film(media_type)) == (media_type, moves)

@@ -8,7 +8,7 @@ import pytest
 from tallylight.catalogue.services import Upstream
 from tallylight.model.evidence import Failure
 from tallylight.model.order import Operation, Order, Reference
-from tallylight.upstreams.messages import Job, JobState, Phase, Reply
+from tallylight.upstreams.messages import Job, JobState, Phase, Reply, Request
 from tallylight.upstreams.protocols.registry import adapter_for
 
 MakeUpstream = Callable[..., Upstream]
@@ -169,13 +169,13 @@ def test_a_variant_is_requested_by_the_content_call_even_if_the_video_is_elsewhe
     job = Job("video_1", JobState.COMPLETED)
     adapter = adapter_for(make_upstream())
 
-    assert adapter.content(job, "thumbnail").url.endswith(
-        "/videos/video_1/content?variant=thumbnail"
-    )
+    (way,) = adapter.outputs(job, "thumbnail")
+    assert isinstance(way, Request)
+    assert way.url.endswith("/videos/video_1/content?variant=thumbnail")
     with pytest.raises(LookupError):
-        adapter.content(job, "poster")
+        adapter.outputs(job, "poster")
     with pytest.raises(LookupError):
-        adapter_for(make_upstream(dialect="sglang")).content(job, "thumbnail")
+        adapter_for(make_upstream(dialect="sglang")).outputs(job, "thumbnail")
 
 
 @pytest.mark.parametrize(

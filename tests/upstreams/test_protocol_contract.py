@@ -18,7 +18,7 @@ from tallylight.simulator.server import serve_simulation
 from tallylight.simulator.world import Simulation
 from tallylight.upstreams.acceptance import Acceptance, acceptance
 from tallylight.upstreams.classify import classify
-from tallylight.upstreams.messages import Job, JobState, Phase, Reply
+from tallylight.upstreams.messages import Job, JobState, Phase, Reply, Request
 from tallylight.upstreams.protocol import VideoProtocol
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
@@ -188,9 +188,9 @@ async def test_a_job_is_polled_until_its_video_is_on_disk(
     assert isinstance(job, Job)
     assert (job.state, job.progress, job.failure) == (JobState.COMPLETED, 100, None)
     assert job.model in {"", site.model}
-    reply = await site.transport.download(
-        site.adapter.content(job), site.upstream, target, 50_000_000
-    )
+    way = site.adapter.outputs(job)[0]
+    assert isinstance(way, Request)
+    reply = await site.transport.download(way, site.upstream, target, 50_000_000)
     assert (reply.status, reply.error) == (200, "")
     assert target.read_bytes()[4:8] in {b"ftyp", b"\r\n\x1a\n"}  # an mp4 or a png
     assert len(site.world.jobs) == 1
@@ -417,7 +417,8 @@ async def test_every_variant_is_forwarded_completely_and_in_ranges(
     assert isinstance(job, Job)
 
     for variant in site.adapter.variants:
-        request = site.adapter.content(job, variant)
+        request = site.adapter.outputs(job, variant)[0]
+        assert isinstance(request, Request)
         async with site.transport.proxy(request, site.upstream) as relay:
             whole = b"".join([piece async for piece in relay])
             length = relay.content_length

@@ -294,7 +294,7 @@ async def test_the_rest_of_a_stream_that_arrived_while_the_process_stood_still_i
 
 def test_no_byte_of_a_long_body_is_written_after_the_time_for_the_answer() -> None:
     clock = SuspendedClock(readings=1)
-    call = CallRecord(clock, Phase.CREATE, (), budget=new_budget(answer=600))
+    call = CallRecord(clock, Phase.CREATE, (), 1000, budget=new_budget(answer=600))
 
     call.begin_writing()
 

@@ -13,7 +13,7 @@ from tallylight.upstreams.transport import Transport
 Serve = Callable[..., Awaitable[str]]
 MakeUpstream = Callable[..., Upstream]
 
-VIDEO = bytes(range(256)) * 20_000
+VIDEO = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 20_000
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n"
 MANY = 50_000_000
 
@@ -26,8 +26,11 @@ def files_in(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-def wanted(upstream: Upstream, url: str = "") -> Request:
-    return adapter_for(upstream).content(Job("video_1", JobState.COMPLETED, content_url=url))
+def wanted(upstream: Upstream, *results: str) -> Request:
+    job = Job("video_1", JobState.COMPLETED, results=results)
+    way = adapter_for(upstream).outputs(job)[0]
+    assert isinstance(way, Request)
+    return way
 
 
 async def test_a_video_is_written_to_its_file_and_nowhere_else(

@@ -15,6 +15,7 @@ from tallylight.clock import Clock
 from tallylight.config.settings import Configuration
 from tallylight.gateway.assets.contents import ContentReader
 from tallylight.gateway.assets.fetch import AssetFetcher
+from tallylight.gateway.assets.late import LateContent
 from tallylight.gateway.assets.store import AssetStore
 from tallylight.gateway.creation import VideoCreator
 from tallylight.gateway.doubt import DoubtPolicy
@@ -119,13 +120,15 @@ def wire_gateway(
     metrics = GatewayMetrics()
     outcomes = OutcomeReporter(board, circuit_breaker, metrics, clock)
     inputs = InputResolver(board, history, resources.transport, resources.assets, clock)
+    keep = current.reader(lambda configuration: configuration.assets.keep)
+    fetcher = AssetFetcher(resources.transport, resources.assets, clock)
     finisher = VideoFinisher(
         jobs.journal,
-        AssetFetcher(resources.transport, resources.assets, clock),
+        fetcher,
         inputs,
         outcomes,
         lambda video, at: webhook_messages(video, endpoints(), at),
-        lambda: settings().content_retention,
+        keep,
         clock,
     )
     recent = RecentVideos(jobs.followers, clock)
@@ -143,7 +146,7 @@ def wire_gateway(
     jobs.policies[VideoKind.VIDEO] = failover
     creator = VideoCreator(settings, selector, inputs, parts, failover, clock)
     metrics.track_active(lambda: jobs.followers.active_count)
-    contents = ContentReader(board, history, resources.transport, resources.assets)
+    contents = ContentReader(board, history, resources.transport, resources.assets, clock)
     return GatewayWiring(
         gateway=Gateway(settings, history, creator, recent, inputs, contents, clock),
         keys=keys,
@@ -155,9 +158,28 @@ def wire_gateway(
             "videos": jobs.followers.run,
             "webhooks": webhooks.run,
             "assets": resources.run_cleanup,
+            "late content": _late_content(resources, jobs, fetcher, outcomes, keep).run,
             "doubts": jobs.aftercare().run,
         },
         sinks={"outcomes": outcomes.run},
+    )
+
+
+def _late_content(
+    resources: GatewayResources,
+    jobs: JobWiring,
+    fetcher: AssetFetcher,
+    outcomes: OutcomeReporter,
+    keep: Callable[[], timedelta],
+) -> LateContent:
+    return LateContent(
+        resources.history,
+        resources.board.find_service,
+        fetcher,
+        outcomes,
+        lambda: jobs.followers.owner,
+        keep,
+        resources.clock,
     )
 
 
@@ -167,7 +189,6 @@ def gateway_settings(configuration: Configuration) -> GatewaySettings:
         routes=configuration.routes,
         answer_within=configuration.gateway.answer_within,
         budget=configuration.gateway.budget.budget(),
-        content_retention=configuration.assets.keep,
         allows_anonymous=configuration.gateway.open,
         allowed_origins=frozenset(configuration.gateway.allowed_origins),
         largest_body=configuration.gateway.largest_body,

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self
@@ -12,14 +12,19 @@ from tallylight.client.create_params import build_remix_request
 from tallylight.client.embedded_gateway import EmbeddedGateway
 from tallylight.client.lifecycle import call
 from tallylight.client.video_state import VideoFailedError, VideoHandleBase, VideoSnapshot
+from tallylight.gateway.assets.late import CONTENT_UNAVAILABLE
 from tallylight.gateway.gateway import Gateway
 from tallylight.gateway.keys import ANONYMOUS
+from tallylight.gateway.requests import ApiError
 from tallylight.model.ids import VideoId
 from tallylight.model.video import Video
 from tallylight.upstreams.atomic_download import save_atomically
 
 _POLL_INTERVAL = timedelta(seconds=5)
 """The longest time between two reads of a video that reports no change."""
+
+_LATE_INTERVAL = timedelta(seconds=2)
+"""The time between two tries to read content that is late."""
 
 Variant = Literal["video", "thumbnail", "spritesheet"]
 WriteMode = Literal["w", "x"]
@@ -76,6 +81,8 @@ class AsyncVideoHandle(VideoHandleBase):
     ) -> Path:
         """Write the video into a file, completely or not at all.
 
+        It waits some minutes for content that its service delivers late.
+
         Args:
             path: The file.
             variant: The video, or an image of it where the service makes one.
@@ -99,7 +106,7 @@ class AsyncVideoHandle(VideoHandleBase):
             async with gateway.content(VideoId(self.id), ANONYMOUS, variant, None) as content:
                 await save_atomically(content.chunks, scratch, sys.maxsize)
 
-        await self._gateway.call(download)
+        await self._call_until_content(download)
         await asyncio.to_thread(_move if mode == "w" else _move_exclusively, scratch, target)
         return target
 
@@ -120,6 +127,21 @@ class AsyncVideoHandle(VideoHandleBase):
         request = build_remix_request(VideoId(self.id), prompt, idempotency_key)
         record = await self._gateway.call(lambda gateway: gateway.create(request, ANONYMOUS))
         return AsyncVideoHandle(self._gateway, record)
+
+    async def _call_until_content(
+        self, download: Callable[[Gateway], Coroutine[object, object, None]]
+    ) -> None:
+        """Download; again while the content of the completed video is late."""
+        while True:
+            try:
+                return await self._gateway.call(download)
+            except ApiError as error:
+                if error.code != CONTENT_UNAVAILABLE or not self._gateway.awaits_content(
+                    self._snapshot.record
+                ):
+                    raise
+            await self._gateway.sleep(_LATE_INTERVAL)
+            await self.refresh()
 
     async def _fetch(self, gateway: Gateway) -> Video:
         return await gateway.video(VideoId(self.id), ANONYMOUS)

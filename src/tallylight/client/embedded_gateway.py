@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from typing import TypeVar
 
 import structlog
@@ -13,7 +14,9 @@ from tallylight.client.lifecycle import cancel, log_failure
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration
 from tallylight.errors import StorageError, TallylightError
+from tallylight.gateway.assets.late import awaits_content
 from tallylight.gateway.gateway import Gateway
+from tallylight.model.video import Video
 
 log = structlog.get_logger()
 
@@ -73,6 +76,14 @@ class EmbeddedGateway:
         if task.cancelled():
             raise TallylightError("an internal error ended the client; its log has the details")
         return task.result()
+
+    def awaits_content(self, video: Video) -> bool:
+        """Tell whether the content of a completed video may still come."""
+        return awaits_content(video, self._clock.now())
+
+    async def sleep(self, duration: timedelta) -> None:
+        """Return after a time of the gateway's clock."""
+        await self._clock.sleep(duration)
 
     async def aclose(self) -> None:
         """Release the videos that are still being made; close database and connections for good."""

@@ -17,14 +17,18 @@ from tallylight.jobs.made import change_of_job, failed_change
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, AttemptChange, Made, closing_changes
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
-from tallylight.model.evidence import Failure, Fault
+from tallylight.model.evidence import Failure
 from tallylight.model.ids import AttemptId
 from tallylight.model.order import Operation
 from tallylight.model.video import Video, VideoError, VideoStatus, changed_record
 from tallylight.storage.transaction import OutboxMessage
 from tallylight.upstreams.messages import Job
+from tallylight.upstreams.protocols.registry import adapter_for
 
 log = structlog.get_logger()
+
+_PATIENCE = timedelta(seconds=10)
+"""How long the end of a video waits for content that is late."""
 
 BuildMessages = Callable[[Video, datetime], tuple[OutboxMessage, ...]]
 """Returns the webhooks that report the end of a video."""
@@ -60,14 +64,15 @@ class VideoFinisher:
             return
         now, params = self._clock.now(), tracked.video.params
         done = change_of_job(AttemptEvent.DONE, attempt, service, job, now, params)
-        asset = await self._fetcher.fetch(attempt, service, job)
+        if adapter_for(service.upstream).streams:
+            # Nothing names the result again: it must be known after a crash.
+            await self._journal.record(tracked, done)
+        asset = await self._fetcher.fetch(attempt, service, job, _PATIENCE)
         if isinstance(asset, Failure):
-            # The job is done and paid for: its content is proxied while the upstream has it.
+            # The job is done and paid for: `assets.late` fetches its content, and reports the end.
             log.warning(
-                "video.fetch_failed", service=service.id, video=tracked.video.id, rule=asset.rule
+                "video.content_late", service=service.id, video=tracked.video.id, rule=asset.rule
             )
-            if asset.fault is not Fault.OURS:  # a full local disk says nothing about the service
-                self._reporter.report_failed(attempt, asset)
             await self._complete(tracked, attempt, job, done, "")
         elif await self._complete(tracked, attempt, job, done, asset):
             self._reporter.report_delivered(tracked.attempt(attempt.id), self._clock.now())

@@ -19,7 +19,6 @@ class GatewaySettings:
         routes: Routes by name.
         answer_within: How long a create waits for a service to accept it.
         budget: Spending limit of all callers' videos together.
-        content_retention: How long the content of a video is kept.
         allows_anonymous: Requests need no key; allowed on a loopback address only.
         allowed_origins: Origins of the web pages that may call the API; "*" stands for all.
         largest_body: Maximum size of a request, in bytes.
@@ -29,7 +28,6 @@ class GatewaySettings:
     routes: Mapping[str, Route] = field(default_factory=dict)
     answer_within: timedelta = timedelta()
     budget: Budget = field(default_factory=Budget)
-    content_retention: timedelta = timedelta()
     allows_anonymous: bool = False
     allowed_origins: frozenset[str] = frozenset()
     largest_body: int = 64 * 1024 * 1024

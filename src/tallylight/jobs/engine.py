@@ -12,7 +12,7 @@ from itertools import chain, repeat
 from tallylight.catalogue.services import LISTED_AFTER, Service
 from tallylight.clock import Clock
 from tallylight.jobs.journal import Journal
-from tallylight.jobs.made import change_of_job, progress_of
+from tallylight.jobs.made import change_of_job, finished_job, progress_of
 from tallylight.jobs.outcome import (
     INTERRUPTED,
     LOST_JOB,
@@ -169,14 +169,13 @@ class JobEngine:
                     return AttemptResult(Ending.OVER, failure=run.attempt.failure)
                 case _:  # accepted, in whichever phase
                     if job is None and adapter_for(service.upstream).streams:
-                        # A lost stream cannot be resumed; the job may continue and be billed.
-                        return AttemptResult(Ending.UNRESOLVED, failure=UNRESOLVED_DOUBT)
+                        return _after_lost_stream(run.attempt)
                     return await self._poll_to_end(run, job)
         return AttemptResult(Ending.OVER)
 
     async def read(self, attempt: Attempt, service: Service) -> tuple[Job | Failure, Reply]:
         """Poll a job once."""
-        return await poll_job(attempt, service.upstream, self._transport)
+        return await poll_job(attempt.job, attempt.other_job, service.upstream, self._transport)
 
     async def cancel(
         self, tracked: TrackedVideo, attempt: Attempt, service: Service, failure: Failure
@@ -346,6 +345,14 @@ class JobEngine:
 
 def _search_pauses() -> Iterator[timedelta]:
     return chain(_SEARCH_PAUSES, repeat(_MAX_SEARCH_PAUSE))
+
+
+def _after_lost_stream(attempt: Attempt) -> AttemptResult:
+    """Return how a job ended whose stream cannot be resumed."""
+    if attempt.rendered_at is not None:
+        return _ended(finished_job(attempt), is_timed=False)
+    # It may continue, and be billed.
+    return AttemptResult(Ending.UNRESOLVED, failure=UNRESOLVED_DOUBT)
 
 
 def _ended(job: Job, *, is_timed: bool) -> AttemptResult:

@@ -28,6 +28,11 @@ def made_by(job: Job) -> Made | None:
     return None if made == Made() else made
 
 
+def finished_job(attempt: Attempt) -> Job:
+    """Return the finished job of an attempt as far as it was recorded."""
+    return Job(attempt.job, JobState.COMPLETED, other_id=attempt.other_job, results=attempt.results)
+
+
 def cost_of_job(
     service: Service, attempt: Attempt, job: Job, params: CreateParams = _PLAIN_CREATE
 ) -> Decimal | None:
@@ -77,6 +82,7 @@ def change_of_job(  # noqa: PLR0913, PLR0917  # what a job tells, and of what
         progress=progress_of(job),
         made=made_by(job),
         cost=cost_of_job(service, attempt, job, params) if is_over else job.cost,
+        results=tuple(each for each in job.results if isinstance(each, str)),
     )
 
 

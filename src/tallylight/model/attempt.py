@@ -51,6 +51,7 @@ class Attempt:
         made: What the service says it made.
         cost: What it cost in USD, told by the upstream or computed from what was made; None if
             only the estimate is known.
+        results: Addresses of its result, as its finished job named them.
         started_at: The moment the upstream was first seen working on it.
         rendered_at: The moment the upstream was first seen to have finished it.
     """
@@ -76,6 +77,7 @@ class Attempt:
     failure: Failure | None = None
     made: "Made | None" = None
     cost: Decimal | None = None
+    results: tuple[str, ...] = ()
     started_at: datetime | None = None
     rendered_at: datetime | None = None
 
@@ -111,6 +113,7 @@ class AttemptChange:
         other_job: Another id that was told with it.
         failure: Why it failed, was refused, or is in doubt.
         cost: What it cost in USD; None if the event does not tell.
+        results: Addresses of its result; none if the event does not tell.
     """
 
     attempt: AttemptId
@@ -122,6 +125,7 @@ class AttemptChange:
     progress: Progress | None = None
     made: Made | None = None
     cost: Decimal | None = None
+    results: tuple[str, ...] = ()
 
 
 def closing_changes(
@@ -172,6 +176,7 @@ def changed_attempt(attempt: Attempt, change: AttemptChange) -> Attempt:
         else attempt.doubt_rule,
         made=change.made or attempt.made,
         cost=attempt.cost if change.cost is None else change.cost,
+        results=change.results or attempt.results,
     )
 
 

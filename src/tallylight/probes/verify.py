@@ -10,7 +10,7 @@ from tallylight.clock import Clock
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.order import Order
 from tallylight.upstreams.defects import defect_failure, find_defects
-from tallylight.upstreams.download import download_video
+from tallylight.upstreams.download import LATE_PATIENCE, ResultFetcher
 from tallylight.upstreams.inspection import inspect_file
 from tallylight.upstreams.messages import Job
 from tallylight.upstreams.transport import Transport
@@ -35,7 +35,7 @@ class DeliveryVerifier:
     """Downloads a finished job's video and inspects every frame."""
 
     def __init__(self, transport: Transport, clock: Clock) -> None:
-        self._transport = transport
+        self._results = ResultFetcher(transport, clock)
         self._clock = clock
 
     async def verify(self, service: Service, order: Order, job: Job) -> VerifiedDelivery:
@@ -46,13 +46,11 @@ class DeliveryVerifier:
             return VerifiedDelivery(self._clock.now(), other)
         with tempfile.TemporaryDirectory(prefix="tallylight-") as folder:
             file = Path(folder) / "delivery"
-            failure = await download_video(
-                job, service.upstream, file, _LARGEST_VIDEO, self._transport, self._clock
-            )
+            found = await self._results.fetch(job, service, file, _LARGEST_VIDEO, LATE_PATIENCE)
             at = self._clock.now()
-            if failure is None:
-                failure = await _defect(service, order, file)
-        return VerifiedDelivery(at, failure)
+            if isinstance(found, Failure):
+                return VerifiedDelivery(at, found)
+            return VerifiedDelivery(at, await _defect(service, order, file))
 
 
 def is_same_model(named: str, asked: str) -> bool:

@@ -6,6 +6,7 @@ may have been sent and billed. `transaction` writes all rows; what may follow wh
 `model.attempt_state`.
 """
 
+import json
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
@@ -190,6 +191,7 @@ def attempt_update_values(attempt: Attempt) -> dict[str, object]:
         "doubt": attempt.doubt_reason,
         "doubt_rule": attempt.doubt_rule,
         "cost_micro_usd": to_optional_micro_usd(attempt.cost),
+        "results": json.dumps(attempt.results) if attempt.results else "[]",
         **made_values(attempt.made),
         **failure_values(attempt.failure),
     }
@@ -221,6 +223,7 @@ def attempt_from_row(row: Row[*tuple[object, ...]]) -> Attempt:
         doubt_rule=row.doubt_rule,
         made=made_from_row(row),
         cost=from_micro_usd(row.cost_micro_usd),
+        results=() if row.results == "[]" else tuple(json.loads(row.results)),
     )
 
 

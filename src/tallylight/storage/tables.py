@@ -17,6 +17,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    and_,
     false,
     literal_column,
 )
@@ -172,6 +173,7 @@ attempts_table = Table(
     Column("made_size", Text),
     Column("made_model", Text),
     Column("cost_micro_usd", BigInteger),
+    Column("results", Text, nullable=False, server_default="[]"),  # addresses, a JSON list
 )
 _partial_index(
     "attempts_unfinished", attempts_table.c.ended_at_us.is_(None), attempts_table.c.intended_at_us
@@ -241,6 +243,13 @@ Index("videos_created", videos_table.c.created_at_us, videos_table.c.id)
 _partial_index(
     "videos_stored", videos_table.c.asset != literal_column("''"), videos_table.c.expires_at_us
 )
+
+# SQLite uses a partial index only for the same constants: no parameters, hence texts.
+IS_WITHOUT_CONTENT = and_(
+    videos_table.c.status == literal_column("'completed'"),
+    videos_table.c.asset == literal_column("''"),
+)
+_partial_index("videos_without_content", IS_WITHOUT_CONTENT, videos_table.c.ended_at_us)
 
 #: Which request made which video. A row outlives the deletion of its video, so that a late
 #: repetition is not paid again.

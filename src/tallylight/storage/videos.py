@@ -30,7 +30,7 @@ from tallylight.model.video import Video, VideoKind, VideoRecord
 from tallylight.storage.attempts import attempts_of_videos
 from tallylight.storage.engine import Connections, LockId
 from tallylight.storage.ledger import entries_of
-from tallylight.storage.tables import idempotency_table, processes_table
+from tallylight.storage.tables import IS_WITHOUT_CONTENT, idempotency_table, processes_table
 from tallylight.storage.tables import videos_table as table
 from tallylight.storage.types import MICROSECOND
 from tallylight.storage.video_rows import video_from_row
@@ -239,6 +239,41 @@ class Videos:
         change = update(table).where(table.c.id.in_(ids)).values(asset="", revision=_NEXT_REVISION)
         async with self._connections.relaxed_transaction(LockId.VIDEO) as connection:
             await connection.execute(change)
+
+    async def without_content(
+        self, owner: str, since: datetime, now: datetime
+    ) -> tuple[Video, ...]:
+        """Return some videos that were completed since a moment, and whose content is not stored.
+
+        They are those of a process, and of processes that no longer live.
+        """
+        alive = select(processes_table.c.name).where(processes_table.c.dead_at_us.is_(None))
+        c = table.c
+        query = (
+            select(c.id)
+            .where(
+                IS_WITHOUT_CONTENT,
+                c.ended_at_us > since,
+                c.kind == VideoKind.VIDEO.value,
+                c.deleted_at_us.is_(None),
+                or_(c.expires_at_us.is_(None), c.expires_at_us > now),
+                or_(c.owner == owner, c.owner.not_in(alive)),
+            )
+            .order_by(c.ended_at_us)
+            .limit(_BATCH_SIZE)
+        )
+        return await self._select(table.c.id.in_(query.scalar_subquery()))
+
+    async def add_content(self, id_: VideoId, asset: str, expires_at: datetime) -> bool:
+        """Record where a video's content is; return False if it was deleted, or has content."""
+        change = (
+            update(table)
+            .where(table.c.id == id_, table.c.deleted_at_us.is_(None), IS_WITHOUT_CONTENT)
+            .values(asset=asset, expires_at_us=expires_at, revision=_NEXT_REVISION)
+            .returning(table.c.id)
+        )
+        async with self._connections.durable_transaction(LockId.VIDEO) as connection:
+            return (await connection.execute(change)).first() is not None
 
     async def _first(self, *where: ColumnElement[bool]) -> Video | None:
         return next(iter(await self._select(*where)), None)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import aiohttp
 
 from tallylight.clock import Clock
+from tallylight.upstreams.body_reader import BodyReader
 from tallylight.upstreams.messages import Phase, Reply
 from tallylight.upstreams.redact import redact_line, redact_secrets
 from tallylight.upstreams.time_limits import SendBudget, TooLateError
@@ -26,7 +27,8 @@ class CallRecord:
         is_connecting: The call has its slot, and needs a connection to be written.
         is_written: The next step is or was to write the first byte: it may have been sent.
         error: How the call broke off, "" if it did not.
-        truncated: The body was longer than the limit.
+        truncated: The answer was longer than a limit.
+        media_type: Of the file that came in place of a document, "" if none did.
         is_foreign: The answer may come from the operator's network, from a URL that an upstream
             named: its words are not kept.
     """
@@ -34,21 +36,23 @@ class CallRecord:
     clock: Clock
     phase: Phase
     secrets: tuple[str, ...] = field(repr=False)
-    body_limit: int = 1024 * 1024
+    body_limit: int
     budget: SendBudget | None = None
     started_monotonic: float = field(init=False)
     is_connecting: bool = False
     is_written: bool = False
     first_byte_monotonic: float | None = None
-    body: bytearray = field(default_factory=bytearray)
+    media_type: str = ""
     error: str = ""
     truncated: bool = False
     is_foreign: bool = False
     _status: int | None = None
     _headers: Mapping[str, str] = field(default_factory=dict)
+    _body: BodyReader = field(init=False)
 
     def __post_init__(self) -> None:
         self.started_monotonic = self.clock.monotonic()
+        self._body = BodyReader(self.body_limit)
 
     def begin_connecting(self) -> None:
         """Start the call's time: it has waited for its slot."""
@@ -79,18 +83,18 @@ class CallRecord:
         self._status = response.status
         self._headers = {name.lower(): value for name, value in response.headers.items()}
 
-    async def read_body(self, response: aiohttp.ClientResponse) -> None:
-        """Read the body of a response up to the limit."""
+    async def read_body(self, response: aiohttp.ClientResponse, head: bytes = b"") -> None:
+        """Read the body of a response up to the limit, after its head that was read already."""
+        self._body.feed(head)
         async for chunk in response.content.iter_any():
-            self.body += chunk
-            if len(self.body) > self.body_limit:
+            if not self._body.feed(chunk):
                 self.truncated = True
                 response.close()  # the rest is not read, so the connection cannot be reused
                 return
 
     def reply(self) -> Reply:
         """Return the reply as far as it has arrived, without our secrets."""
-        body = b"" if self.is_foreign else self.body[: self.body_limit]
+        body = b"" if self.is_foreign else self._body.body
         text, headers = body.decode("utf-8", "replace").removeprefix("\ufeff"), self._headers
         whole = "\n".join((*headers.values(), text))
         if self._redact(whole) != whole:  # one search for all parts, since a secret is rare
@@ -107,6 +111,8 @@ class CallRecord:
             truncated=self.truncated,
             seconds=self.elapsed_seconds(),
             first_byte_seconds=None if first_byte is None else first_byte - self.started_monotonic,
+            long_texts=() if self.is_foreign else self._body.long_texts,
+            media_type=self.media_type,
         )
 
     def elapsed_seconds(self) -> float:

@@ -1,37 +1,167 @@
-"""Downloads the video of a finished job, with retries, since it is paid for."""
+"""Fetches the result of a finished job, which is paid for: by every way, and again if it is late.
 
+The ways are the files and the addresses in the job's answer, best first, then the protocol's
+content call. A document in place of the file may name one more address. The result is a file whose
+first bytes show that it is what the service sells, whatever it is called.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Self
 
-from tallylight.catalogue.services import Upstream
+from tallylight.catalogue.services import Medium, Service, Upstream
 from tallylight.clock import Clock
 from tallylight.model.evidence import Failure
+from tallylight.upstreams.atomic_download import save_atomically
 from tallylight.upstreams.classify import classify
-from tallylight.upstreams.messages import Job
+from tallylight.upstreams.inline_files import InlineFile
+from tallylight.upstreams.job_poll import poll_job
+from tallylight.upstreams.media_types import is_film
+from tallylight.upstreams.messages import Job, JobState, Output, Reply, Request
 from tallylight.upstreams.poll_state import as_upstream_fault
+from tallylight.upstreams.protocols.base import RequestBuilder
 from tallylight.upstreams.protocols.failures import upstream_failure
 from tallylight.upstreams.protocols.registry import adapter_for
+from tallylight.upstreams.protocols.result_addresses import results_named_in
 from tallylight.upstreams.transport import Transport
 
-_RETRY_DELAYS = (timedelta(), timedelta(seconds=2), timedelta(seconds=8))
-"""The delays before each attempt. A failed download does not make a finished job a failed one."""
+LATE_PATIENCE = timedelta(minutes=5)
+"""How long after the end of a job its result may be late: some services report a job as completed
+before its file can be had (ArcReel/ArcReel#410)."""
+
+_MAX_WAYS, _MAX_NAMED = 8, 3
+_MIN_PAUSE, _MAX_PAUSE = timedelta(seconds=2), timedelta(seconds=30)
 
 
-async def download_video(  # noqa: PLR0913, PLR0917  # each is a value or a port that only this call knows
-    job: Job, upstream: Upstream, target: Path, limit_bytes: int, transport: Transport, clock: Clock
-) -> Failure | None:
-    """Download the video of a completed job to a file; return why that failed, None on success."""
-    request = adapter_for(upstream).content(job)
-    failure = None
-    for delay in _RETRY_DELAYS:
-        await clock.sleep(delay)
-        reply = await transport.download(request, upstream, target, limit_bytes)
-        if reply.is_success and not reply.error:
-            return None
-        failure = as_upstream_fault(
-            classify(reply, upstream.dialect)
-            or upstream_failure(
-                "delivery:nothing", "no video in the answer", http_status=reply.status
-            )
-        )
-    return failure
+class ResultWays(Iterator[Output]):
+    """The ways to the result of a job that are still to be tried, best first; a bounded number."""
+
+    def __init__(self, job: Job, upstream: Upstream, variant: str = "video") -> None:
+        """Find the ways.
+
+        Raises:
+            LookupError: if the protocol has no such variant.
+        """
+        self._requests = RequestBuilder.of(upstream)
+        self._ways = deque(adapter_for(upstream).outputs(job, variant))
+        self._tried: set[str] = set()
+        self._named: list[Output] = []
+        self._left = _MAX_WAYS
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Output:
+        while self._ways and self._left:
+            way = self._ways.popleft()
+            if isinstance(way, Request) and way.url in self._tried:
+                continue
+            if isinstance(way, Request):
+                self._tried.add(way.url)
+            self._left -= 1
+            return way
+        raise StopIteration
+
+    def follow(self, way: Request, reply: Reply) -> None:
+        """Try next what an answer in place of the file names; what that names is not followed."""
+        if reply.is_success and not any(way is each for each in self._named):
+            results = results_named_in(reply, self._requests.base_url)[:_MAX_NAMED]
+            named = self._requests.outputs(results)
+            self._named += named
+            self._ways.extendleft(reversed(named))
+
+
+class ResultFetcher:
+    """Saves results to files."""
+
+    def __init__(self, transport: Transport, clock: Clock) -> None:
+        self._transport = transport
+        self._clock = clock
+
+    async def fetch(
+        self, job: Job, service: Service, target: Path, limit_bytes: int, patience: timedelta
+    ) -> str | Failure:
+        """Save the result of a completed job; return its media type, or why there is none.
+
+        It is tried at least once, and for so long again; the job is then asked anew for its ways.
+
+        Raises:
+            StorageError: if our own disk fails.
+        """
+        began = self._clock.monotonic()
+        while True:
+            outcome = await self._try_all(job, service, target, limit_bytes)
+            waited = timedelta(seconds=self._clock.monotonic() - began)
+            pause = retry_pause(waited)
+            if isinstance(outcome, str) or waited + pause > patience:
+                return outcome
+            await self._clock.sleep(pause)
+            job = await read_again(job, service.upstream, self._transport)
+
+    async def _try_all(
+        self, job: Job, service: Service, target: Path, limit_bytes: int
+    ) -> str | Failure:
+        failure: Failure | None = None
+        ways = ResultWays(job, service.upstream)
+        for way in ways:
+            if isinstance(way, InlineFile):
+                saved = await _save_inline(way, target, limit_bytes)
+            else:
+                reply = await self._transport.download(way, service.upstream, target, limit_bytes)
+                saved = "" if reply.error else reply.media_type
+                failure = _failure_of(reply, service.upstream.dialect)
+                ways.follow(way, reply)
+            if saved and is_sold(saved, service.sheet.medium):
+                return saved
+            if saved:
+                target.unlink(missing_ok=True)  # noqa: ASYNC240  # a picture of ours
+        return failure or upstream_failure("delivery:nothing", "its answer names no video")
+
+
+def retry_pause(waited: timedelta) -> timedelta:
+    """Return the pause before a result is tried again: as long as it was waited for, in limits."""
+    return min(max(waited, _MIN_PAUSE), _MAX_PAUSE)
+
+
+def is_sold(media_type: str, medium: Medium) -> bool:
+    """Tell whether a file may be what a service sells; a picture is no film."""
+    return medium is not Medium.VIDEO or is_film(media_type)
+
+
+async def read_again(job: Job, upstream: Upstream, transport: Transport) -> Job:
+    """Return a completed job as its upstream describes it now: addresses expire, and are renewed.
+
+    What it named before is kept, too. A chat cannot be read again.
+    """
+    if adapter_for(upstream).streams or not job.id:
+        return job
+    found, _ = await poll_job(job.id, job.other_id, upstream, transport)
+    if not isinstance(found, Job) or found.state is not JobState.COMPLETED:
+        return job
+    results = tuple(dict.fromkeys((*found.results, *job.results)))
+    return replace(job, id=found.id, results=results)
+
+
+async def _save_inline(file: InlineFile, target: Path, limit_bytes: int) -> str:
+    """Save a file that an answer held; return its media type, "" if it is broken."""
+    try:
+        await save_atomically(_blocks(file), target, limit_bytes)
+    except ValueError:  # broken base64, or too large
+        return ""
+    return file.media_type
+
+
+async def _blocks(file: InlineFile) -> AsyncIterator[bytes]:
+    blocks = file.blocks()
+    while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+        yield block
+
+
+def _failure_of(reply: Reply, dialect: str) -> Failure:
+    found = reply.error.removeprefix("ContentTypeError: ") or f"{reply.media_type} was delivered"
+    nothing = upstream_failure("delivery:nothing", found, http_status=reply.status)
+    return as_upstream_fault(classify(reply, dialect) or nothing)

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from tallylight.catalogue.services import Upstream
-from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Failure
 from tallylight.upstreams.messages import Job, Reply
 from tallylight.upstreams.missing_job import says_no_such_job
@@ -12,17 +11,17 @@ from tallylight.upstreams.transport import Transport
 
 
 async def poll_job(
-    attempt: Attempt, upstream: Upstream, transport: Transport
+    id_: str, other_id: str, upstream: Upstream, transport: Transport
 ) -> tuple[Job | Failure, Reply]:
-    """Return the job of an attempt, or why the answer holds none.
+    """Return a job, or why the answer holds none.
 
-    If the upstream denies the job, it is asked for the other id that it named. The job has the id
-    that was asked for: an answer may name it otherwise, or not at all.
+    If the upstream denies the job, it is asked for the other id that it named, if it did. The job
+    has the id that was asked for: an answer may name it otherwise, or not at all.
     """
-    answer, reply = await _ask(attempt.job, upstream, transport)
+    answer, reply = await _ask(id_, upstream, transport)
     is_denied = isinstance(answer, Failure) and says_no_such_job(answer, reply)
-    if is_denied and attempt.other_job:
-        other, other_reply = await _ask(attempt.other_job, upstream, transport)
+    if is_denied and other_id:
+        other, other_reply = await _ask(other_id, upstream, transport)
         if isinstance(other, Job):
             return other, other_reply
     return answer, reply

@@ -2,6 +2,9 @@
 
 import re
 
+SNIFFED_BYTES = 512
+"""The number of bytes from which the kind is told."""
+
 _MAGIC = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),
     (re.compile(rb"\xff\xd8\xff"), "image/jpeg"),
@@ -16,6 +19,12 @@ _MAGIC = (
     (re.compile(rb"\x1aE\xdf\xa3.{0,60}?matroska", re.DOTALL), "video/x-matroska"),
     (re.compile(rb"\x1aE\xdf\xa3"), "video/webm"),
     (re.compile(rb"RIFF....AVI ", re.DOTALL), "video/x-msvideo"),
+    (re.compile(rb"\x47.{187}\x47", re.DOTALL), "video/mp2t"),
+    (re.compile(rb".{4}\x47.{191}\x47", re.DOTALL), "video/mp2t"),  # with time stamps (M2TS)
+    (re.compile(rb"\0\0\x01[\xba\xb3]"), "video/mpeg"),
+    (re.compile(rb"FLV\x01"), "video/x-flv"),
+    (re.compile(rb"OggS\0"), "video/ogg"),
+    (re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), "video/x-ms-wmv"),
 )
 
 _BRANDS = re.compile(rb"....ftyp(.{4}).{0,4}(.*)", re.DOTALL)
@@ -41,6 +50,11 @@ FILE_SUFFIXES = {
     "video/quicktime": "mov",
     "video/x-matroska": "mkv",
     "video/x-msvideo": "avi",
+    "video/mp2t": "ts",
+    "video/mpeg": "mpg",
+    "video/x-flv": "flv",
+    "video/ogg": "ogv",
+    "video/x-ms-wmv": "wmv",
 }
 """The usual end of the name of a picture's or film's file, by its media type."""
 
@@ -52,6 +66,11 @@ def media_type_of(head: bytes) -> str:
     if (brands := _BRANDS.match(head[: _size_of_first_box(head)])) is not None:
         return _type_of_brands(brands[1], brands[2])
     return next((kind for magic, kind in _MAGIC if magic.match(head)), "")
+
+
+def is_film(media_type: str) -> bool:
+    """Tell whether files of a media type move; an animation is delivered as a film by some."""
+    return media_type.startswith("video/") or media_type == "image/gif"
 
 
 def named_for_type(name: str, media_type: str) -> str:

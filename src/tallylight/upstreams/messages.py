@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from tallylight.model.evidence import Failure
+from tallylight.upstreams.inline_files import InlineFile, LongText
 
 #: Statuses that mean success (RFC 9110, section 15.3).
 SUCCESS_STATUSES = range(200, 300)
@@ -68,6 +69,9 @@ class Reply:
         status: The HTTP status; None if no complete response head arrived.
         headers: The headers, with names in lower case.
         body: The part of the body that was read, decoded as UTF-8 with replacement.
+        long_texts: Texts that were taken out of the body; it has their marks.
+        media_type: Of the file in place of a document, as its first bytes show; "" if there is no
+            file.
         error: The class and text of the exception that ended the call ("ConnectionRefusedError:
             [Errno 111] Connection refused"), "" for none. With a status, the body broke off.
         was_sent: False only if the request certainly never left this host (the name did not
@@ -87,11 +91,17 @@ class Reply:
     truncated: bool = False
     seconds: float = 0.0
     first_byte_seconds: float | None = None
+    long_texts: tuple[LongText, ...] = ()
+    media_type: str = ""
 
     @property
     def is_success(self) -> bool:
         """Tell whether the status is 2xx; the body may still be cut, or say otherwise."""
         return self.status in SUCCESS_STATUSES
+
+
+Output = Request | InlineFile
+"""A way to the result of a job: a download, or the file that the answer held."""
 
 
 class JobState(StrEnum):
@@ -117,7 +127,8 @@ class Job:
     Args:
         other_id: Another id in the same answer, by which the upstream may know the job instead.
         progress: 0 to 100.
-        content_url: The URL of the video, "" if the protocol's content call returns the video.
+        results: Where the answer says that the result is, best first: http addresses, and files
+            inside the answer.
         failure: Why the job failed; None unless `state` is FAILED.
         prompt: The prompt as the upstream repeats it, which reconciles a job in doubt.
         cost: What the upstream charged for the job, in USD.
@@ -128,7 +139,7 @@ class Job:
     other_id: str = ""
     progress: int | None = None
     model: str = ""
-    content_url: str = ""
+    results: tuple[str | InlineFile, ...] = ()
     failure: Failure | None = None
     created_at: datetime | None = None
     expires_at: datetime | None = None

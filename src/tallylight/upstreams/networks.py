@@ -13,6 +13,7 @@ from typing import Final
 from yarl import URL
 
 from tallylight.catalogue.services import Upstream
+from tallylight.upstreams.addresses import request_url
 from tallylight.upstreams.messages import Phase, Request
 
 
@@ -66,7 +67,7 @@ def shares_origin(first: URL, target: URL) -> bool:
 
 def configured_url(request: Request, upstream: Upstream) -> URL:
     """Return the URL by which the operator permits a request: a feed has one of its own."""
-    return URL(request.url if request.phase is Phase.FEED else upstream.base_url)
+    return request_url(request.url if request.phase is Phase.FEED else upstream.base_url)
 
 
 def _unwrapped(

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from tallylight.model.evidence import Failure
 from tallylight.model.order import Operation, Order, Reference
-from tallylight.upstreams.messages import Job, Reply, Request
+from tallylight.upstreams.messages import Job, Output, Reply, Request
 
 
 class JobStream(Protocol):
@@ -85,8 +85,11 @@ class VideoProtocol(Protocol):
     def poll(self, job_id: str) -> Request:
         """Return the request for the state of a job; raise LookupError if jobs cannot be polled."""
 
-    def content(self, job: Job, variant: str = "video") -> Request:
-        """Return the download of a completed job; raise LookupError for an unknown variant."""
+    def outputs(self, job: Job, variant: str = "video") -> tuple[Output, ...]:
+        """Return the ways to the result of a completed job, in the order in which they are tried.
+
+        Raises LookupError for an unknown variant.
+        """
 
     def cancel(self, job_id: str) -> Request | None:  # noqa: ARG002
         """Return the request that stops a running job so that nothing is billed.

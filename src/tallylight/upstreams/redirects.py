@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from aiohttp import InvalidURL
 from yarl import URL
 
+from tallylight.upstreams.addresses import request_url, resolved_address
+
 MAX_REDIRECTS = 5
 """The number of consecutive redirects that are followed."""
 
@@ -27,10 +29,10 @@ def next_url(method: str, url: URL, status: int, headers: Mapping[str, str]) -> 
     location = headers.get("Location", "")
     if method != "GET" or status not in _REDIRECT_STATUSES or not location:
         return None
+    target = resolved_address(location, str(url))
+    if not target:
+        raise RedirectError(location, "not an HTTP URL")
     try:
-        target = url.join(URL(location))
+        return request_url(target)
     except ValueError:
         raise RedirectError(location, "not a URL") from None
-    if target.scheme not in {"http", "https"} or not target.host:
-        raise RedirectError(location, "not an HTTP URL")
-    return target

@@ -24,11 +24,12 @@ class _OpenResponse:
     def __init__(self, call: CallRecord) -> None:
         self._call = call
         self._response: aiohttp.ClientResponse | None = None
+        self._head = b""
         self.reply = call.reply()
 
-    def attach(self, response: aiohttp.ClientResponse) -> None:
-        """Read the body from a successful response."""
-        self._response = response
+    def attach(self, response: aiohttp.ClientResponse, head: bytes = b"") -> None:
+        """Read the body from a successful response, after its first bytes."""
+        self._response, self._head = response, head
 
 
 class StreamedResponse(_OpenResponse):
@@ -108,6 +109,8 @@ class ProxiedResponse(_OpenResponse):
         if self._response is None:
             return
         content = self._response.content
+        if self._head:
+            yield self._head
         while True:
             try:
                 chunk = await content.readany()

@@ -6,30 +6,31 @@ errors of our own disk are raised.
 """
 
 import asyncio
-import re
 import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
-from yarl import URL
 
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import Clock
 from tallylight.upstreams import redirects
+from tallylight.upstreams.addresses import request_url
 from tallylight.upstreams.atomic_download import save_atomically
 from tallylight.upstreams.bodies import encode_body
 from tallylight.upstreams.call_record import CALL_ERRORS, CallRecord, error_text
 from tallylight.upstreams.connections import ConnectionPools
+from tallylight.upstreams.media_types import SNIFFED_BYTES, media_type_of
 from tallylight.upstreams.messages import SUCCESS_STATUSES, Phase, Reply, Request
-from tallylight.upstreams.networks import shares_origin
+from tallylight.upstreams.networks import configured_url, shares_origin
 from tallylight.upstreams.streaming import IDLE_TIMEOUT, ProxiedResponse, StreamedResponse
 from tallylight.upstreams.time_limits import SendBudget, time_limit
 
@@ -49,6 +50,8 @@ _DOWNLOAD_TIMEOUT = timedelta(minutes=10)
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
 _DOCUMENT_TYPES = ("text/", "application/json", "application/problem+json", "application/xml")
 
+_SHORTEST_HEAD = 16  # bytes; fewer may show no kind of file
+
 _NO_HEADERS: Mapping[str, str] = {}
 
 #: A compressed file would not have the length that its head declares, and no ranges.
@@ -58,7 +61,6 @@ _DEFAULT_HEADERS: Mapping[Phase, Mapping[str, str]] = {
 
 _FORWARDED_HEADERS = frozenset({"range", "if-range"})
 
-_URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*")
 """The characters of a URL (RFC 3986)."""
 
 
@@ -155,10 +157,11 @@ class Transport:
                 response = await self._send_to_head(
                     stack, request, upstream, call, _silence_limits(upstream)
                 )
-                if _is_file(response, call):
-                    response_body.attach(response)
+                head = await _read_head(response, call)
+                if call.media_type or _is_part(response, head):
+                    response_body.attach(response, head)
                 else:
-                    await call.read_body(response)
+                    await _read_document(response, head, call)
             response_body.reply = call.reply()
             yield response_body
 
@@ -167,18 +170,20 @@ class Transport:
     ) -> Reply:
         """Download to a file, which exists if and only if the reply is a success without error.
 
-        The body of the reply holds the answer if it is a document rather than a video. The
-        upstream's timeout bounds each silence, and ten minutes the whole.
+        The first bytes tell whether it is a film or a picture; anything else is a document, which
+        the body of the reply holds. The upstream's timeout bounds each silence, and ten minutes the
+        whole.
         """
         call = self._new_call(request, upstream)
         async with AsyncExitStack() as stack, _bounded(call, upstream, _DOWNLOAD_TIMEOUT):
             response = await self._send_to_head(
                 stack, request, upstream, call, _silence_limits(upstream)
             )
-            if _is_file(response, call):
-                await save_atomically(response.content.iter_any(), target, limit_bytes)
+            head = await _read_head(response, call)
+            if call.media_type:
+                await save_atomically(_all_chunks(head, response), target, limit_bytes)
             else:
-                await call.read_body(response)
+                await _read_document(response, head, call)
         return call.reply()
 
     def _new_call(
@@ -197,12 +202,12 @@ class Transport:
         limits: aiohttp.ClientTimeout = _NO_TIMEOUT,
     ) -> aiohttp.ClientResponse:
         """Return the response after all redirects, with its body unread; the stack releases it."""
-        first = url = _unchanged_url(request.url)
+        own, url = configured_url(request, upstream), request_url(request.url)
         headers = {**_DEFAULT_HEADERS.get(request.phase, _NO_HEADERS), **request.headers}
         data = _request_data(request, headers)
         for _ in range(redirects.MAX_REDIRECTS + 1):
             permission = await self._pools.permission(request, upstream, url)
-            if request.authorization and shares_origin(first, url):
+            if request.authorization and shares_origin(own, url):
                 headers[request.authorization[0]] = request.authorization[1]
             else:
                 headers.pop(request.authorization[0] if request.authorization else "", None)
@@ -234,14 +239,6 @@ class Transport:
             context.load_verify_locations(upstream.ca_file)
             self._ssl_contexts[upstream.ca_file] = context
         return self._ssl_contexts[upstream.ca_file]
-
-
-def _unchanged_url(url: str) -> URL:
-    """Return a URL that is sent as it is written: a job's id may be `..`, encoded as %2E%2E.
-
-    What no URL may hold, such as a blank, is encoded.
-    """
-    return URL(url, encoded=_URL_CHARACTERS.fullmatch(url) is not None)
 
 
 def _host(url: str) -> str:
@@ -286,10 +283,36 @@ async def _bounded(call: CallRecord, upstream: Upstream, limit: timedelta) -> As
             call.error = call.timeout_text(limit if is_over else upstream.timeout)
 
 
-def _is_file(response: aiohttp.ClientResponse, call: CallRecord) -> bool:
-    """Tell whether a response is a success and no document; record a document as an error."""
+async def _read_head(response: aiohttp.ClientResponse, call: CallRecord) -> bytes:
+    """Return the first bytes of a success, and record which kind of file they begin."""
     if response.status not in SUCCESS_STATUSES:
-        return False
-    if response.content_type.startswith(_DOCUMENT_TYPES):
-        call.error = f"ContentTypeError: {response.content_type} in place of a video"
-    return not call.error
+        return b""
+    head = bytearray()
+    while len(head) < SNIFFED_BYTES and (chunk := await response.content.readany()):
+        head += chunk
+    call.media_type = media_type_of(bytes(head[:SNIFFED_BYTES]))
+    return bytes(head)
+
+
+async def _read_document(response: aiohttp.ClientResponse, head: bytes, call: CallRecord) -> None:
+    """Read what came in place of a file; a success without a file is an error."""
+    await call.read_body(response, head)
+    if response.status in SUCCESS_STATUSES:
+        found = (response.content_type or "an unknown document") if head else "nothing"
+        call.error = f"ContentTypeError: {found} in place of a video"
+
+
+def _is_part(response: aiohttp.ClientResponse, head: bytes) -> bool:
+    """Tell whether a response is a part of a file whose first bytes it does not show."""
+    starts_later = not response.headers.get("Content-Range", "").startswith("bytes 0-")
+    return (
+        response.status == HTTPStatus.PARTIAL_CONTENT
+        and (starts_later or len(head) < _SHORTEST_HEAD)
+        and not response.content_type.startswith(_DOCUMENT_TYPES)
+    )
+
+
+async def _all_chunks(head: bytes, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    yield head
+    async for chunk in response.content.iter_any():
+        yield chunk

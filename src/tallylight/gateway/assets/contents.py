@@ -9,16 +9,22 @@ import structlog
 
 from tallylight.board import Board
 from tallylight.catalogue.services import Service
+from tallylight.clock import Clock
 from tallylight.gateway.api import ByteRange, Content, RangeNotSatisfiableError
+from tallylight.gateway.assets.fetch import asset_media_type
+from tallylight.gateway.assets.late import CONTENT_UNAVAILABLE, awaits_content
 from tallylight.gateway.assets.store import AssetStore
 from tallylight.gateway.requests import ApiError, bad_request
+from tallylight.jobs.made import finished_job
 from tallylight.model.attempt import Attempt
 from tallylight.model.attempt_state import AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.video import Video
 from tallylight.storage.database import Storage
+from tallylight.upstreams.download import ResultWays, is_sold, read_again
 from tallylight.upstreams.job_poll import poll_job
-from tallylight.upstreams.messages import Job, JobState, Reply
+from tallylight.upstreams.messages import Job, JobState, Reply, Request
+from tallylight.upstreams.missing_job import says_no_such_job
 from tallylight.upstreams.protocols.failures import reply_failure
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.streaming import ProxiedResponse
@@ -29,8 +35,6 @@ log = structlog.get_logger()
 _VIDEO = "video"
 _MP4 = "video/mp4"
 _SUCCESS = range(200, 300)
-_GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
-_NO_SUCH_JOB = "words:no-such-job"  # "the file has expired", under a status other than 404
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 
 
@@ -38,12 +42,18 @@ class ContentReader:
     """Opens the content of videos, and deletes it."""
 
     def __init__(
-        self, board: Board, storage: Storage, transport: Transport, store: AssetStore
+        self,
+        board: Board,
+        storage: Storage,
+        transport: Transport,
+        store: AssetStore,
+        clock: Clock,
     ) -> None:
         self._board = board
         self._storage = storage
         self._transport = transport
         self._store = store
+        self._clock = clock
 
     @asynccontextmanager
     async def open(
@@ -92,7 +102,7 @@ class ContentReader:
                 opened = await stack.enter_async_context(self._store.open(video.asset, first, end))
             except LookupError:  # it has expired meanwhile
                 raise _expired(video) from None
-            yield Content(opened.chunks, _MP4, size, served_range)
+            yield Content(opened.chunks, asset_media_type(video.asset), size, served_range)
 
     @asynccontextmanager
     async def _open_upstream(
@@ -108,37 +118,54 @@ class ContentReader:
                 f"{service.id} has no '{variant}'; it has {', '.join(sorted(adapter.variants))}.",
                 param="variant",
             )
-        job = await self._current_job(video, attempt)
-        try:
-            request = adapter.content(job, variant)
-        except LookupError:
-            raise _expired(video) from None
+        job = await self._current_job(video, attempt, variant)
         headers = {} if byte_range is None else {"Range": _range_header(byte_range)}
-        async with self._transport.proxy(request, service.upstream, headers) as response:
-            reply = response.reply
-            if reply.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                raise RangeNotSatisfiableError(None)
-            if not response.is_open:
-                failure = reply_failure(reply, service.upstream.dialect, "content:empty")
-                raise _unavailable(video, service, failure)
-            # The service may ignore the range and send everything.
-            served_range, size = _served_range(reply, response.content_length)
-            media_type = reply.headers.get("content-type", _MP4)
-            yield Content(_complete_chunks(response), media_type, size, served_range)
+        failure, is_gone = None, True
+        ways = ResultWays(job, service.upstream, variant)
+        for way in ways:
+            if not isinstance(way, Request):
+                continue  # a film in the answer is stored before the video is completed
+            async with self._transport.proxy(way, service.upstream, headers) as response:
+                reply = response.reply
+                if reply.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                    raise RangeNotSatisfiableError(None)
+                if response.is_open and _is_wanted(reply.media_type, variant, service):
+                    # The service may ignore the range and send everything.
+                    served_range, size = _served_range(reply, response.content_length)
+                    media_type = reply.media_type or reply.headers.get("content-type", _MP4)
+                    yield Content(_complete_chunks(response), media_type, size, served_range)
+                    return
+            ways.follow(way, reply)
+            failure = reply_failure(reply, service.upstream.dialect, "content:empty")
+            is_gone = says_no_such_job(failure, reply)
+        raise self._unavailable(video, service, failure, is_gone=is_gone)
 
-    async def _current_job(self, video: Video, attempt: Attempt) -> Job:
-        """Return the upstream's current description of a delivered job: its URL may change."""
-        service = self._board.service(attempt.service)
-        adapter = adapter_for(service.upstream)
-        # A stream has no endpoint to poll; its content is read by the job's id.
-        if adapter.streams:
-            return Job(id=attempt.job, state=JobState.COMPLETED)
-        job, _ = await poll_job(attempt, service.upstream, self._transport)
+    async def _current_job(self, video: Video, attempt: Attempt, variant: str) -> Job:
+        """Return the upstream's current description of a delivered job: its URLs may change."""
+        upstream = self._board.service(attempt.service).upstream
+        if variant == _VIDEO:  # what is known may lead to it, even if the job cannot be read
+            return await read_again(finished_job(attempt), upstream, self._transport)
+        job, reply = await poll_job(attempt.job, attempt.other_job, upstream, self._transport)
         if isinstance(job, Failure):
-            raise _unavailable(video, service, job)
+            service = self._board.service(attempt.service)
+            raise self._unavailable(video, service, job, is_gone=says_no_such_job(job, reply))
         if job.state is JobState.FAILED:  # it was completed before, so the content has expired
             raise _expired(video)
         return job
+
+    def _unavailable(
+        self, video: Video, service: Service, failure: Failure | None, *, is_gone: bool
+    ) -> ApiError:
+        """Return the error for content that its service does not serve."""
+        if is_gone and not awaits_content(video, self._clock.now()):
+            return _expired(video)
+        reason = "" if failure is None else f" {service.id}: {failure.text or failure.rule}"
+        return ApiError(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            f"The content of video {video.id} is not available now.{reason}",
+            code=CONTENT_UNAVAILABLE,
+            retry_after=None if failure is None else failure.retry_after,
+        )
 
     async def _delivered_attempt(self, video: Video) -> Attempt | None:
         attempts = await self._storage.attempts.for_video(video.id)
@@ -173,17 +200,9 @@ def _served_range(reply: Reply, length: int | None) -> tuple[tuple[int, int] | N
     return (int(first), int(last)), None if size == "*" else int(size)
 
 
-def _unavailable(video: Video, service: Service, failure: Failure) -> ApiError:
-    """Return the error for content that its service does not serve."""
-    if failure.http_status in _GONE or failure.rule == _NO_SUCH_JOB:
-        return _expired(video)
-    return ApiError(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        f"The content of video {video.id} is not available now. "
-        f"{service.id}: {failure.text or failure.rule}",
-        code="content_unavailable",
-        retry_after=failure.retry_after,
-    )
+def _is_wanted(media_type: str, variant: str, service: Service) -> bool:
+    """Tell whether a file is what was asked for; of a later part, the kind is not known."""
+    return variant != _VIDEO or not media_type or is_sold(media_type, service.sheet.medium)
 
 
 def _expired(video: Video) -> ApiError:

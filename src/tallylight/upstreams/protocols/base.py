@@ -1,12 +1,14 @@
 """Builds the requests that all protocols share, from an upstream's URL and key."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from tallylight.catalogue.services import Upstream
-from tallylight.upstreams.messages import Phase, Request
+from tallylight.upstreams.inline_files import InlineFile
+from tallylight.upstreams.messages import Output, Phase, Request
 
 _DOT_SEGMENT = re.compile(r"(\A|%2F|%5C)(\.{1,2})(?=%2F|%5C|\Z)")
 
@@ -37,11 +39,17 @@ class RequestBuilder:
         """Return a GET request with the key."""
         return Request(phase, "GET", f"{self.base_url}{path}", authorization=self.authorization)
 
-    def download(self, url: str) -> Request:
-        """Return a download from a URL in an answer, with the key only for the same origin."""
-        is_own_origin = _origin(url) == _origin(self.base_url)
-        key = self.authorization if is_own_origin else None
-        return Request(Phase.CONTENT, "GET", url, authorization=key)
+    def outputs(self, results: Iterable[str | InlineFile]) -> tuple[Output, ...]:
+        """Return the ways to results that an answer names.
+
+        The transport sends the key to the upstream's own origin only.
+        """
+        return tuple(
+            each if isinstance(each, InlineFile) else self._download(each) for each in results
+        )
+
+    def _download(self, address: str) -> Request:
+        return Request(Phase.CONTENT, "GET", address, authorization=self.authorization)
 
 
 def path_segment(id_: str) -> str:
@@ -50,8 +58,3 @@ def path_segment(id_: str) -> str:
     Dots that a client or server would take for "this folder" or "the folder above" are encoded.
     """
     return _DOT_SEGMENT.sub(lambda dots: dots[1] + "%2E" * len(dots[2]), quote(id_, safe=""))
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc

@@ -1,18 +1,18 @@
 """The outcome of a chat answer: a video, or why there is none."""
 
 from tallylight.model.evidence import Failure
-from tallylight.upstreams.addresses import resolved
+from tallylight.upstreams.addresses import resolved_address
 from tallylight.upstreams.classify import classify_chat
 from tallylight.upstreams.classify.chat_results import result_addresses
 from tallylight.upstreams.classify.chat_transcript import ChatTranscript
-from tallylight.upstreams.json_access import json_http_url
 from tallylight.upstreams.protocols.failures import upstream_failure
+from tallylight.upstreams.protocols.result_addresses import MAX_ADDRESSES
 
 
 def chat_outcome(
     transcript: ChatTranscript, dialect: str, base_url: str, *, error: str
-) -> str | Failure:
-    """Return the URL of the result, or why there is none.
+) -> tuple[str, ...] | Failure:
+    """Return the addresses of the result, best first, or why there is none.
 
     Args:
         transcript: The answer.
@@ -20,9 +20,9 @@ def chat_outcome(
         base_url: What addresses in the answer are relative to.
         error: How the stream broke off, "" if it did not.
     """
-    addresses = (resolved(each, base_url) for each in result_addresses(transcript))
-    if url := next(filter(None, map(json_http_url, addresses)), ""):
-        return url
+    addresses = (resolved_address(each, base_url) for each in result_addresses(transcript))
+    if found := tuple(dict.fromkeys(filter(None, addresses))):
+        return found[:MAX_ADDRESSES]
     text = transcript.final_words or transcript.notices.strip()
     if error and not transcript.is_complete and not transcript.says_failure:
         # Half a sentence is no refusal.

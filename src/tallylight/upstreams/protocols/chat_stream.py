@@ -58,16 +58,18 @@ class ChatStream:
         outcome = chat_outcome(self._transcript, self._dialect, self._base_url, error=error)
         if isinstance(outcome, Failure):
             return self._job_with(JobState.FAILED, failure=outcome)
-        return self._job_with(JobState.COMPLETED, url=outcome)
+        return self._job_with(JobState.COMPLETED, results=outcome)
 
-    def _job_with(self, state: JobState, *, url: str = "", failure: Failure | None = None) -> Job:
+    def _job_with(
+        self, state: JobState, *, results: tuple[str, ...] = (), failure: Failure | None = None
+    ) -> Job:
         transcript = self._transcript
         return Job(
             id=transcript.id,
             state=state,
             progress=100 if state is JobState.COMPLETED else transcript.progress,
             model=transcript.model if self._echoes_model else "",
-            content_url=url,
+            results=results,
             failure=failure,
             created_at=transcript.created_at,
         )

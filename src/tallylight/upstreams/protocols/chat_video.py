@@ -14,7 +14,7 @@ from tallylight.model.evidence import Failure
 from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.json_access import array_at, unwrapped_object
-from tallylight.upstreams.messages import Job, JobState, Phase, Reply, Request
+from tallylight.upstreams.messages import Job, Output, Phase, Reply, Request
 from tallylight.upstreams.protocol import JobStream, VideoProtocol
 from tallylight.upstreams.protocols.base import RequestBuilder
 from tallylight.upstreams.protocols.chat_stream import ChatStream
@@ -147,13 +147,11 @@ class ChatVideo(VideoProtocol):
         """Raise LookupError: a lost stream cannot be resumed."""
         raise LookupError(f"chat_video cannot poll {job_id}: its answer was a stream")
 
-    def content(self, job: Job, variant: str = "video") -> Request:
-        """Return the download, with the key only for the upstream's origin."""
+    def outputs(self, job: Job, variant: str = "video") -> tuple[Output, ...]:
+        """Return the ways to the result that the answer names; there is no content call."""
         if variant not in self.variants:
             raise LookupError(f"there is no variant {variant}, only video")
-        if job.state is not JobState.COMPLETED or not job.content_url:
-            raise LookupError(f"chat job {job.id} has no video")
-        return self._requests.download(job.content_url)
+        return self._requests.outputs(job.results)
 
     def read_listing(self, reply: Reply) -> tuple[Job, ...] | Failure:
         """Return the failure in a reply, since there is no such request."""

@@ -9,7 +9,7 @@ from tallylight.catalogue.services import Upstream
 from tallylight.model.evidence import Failure
 from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.json_access import text_at, unwrapped_object
-from tallylight.upstreams.messages import Job, Phase, Reply, Request
+from tallylight.upstreams.messages import Job, Output, Phase, Reply, Request
 from tallylight.upstreams.protocol import JobStream, VideoProtocol
 from tallylight.upstreams.protocols.base import RequestBuilder, path_segment
 from tallylight.upstreams.protocols.failures import reply_failure
@@ -33,7 +33,7 @@ class OpenAIVideos(VideoProtocol):
         self._requests = RequestBuilder.of(upstream)
         self._dialect = upstream.dialect
         self._profile = VIDEOS_API_PROFILES[upstream.dialect]
-        self._reader = VideoObjectReader(upstream.dialect, self._profile.returns_url)
+        self._reader = VideoObjectReader(upstream.dialect, self._requests.base_url)
 
     @property
     def operations(self) -> frozenset[Operation]:
@@ -87,19 +87,17 @@ class OpenAIVideos(VideoProtocol):
         """Return the request for the state of a job."""
         return self._requests.get(Phase.POLL, _job_path(job_id))
 
-    def content(self, job: Job, variant: str = "video") -> Request:
-        """Return the download of a completed job, with the key only for the upstream's origin."""
+    def outputs(self, job: Job, variant: str = "video") -> tuple[Output, ...]:
+        """Return the ways to a result: those that the job names, then the content call."""
         if variant not in self.variants:
             raise LookupError(
                 f"there is no variant {variant}, only {', '.join(sorted(self.variants))}"
             )
+        path = f"{_job_path(job.id)}/content"
         if variant != "video":
-            return self._requests.get(
-                Phase.CONTENT, f"{_job_path(job.id)}/content?variant={variant}"
-            )
-        if job.content_url:
-            return self._requests.download(job.content_url)
-        return self._requests.get(Phase.CONTENT, f"{_job_path(job.id)}/content")
+            return (self._requests.get(Phase.CONTENT, f"{path}?variant={variant}"),)
+        named = self._requests.outputs(job.results)
+        return (*named, self._requests.get(Phase.CONTENT, path)) if job.id else named
 
     def cancel(self, job_id: str) -> Request | None:
         """Return the request that stops a running job; None if no answer would prove that."""

@@ -36,8 +36,6 @@ class VideosApiProfile:
         sends_duration: `duration`, a number, is sent beside `seconds`.
         sends_image: `image` is sent beside `input_reference`, with the same picture.
         lists_jobs: The server lists recent jobs, which reconciles a create in doubt.
-        returns_url: A completed job may name the URL of the video, which is used in place of the
-            content call.
         has_characters: The server stores characters.
         deletes: DELETE removes a finished job.
         cancels: DELETE stops a running job, and the answer says so.
@@ -49,7 +47,6 @@ class VideosApiProfile:
     sends_duration: bool = False
     sends_image: bool = False
     lists_jobs: bool = True
-    returns_url: bool = False
     operations: frozenset[Operation] = _ONLY_CREATE
     has_characters: bool = False
     variants: frozenset[str] = _ONLY_VIDEO
@@ -65,7 +62,6 @@ VIDEOS_API_PROFILES: Mapping[str, VideosApiProfile] = {
         has_characters=True,
         variants=frozenset({"video", "thumbnail", "spritesheet"}),
     ),
-    # Its content call is a proxy with a limit of 60 s, and answers 502 where the URL works.
     "new_api": VideosApiProfile(
         multipart=False,
         # Of a JSON body, its channels for Vidu, Ali and Hailuo read `duration` alone.
@@ -74,7 +70,6 @@ VIDEOS_API_PROFILES: Mapping[str, VideosApiProfile] = {
         sends_image=True,
         image_field=ImageField.INPUT_REFERENCE,
         lists_jobs=False,
-        returns_url=True,
         operations=frozenset({Operation.CREATE, Operation.REMIX}),
         deletes=False,
     ),
@@ -82,13 +77,11 @@ VIDEOS_API_PROFILES: Mapping[str, VideosApiProfile] = {
     "vllm_omni": VideosApiProfile(
         multipart=True, image_field=ImageField.FILE_OR_FIELD, cancels=True
     ),
-    # With cloud storage its content call answers 400, and the job names the URL. Its DELETE removes
-    # the record, but the job runs on.
+    # Its DELETE removes the record, but the job runs on.
     "sglang": VideosApiProfile(
         multipart=False,
         image_field=ImageField.REFERENCE_URL,
         integer_seconds=True,
-        returns_url=True,
     ),
 }
 

@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 from tallylight.model.evidence import Failure, FailureKind
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.classify.claims import says_error
+from tallylight.upstreams.inline_files import InlineFile
 from tallylight.upstreams.json_access import (
-    array_at,
     json_amount,
-    json_http_url,
     json_percent,
     json_timestamp,
     object_at,
@@ -25,6 +24,7 @@ from tallylight.upstreams.json_access import (
 )
 from tallylight.upstreams.messages import Job, JobState, Phase, Reply
 from tallylight.upstreams.protocols.failures import reply_failure, upstream_failure
+from tallylight.upstreams.protocols.result_addresses import find_results
 from tallylight.upstreams.status_words import StatusMeaning, status_meaning, video_object_state
 
 #: Members around the task: the older route of new-api wraps it as {"code": "success", "data": {…}}.
@@ -38,7 +38,7 @@ class VideoObjectReader:
     """Reads the answers of one dialect."""
 
     dialect: str
-    returns_url: bool
+    base_url: str
 
     def read_job(self, reply: Reply) -> Job | Failure:
         """Return the job in an answer, or why it holds none."""
@@ -70,14 +70,15 @@ class VideoObjectReader:
         return named[0] if named and classify(reply, self.dialect) is None else None
 
     def _job(self, video: Mapping[str, object], reply: Reply) -> Job:
-        word, url = text_at(video, "status"), _video_url(video)
-        progress = json_percent(video.get("progress"))
+        word, progress = text_at(video, "status"), json_percent(video.get("progress"))
         state = video_object_state(word)
-        if state is None and url and progress == _ALL:
+        may_be_done = state is JobState.COMPLETED or (state is None and progress == _ALL)
+        results = self._results(video, reply) if may_be_done else ()
+        if state is None and results:
             state = JobState.COMPLETED
         elif state is None:  # a job with an unknown status word is polled on
             state = JobState.IN_PROGRESS if word else JobState.QUEUED
-        if state is JobState.COMPLETED and says_error(video.get("error")) and not url:
+        if state is JobState.COMPLETED and says_error(video.get("error")) and not results:
             # LiteLLM reports a Gemini operation that is done with an error as completed.
             state = JobState.FAILED
         id_, other_id = _ids(video)
@@ -87,7 +88,7 @@ class VideoObjectReader:
             state=state,
             progress=progress,
             model=text_at(video, "model"),
-            content_url=url if state is JobState.COMPLETED and self.returns_url else "",
+            results=results,
             failure=self._failure(word, video, reply) if state is JobState.FAILED else None,
             created_at=json_timestamp(video.get("created_at")),
             expires_at=json_timestamp(video.get("expires_at")),
@@ -96,6 +97,9 @@ class VideoObjectReader:
             size=text_at(video, "size"),
             cost=json_amount(object_at(video, "usage").get("cost")),
         )
+
+    def _results(self, video: Mapping[str, object], reply: Reply) -> tuple[str | InlineFile, ...]:
+        return find_results(video, unwrapped_object(reply.body), reply, self.base_url)
 
     def _failure(self, word: str, video: Mapping[str, object], reply: Reply) -> Failure:
         if failure := classify(replace(reply, phase=Phase.POLL), self.dialect):
@@ -124,7 +128,7 @@ def _tells_state(video: Mapping[str, object]) -> bool:
         # An answer to a poll need not repeat the id that was asked for.
         is_task = video_object_state(status) is not None and not _VIDEO_FIELDS.isdisjoint(video)
         return _has_id(video) or video.get("object") == "video" or is_task
-    return video.get("object") == "video" and ("progress" in video or bool(_video_url(video)))
+    return video.get("object") == "video" and _has_id(video)
 
 
 def _has_id(video: Mapping[str, object]) -> bool:
@@ -150,23 +154,6 @@ def _ids(video: Mapping[str, object]) -> tuple[str, str]:
 def _lacks_video_fields(video: Mapping[str, object]) -> bool:
     # Under an HTTP error only a complete video object counts as one (vLLM-Omni sends it).
     return video.get("object") != "video" and "progress" not in video
-
-
-def _video_url(video: Mapping[str, object]) -> str:
-    data = object_at(video, "data")
-    candidates = (
-        video.get("url"),
-        *array_at(video, "urls")[:1],
-        video.get("video_url"),
-        *array_at(video, "unsigned_urls")[:1],
-        object_at(video, "metadata").get("url"),
-        object_at(video, "video").get("url"),
-        video.get("result_url"),
-        data.get("result_url"),
-        # new-api before 2026 put the URL of a finished task here
-        video.get("fail_reason"),
-    )
-    return next(filter(None, map(json_http_url, candidates)), "")
 
 
 def _error_message(video: Mapping[str, object]) -> str:
