@@ -35,6 +35,7 @@ log = structlog.get_logger()
 _VIDEO = "video"
 _MP4 = "video/mp4"
 _SUCCESS = range(200, 300)
+_GONE_STATUSES = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 
 
@@ -137,7 +138,7 @@ class ContentReader:
                     return
             ways.follow(way, reply)
             failure = reply_failure(reply, service.upstream.dialect, "content:empty")
-            is_gone = says_no_such_job(failure, reply)
+            is_gone = _is_gone(failure, reply)
         raise self._unavailable(video, service, failure, is_gone=is_gone)
 
     async def _current_job(self, video: Video, attempt: Attempt, variant: str) -> Job:
@@ -148,7 +149,7 @@ class ContentReader:
         job, reply = await poll_job(attempt.job, attempt.other_job, upstream, self._transport)
         if isinstance(job, Failure):
             service = self._board.service(attempt.service)
-            raise self._unavailable(video, service, job, is_gone=says_no_such_job(job, reply))
+            raise self._unavailable(video, service, job, is_gone=_is_gone(job, reply))
         if job.state is JobState.FAILED:  # it was completed before, so the content has expired
             raise _expired(video)
         return job
@@ -198,6 +199,10 @@ def _served_range(reply: Reply, length: int | None) -> tuple[tuple[int, int] | N
         return None, length
     first, last, size = found.groups()
     return (int(first), int(last)), None if size == "*" else int(size)
+
+
+def _is_gone(failure: Failure, reply: Reply) -> bool:
+    return failure.http_status in _GONE_STATUSES or says_no_such_job(failure, reply)
 
 
 def _is_wanted(media_type: str, variant: str, service: Service) -> bool:
