@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, event, insert, text
+from sqlalchemy import Connection, event, text, update
 
 from tallylight.clock import VirtualClock
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
@@ -29,6 +29,7 @@ from tests.storage.writes import (
     created,
     creation,
     decision,
+    enter,
     fact,
     failed,
     new_attempt,
@@ -72,6 +73,8 @@ async def pair(address: str, clock: VirtualClock) -> AsyncIterator[Pair]:
         first = await stack.enter_async_context(open_storage(address, clock))
         second = await stack.enter_async_context(open_storage(address, clock))
         video = (await created(first, video_of(owner="first"))).video
+        for name in ("second", "third"):
+            await enter(second, name)
         yield Pair(first, second, video)
 
 
@@ -147,12 +150,20 @@ async def test_a_video_of_a_living_process_is_no_orphan(pair: Pair) -> None:
     assert await pair.second.videos.claim_orphans("second", [SERVICE.id], NOON) == ()
 
 
+async def test_a_process_that_was_declared_dead_takes_nothing_over(pair: Pair) -> None:
+    """It would take over for ever: what it has taken belongs to a dead process."""
+    await declare_dead(pair.second, "second")
+
+    assert await pair.second.videos.claim_orphans("second", [SERVICE.id], NOON) == ()
+
+
 async def test_a_video_is_taken_by_a_process_that_can_ask_its_service(pair: Pair) -> None:
     await recorded(pair.first, fact(pair.video, AttemptEvent.ACCEPTED, job="job"))
     claim = pair.second.videos.claim_orphans
 
     assert await claim("second", [ServiceId("another")], NOON) == ()
     assert len(await claim("second", [ServiceId("another")], NOON + timedelta(days=1))) == 1
+    await declare_dead(pair.second, "second")
     assert len(await claim("third", [SERVICE.id], NOON)) == 1
 
 
@@ -262,6 +273,7 @@ async def test_a_take_over_skips_a_video_that_is_being_written(pair: Pair) -> No
     assert passed in ([], [()])
     if not passed:
         await take_over
+    await declare_dead(pair.second, "second")
     taken = await pair.claim(pair.second, "third")
     assert [each.state for each in taken.attempts] == [AttemptState.REFUSED]
 
@@ -317,11 +329,10 @@ async def test_a_process_reads_which_videos_its_rows_name(pair: Pair) -> None:
     assert await pair.second.videos.owned_by("second") == frozenset()
 
 
-async def enter(storage: Storage, name: str) -> None:
-    """Enter a process that lives."""
-    row = {"name": name, "beat": 1, "services": "[]", "started_at_us": NOON}
+async def declare_dead(storage: Storage, name: str) -> None:
+    dead = update(processes_table).where(processes_table.c.name == name)
     async with storage.connections.durable_transaction(LockId.PROCESS) as connection:
-        await connection.execute(insert(processes_table), row)
+        await connection.execute(dead.values(dead_at_us=NOON))
 
 
 async def until_locked(dialect: str, pair: Pair) -> None:

@@ -18,7 +18,7 @@ from tallylight.model.video import VideoKind, VideoRecord, VideoStatus
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.engine import LockId, connect
 from tallylight.storage.transaction import WriteOutcome
-from tests.storage.writes import creation, decision, failed, recorded, video_of
+from tests.storage.writes import creation, decision, enter, failed, recorded, video_of
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 NOON_US = int(NOON.timestamp()) * 1_000_000
@@ -155,6 +155,7 @@ async def record_of(storage: Storage, id_: str) -> VideoRecord:
 async def test_what_was_under_way_is_taken_over_by_a_process_that_can_ask_it(
     upgraded: Storage,
 ) -> None:
+    await enter(upgraded, "me")
     assert await upgraded.videos.claim_orphans("me", (), NOON) == ()
 
     taken = await upgraded.videos.claim_orphans("me", [FILM], NOON)

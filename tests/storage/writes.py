@@ -5,6 +5,8 @@ from dataclasses import replace
 from decimal import Decimal
 from uuid import uuid4
 
+from sqlalchemy import insert
+
 from tallylight.model.attempt import AttemptChange
 from tallylight.model.attempt_state import AttemptEvent
 from tallylight.model.evidence import Failure
@@ -12,6 +14,8 @@ from tallylight.model.ids import AttemptId
 from tallylight.model.ledger import SpendingLimit
 from tallylight.model.video import Video, VideoError, VideoRecord, VideoStatus
 from tallylight.storage.database import Storage
+from tallylight.storage.engine import LockId
+from tallylight.storage.tables import processes_table
 from tallylight.storage.transaction import (
     Decision,
     NewAttempt,
@@ -106,3 +110,10 @@ async def store_messages(storage: Storage, *messages: OutboxMessage) -> None:
     """Store webhooks, as the decision does that ends a video."""
     video = (await created(storage, video_of())).video
     await recorded(storage, decision(failed(video), messages=messages))
+
+
+async def enter(storage: Storage, name: str) -> None:
+    """Enter a process that lives."""
+    row = {"name": name, "beat": 1, "services": "[]", "started_at_us": NOON}
+    async with storage.connections.durable_transaction(LockId.PROCESS) as connection:
+        await connection.execute(insert(processes_table), row)

@@ -17,6 +17,7 @@ from sqlalchemy import (
     and_,
     delete,
     func,
+    literal,
     literal_column,
     or_,
     select,
@@ -153,7 +154,8 @@ class Videos:
         """Take over some videos that no living process follows, and return them.
 
         Args:
-            owner: The process that takes them over.
+            owner: The process that takes them over; nothing if it was declared dead, or it would
+                find what it takes over to be orphaned again.
             services: The services that it can ask. A video with an open attempt at another one
                 is left to a process that can ask it, until its deadline.
             now: The time.
@@ -163,6 +165,7 @@ class Videos:
         is_orphan = and_(
             table.c.ended_at_us.is_(None),
             table.c.owner.not_in(alive),
+            literal(owner).in_(alive),
             table.c.kind.in_([kind.value for kind in kinds]),
             or_(table.c.open_service.in_(("", *services)), table.c.deadline_us < now),
         )
