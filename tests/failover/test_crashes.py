@@ -148,6 +148,26 @@ async def test_a_decision_made_from_an_older_version_is_made_again(start: Start)
     assert gateway.create_count("b") == 1
 
 
+async def test_an_answer_that_overtakes_the_end_of_its_video_counts(start: Start) -> None:
+    gateway = await start(route=UNLISTED)
+    gateway.set_faults("c", {"kind": "reset", "accepts": True})
+    group_commit, write = gateway.storage.group_commit, gateway.storage.group_commit.write
+
+    async def write_late(wanted: Write) -> Written:
+        if wanted.decision is not None and wanted.decision.video.is_terminal:
+            group_commit.write = write  # type: ignore[method-assign]
+            (job,) = [entry.id for entry in gateway.simulation.ledger.entries]
+            attempt = wanted.decision.changes[0].attempt
+            heard = AttemptChange(attempt, AttemptEvent.ACCEPTED, gateway.clock.now(), job=job)
+            await write(Write(wanted.video, facts=(heard,)))
+        return await write(wanted)
+
+    group_commit.write = write_late  # type: ignore[method-assign, assignment]  # the real one, after an answer
+    video = await gateway.until_ended(await gateway.create())
+
+    assert (video.status, video.service) == (VideoStatus.COMPLETED, "c")
+
+
 async def test_a_response_to_another_process_resolves_the_doubt(start: Start) -> None:
     cut_off = await start(route=UNLISTED)
     await cut_off.kill_during_create("c")

@@ -71,7 +71,7 @@ class Failover:
         job = await self._jobs.engine.submit(tracked, tracked.attempts[-1], service, order)
         tracked.is_sending = False
         del order  # frees the bytes of its reference while the job runs
-        if is_abandoned:
+        while is_abandoned and not tracked.is_over:
             await self._finisher.fail_video(tracked, services_exhausted(tracked.refusals))
         await self.follow(tracked, job)
 

@@ -82,28 +82,33 @@ class VideoFinisher:
     ) -> None:
         """Fail a video; its open attempts may still be billed and are closed.
 
+        If the video was written since, nothing happens: its caller decides again, for an answer
+        may have been recorded.
+
         Args:
             tracked: The video.
             error: Why, for its caller.
             changes: What is decided about attempts at the same time.
         """
-        while not tracked.is_over:
-            now = self._clock.now()
-            video = replace(tracked.video, status=VideoStatus.FAILED, error=error, ended_at=now)
-            decided = (
-                *changes,
-                *self._superseded(tracked, now, {each.attempt for each in changes}),
-            )
-            # A create that still waits for its response reports that every service refused: then
-            # there is no video, whether or not the response arrives.
-            tracked.is_ending = not (tracked.is_resolved or tracked.is_answered)
-            after = changed_record(tracked.record, decided)
-            if tracked.is_ending and not after.paid_attempts:
-                video = replace(video, deleted_at=now)
-            messages = () if video.deleted_at else self._build_messages(video, now)
-            if await self._journal.decide(tracked, video, *decided, messages=messages):
-                await self._after_end(tracked)
-                log.info("video.failed", video=video.id, code=error.code, attempts=video.attempts)
+        if tracked.is_over:
+            return
+        now = self._clock.now()
+        video = replace(tracked.video, status=VideoStatus.FAILED, error=error, ended_at=now)
+        superseded = self._superseded(tracked, now, {each.attempt for each in changes})
+        decided = (*changes, *superseded)
+        # A create that still waits for its response reports that every service refused: then there
+        # is no video, whether or not the response arrives.
+        tracked.is_ending = not (tracked.is_resolved or tracked.is_answered)
+        after = changed_record(tracked.record, decided)
+        if tracked.is_ending and not after.paid_attempts:
+            video = replace(video, deleted_at=now)
+        messages = () if video.deleted_at else self._build_messages(video, now)
+        if await self._journal.decide(tracked, video, *decided, messages=messages):
+            await self._after_end(tracked)
+            log.info("video.failed", video=video.id, code=error.code, attempts=video.attempts)
+        else:
+            tracked.is_ending = False
+            tracked.notify()
 
     async def _fail(
         self,
