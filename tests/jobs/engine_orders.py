@@ -172,3 +172,14 @@ def equal_orders_are_in_doubt(world: World) -> None:
     world.twins.answer(first, CreateAnswer.ACCEPT_AND_RESET)
     world.twins.answer(second, CreateAnswer.RESET)
     world.flow(300)
+
+
+def a_missing_job_stalls(world: World) -> None:
+    """Its upstream denies it, and would be paid for a delivery alone."""
+    sent_video(world, "refunded")
+    world.flow(1)
+    (job,) = world.twins.jobs
+    job.is_stuck = True
+    world.flow(200)
+    job.forget()
+    world.flow(300)

@@ -11,7 +11,7 @@ from tallylight.model.video import VideoStatus
 from tests.jobs import engine_orders as orders
 from tests.jobs.stepped_calls import CallFate, CallKind
 from tests.jobs.stepped_world import World, repeatable
-from tests.jobs.upstream_twins import BLIND, CANCELLING, LISTING, CreateAnswer
+from tests.jobs.upstream_twins import BLIND, CANCELLING, LISTING, REFUNDING, CreateAnswer
 from tests.jobs.world_configuration import CALLERS
 from tests.jobs.world_database import Database
 
@@ -103,6 +103,12 @@ def test_a_listed_job_is_of_one_video(world: World) -> None:
         (LISTING, REFUSED),
         (CANCELLING, DELIVERED),
     ]
+
+
+def test_a_stalled_job_that_its_upstream_denies_is_polled_at_intervals(world: World) -> None:
+    orders.a_missing_job_stalls(world)  # `flow` fails if its process does not come to rest
+
+    assert orders.states(world) == [(REFUNDING, AttemptState.MISSING)]
 
 
 def test_a_decision_that_is_repeated_is_written_once(world: World) -> None:

@@ -97,8 +97,12 @@ class StalledJobs:
         if tracked.is_over or not self._doubt.may_give_up(route, service):
             return False
         change = AttemptChange(attempt.id, AttemptEvent.GIVE_UP, self._clock.now())
-        log.info("attempt.given_up", service=service.id, attempt=attempt.id)
-        return await self._jobs.journal.decide(tracked, tracked.video, change)
+        await self._jobs.journal.decide(tracked, tracked.video, change)
+        # A job that its upstream denies is in doubt, which giving it up does not change.
+        is_given_up = tracked.attempt(attempt.id).state is AttemptState.GIVEN_UP
+        if is_given_up:
+            log.info("attempt.given_up", service=service.id, attempt=attempt.id)
+        return is_given_up
 
     async def poll_given_up(self, tracked: TrackedVideo) -> None:
         """Poll each given-up job once, if it is due; a delivery ends the video."""
