@@ -6,6 +6,7 @@ byte may be written, and only after that the upstream sees it.
 
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from multidict import CIMultiDict
 from yarl import URL
@@ -54,7 +55,8 @@ class SteppedSession:
             record.begin_writing()  # as the hooks of the HTTP client do
             return SteppedResponse(await self._create(upstream, options["data"], record))
         record.begin_writing()
-        path, query = url.path.removeprefix("/v1"), dict(url.query)
+        target = urlsplit(str(url))
+        path, query = target.path.removeprefix("/v1"), dict(parse_qsl(target.query))
         answer = await self._calls.call(
             CallKind.REQUEST, lambda: self._twins.respond(upstream, method, path, query)
         )
@@ -91,8 +93,13 @@ class SteppedResponse:
         self._body = answer.body
 
     async def iter_any(self) -> AsyncIterator[bytes]:
-        """Return the body."""
-        yield self._body
+        """Yield what was not read yet."""
+        yield await self.readany()
+
+    async def readany(self) -> bytes:
+        """Return what was not read yet, b"" at the end."""
+        body, self._body = self._body, b""
+        return body
 
     def release(self) -> None:
         """Keep nothing open."""

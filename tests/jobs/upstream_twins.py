@@ -231,7 +231,7 @@ class Twins:
         if method == "DELETE":
             return self._cancel(job)
         if rest == "content":
-            return HttpAnswer(200, b"a film", "video/mp4")
+            return HttpAnswer(200, b"\0\0\0\x18ftypmp42 a film", "video/mp4")
         return _json_answer(job.shown())
 
     def _list(self, upstream: str, *, is_first: bool) -> HttpAnswer:
