@@ -88,6 +88,15 @@ def test_a_strange_word_beside_all_progress_and_an_address_is_done(
     assert job.state is JobState.COMPLETED
 
 
+def test_an_address_beside_the_task_in_its_envelope_is_a_result(read: Read) -> None:
+    answer = {"code": 0, "data": {"id": "v", "status": "completed"}, "video_url": FILM}
+
+    job = read(Phase.POLL, answer)
+
+    assert isinstance(job, Job)
+    assert job.results == (FILM,)
+
+
 @pytest.mark.parametrize(
     "empty",
     [

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from tallylight.model.evidence import Failure, FailureKind
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.classify.claims import says_error
-from tallylight.upstreams.inline_files import InlineFile
 from tallylight.upstreams.json_access import (
     json_amount,
     json_percent,
@@ -42,10 +41,11 @@ class VideoObjectReader:
 
     def read_job(self, reply: Reply) -> Job | Failure:
         """Return the job in an answer, or why it holds none."""
-        video = self._video_in(reply)
+        answer = unwrapped_object(reply.body)
+        video = self._video_in(answer, reply)
         if video is None:
             return reply_failure(reply, self.dialect, "video:unreadable")
-        job = self._job(video, reply)
+        job = self._job(video, answer, reply)
         if reply.is_success or (job.state is JobState.FAILED and not _lacks_video_fields(video)):
             return job
         return reply_failure(reply, self.dialect, "video:unreadable")
@@ -55,13 +55,13 @@ class VideoObjectReader:
         entries = unwrapped_object(reply.body).get("data")
         if not reply.is_success or not isinstance(entries, list):
             return reply_failure(reply, self.dialect, "list:unreadable")
-        jobs = (replace(reply, phase=Phase.POLL, body=json.dumps(entry)) for entry in entries)
-        videos = ((self._video_in(each), each) for each in jobs)
-        return tuple(self._job(video, each) for video, each in videos if video is not None)
+        replies = (replace(reply, phase=Phase.POLL, body=json.dumps(entry)) for entry in entries)
+        jobs = tuple(map(self.read_job, replies))
+        return tuple(job for job in jobs if isinstance(job, Job))
 
-    def _video_in(self, reply: Reply) -> Mapping[str, object] | None:
+    def _video_in(self, answer: Mapping[str, object], reply: Reply) -> Mapping[str, object] | None:
         """Return the object that describes the job; None if there is none."""
-        found = tuple(_candidates(unwrapped_object(reply.body)))
+        found = tuple(_candidates(answer))
         told = next(filter(_tells_state, found), None)
         if told is not None or reply.phase is not Phase.CREATE or not reply.is_success:
             return told
@@ -69,11 +69,11 @@ class VideoObjectReader:
         named = sorted(filter(_has_id, found), key=_certainty, reverse=True)
         return named[0] if named and classify(reply, self.dialect) is None else None
 
-    def _job(self, video: Mapping[str, object], reply: Reply) -> Job:
+    def _job(self, video: Mapping[str, object], answer: Mapping[str, object], reply: Reply) -> Job:
         word, progress = text_at(video, "status"), json_percent(video.get("progress"))
         state = video_object_state(word)
         may_be_done = state is JobState.COMPLETED or (state is None and progress == _ALL)
-        results = self._results(video, reply) if may_be_done else ()
+        results = find_results(video, answer, reply, self.base_url) if may_be_done else ()
         if state is None and results:
             state = JobState.COMPLETED
         elif state is None:  # a job with an unknown status word is polled on
@@ -97,9 +97,6 @@ class VideoObjectReader:
             size=text_at(video, "size"),
             cost=json_amount(object_at(video, "usage").get("cost")),
         )
-
-    def _results(self, video: Mapping[str, object], reply: Reply) -> tuple[str | InlineFile, ...]:
-        return find_results(video, unwrapped_object(reply.body), reply, self.base_url)
 
     def _failure(self, word: str, video: Mapping[str, object], reply: Reply) -> Failure:
         if failure := classify(replace(reply, phase=Phase.POLL), self.dialect):
