@@ -138,6 +138,7 @@ CALLS: Mapping[str, Call] = {
     "Attempts.get": lambda s: s.attempts.get(AttemptId("video_7.1")),
     "Attempts.unfinished": lambda s: s.attempts.unfinished(Purpose.PROBE),
     "Attempts.for_video": lambda s: s.attempts.for_video(ONE),
+    "Attempts.delivered": lambda s: s.attempts.delivered(ONE),
     "Attempts.jobs_of_other_attempts": lambda s: s.attempts.jobs_of_other_attempts(
         [FILM], ["job_1"], AttemptId("video_7.1")
     ),

@@ -25,7 +25,6 @@ from tallylight.gateway.requests import (
     video_not_found,
 )
 from tallylight.gateway.routing.routes import Route
-from tallylight.model.attempt_state import AttemptState
 from tallylight.model.evidence import Failure, Fault
 from tallylight.model.ids import NO_SERVICE, KeyId, ServiceId, VideoId
 from tallylight.model.order import Operation, Order, Reference
@@ -219,8 +218,8 @@ class InputResolver:
         if video.status is not VideoStatus.COMPLETED:
             message = f"Video {id_} is {video.status}; only a completed video can be used."
             raise bad_request(message, "video")
-        attempts = await self._storage.attempts.for_video(id_)
-        delivered = next(a for a in attempts if a.state is AttemptState.DELIVERED)
+        delivered = await self._storage.attempts.delivered(id_)
+        assert delivered is not None  # noqa: S101  # the video is completed
         return video, delivered.job, delivered.service
 
     async def _resolve_characters(

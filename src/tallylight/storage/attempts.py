@@ -46,6 +46,12 @@ class Attempts:
         """Return all attempts at a video, oldest first."""
         return await self._select(table.c.video == video)
 
+    async def delivered(self, video: VideoId) -> Attempt | None:
+        """Return the attempt that delivered a video, None if there is none."""
+        return next(
+            (a for a in await self.for_video(video) if a.state is AttemptState.DELIVERED), None
+        )
+
     async def jobs_of_other_attempts(
         self, services: Collection[ServiceId], jobs: Collection[str], attempt: AttemptId
     ) -> frozenset[str]:

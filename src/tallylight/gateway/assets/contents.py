@@ -17,7 +17,6 @@ from tallylight.gateway.assets.store import AssetStore
 from tallylight.gateway.requests import ApiError, bad_request
 from tallylight.jobs.made import finished_job
 from tallylight.model.attempt import Attempt
-from tallylight.model.attempt_state import AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.video import Video
 from tallylight.storage.database import Storage
@@ -74,7 +73,7 @@ class ContentReader:
         for name in (video.asset, video.params.reference_asset):
             if name:
                 await self._store.delete(name)
-        attempt = await self._delivered_attempt(video)
+        attempt = await self._storage.attempts.delivered(video.id)
         if attempt is None or attempt.service not in self._board:
             return
         service = self._board.service(attempt.service)
@@ -109,7 +108,7 @@ class ContentReader:
     async def _open_upstream(
         self, video: Video, variant: str, byte_range: ByteRange | None
     ) -> AsyncIterator[Content]:
-        attempt = await self._delivered_attempt(video)
+        attempt = await self._storage.attempts.delivered(video.id)
         if attempt is None or attempt.service not in self._board:
             raise _expired(video)
         service = self._board.service(attempt.service)
@@ -167,10 +166,6 @@ class ContentReader:
             code=CONTENT_UNAVAILABLE,
             retry_after=None if failure is None else failure.retry_after,
         )
-
-    async def _delivered_attempt(self, video: Video) -> Attempt | None:
-        attempts = await self._storage.attempts.for_video(video.id)
-        return next((a for a in attempts if a.state is AttemptState.DELIVERED), None)
 
 
 async def _complete_chunks(response: ProxiedResponse) -> AsyncIterator[bytes]:

@@ -17,7 +17,6 @@ from tallylight.gateway.assets.fetch import AssetFetcher
 from tallylight.gateway.outcomes import OutcomeReporter
 from tallylight.jobs.made import finished_job
 from tallylight.model.attempt import Attempt
-from tallylight.model.attempt_state import AttemptState
 from tallylight.model.evidence import Failure, Fault
 from tallylight.model.ids import ServiceId, VideoId
 from tallylight.model.video import Video, VideoStatus
@@ -94,13 +93,12 @@ class LateContent:
     async def _fetch_guarded(self, video: Video) -> None:
         try:
             await self._fetch(video)
-        except Exception:
+        except Exception:  # this task's root: another video's content is fetched all the same
             log.exception("content.task_failed", video=video.id)
             self._known.pop(video.id, None)  # it is found again
 
     async def _fetch(self, video: Video) -> None:
-        attempts = await self._storage.attempts.for_video(video.id)
-        attempt = next((a for a in attempts if a.state is AttemptState.DELIVERED), None)
+        attempt = await self._storage.attempts.delivered(video.id)
         service = None if attempt is None else self._find_service(attempt.service)
         if attempt is None or service is None or video.ended_at is None:
             return
