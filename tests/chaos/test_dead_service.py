@@ -13,5 +13,3 @@ def test_no_create_fails_where_one_of_two_services_is_dead(bench: "Bench") -> No
     for found in deaths:
         assert found["failed"] == 0
         assert 1 <= found["tried_dead"] < 50  # its refusals redirected the later creates
-        # Half of the promised 50 ms is what a busy machine takes; the bench measures it alone.
-        assert found["second_try_p50"] < 250
