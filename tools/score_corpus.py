@@ -35,14 +35,12 @@ class Sample:
         reply: The answer.
         expected: The label.
         also_ok: Alternative labels.
-        dialect: The protocol of the answer.
     """
 
     number: int
     reply: Reply
     expected: str
     also_ok: frozenset[str]
-    dialect: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +103,7 @@ def _parsed(number: int, fields: object) -> Sample:
     if not isinstance(also_ok, list):
         raise TypeError("also_ok must be a list of labels")
     expected = _label(fields.get("expected"))
-    dialect = _text(fields, "protocol", "")
-    return Sample(number, reply, expected, frozenset(map(_label, also_ok)), dialect)
+    return Sample(number, reply, expected, frozenset(map(_label, also_ok)))
 
 
 def _text(fields: dict[str, object], name: str, default: str) -> str:
@@ -128,7 +125,7 @@ def scored(samples: Iterable[Sample]) -> tuple[Score, ...]:
 
 
 def _score(sample: Sample) -> Score:
-    failure = classify(sample.reply, sample.dialect)
+    failure = classify(sample.reply)
     if failure is None:
         return Score(sample, OPERATIONAL, "")
     return Score(sample, failure.kind.value, failure.rule)
@@ -146,7 +143,7 @@ def _wrong_line(score: Score) -> str:
     text = " ".join((sample.reply.body or sample.reply.error).split())[:_SHOWN]
     return (
         f"line {sample.number}: expected {sample.expected}, got {score.got} by {score.rule or '-'}:"
-        f" {sample.dialect} {sample.reply.status} {text}"
+        f" {sample.reply.status} {text}"
     )
 
 

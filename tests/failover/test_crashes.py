@@ -11,6 +11,7 @@ from tallylight.gateway.keys import ANONYMOUS
 from tallylight.gateway.requests import ApiError
 from tallylight.model.attempt import AttemptChange
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
+from tallylight.model.jobs import JobRef
 from tallylight.model.ledger import EntryState
 from tallylight.model.video import Video, VideoStatus
 from tallylight.storage.engine import LockId
@@ -158,7 +159,9 @@ async def test_an_answer_that_overtakes_the_end_of_its_video_counts(start: Start
             group_commit.write = write  # type: ignore[method-assign]
             (job,) = [entry.id for entry in gateway.simulation.ledger.entries]
             attempt = wanted.decision.changes[0].attempt
-            heard = AttemptChange(attempt, AttemptEvent.ACCEPTED, gateway.clock.now(), job=job)
+            heard = AttemptChange(
+                attempt, AttemptEvent.ACCEPTED, gateway.clock.now(), job=JobRef(job)
+            )
             await write(Write(wanted.video, facts=(heard,)))
         return await write(wanted)
 
@@ -178,7 +181,7 @@ async def test_a_response_to_another_process_resolves_the_doubt(start: Start) ->
 
     (attempt,) = await other.attempts(video)
     (job,) = [entry.id for entry in other.simulation.ledger.entries]
-    heard = AttemptChange(attempt.id, AttemptEvent.ACCEPTED, other.clock.now(), job=job)
+    heard = AttemptChange(attempt.id, AttemptEvent.ACCEPTED, other.clock.now(), job=JobRef(job))
     await other.storage.group_commit.write(Write(video.id, facts=(heard,)))
     seen = await other.until_ended(video)
 

@@ -192,4 +192,4 @@ async def test_what_came_of_an_unresolved_attempt_is_found_out_after_the_end(
     assert attempt.state is UNRESOLVED
     assert learned[0].result == ("accepted" if accepts else "refused")
     assert entry.state is (EntryState.SETTLED if accepts else EntryState.RELEASED)
-    assert bool(attempt.job) is accepts
+    assert bool(attempt.job_id) is accepts

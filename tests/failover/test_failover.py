@@ -150,7 +150,7 @@ async def test_two_doubts_of_equal_orders_claim_two_jobs(start: Start) -> None:
     until_ended = await asyncio.gather(*map(gateway.until_ended, videos))
 
     assert {video.status for video in until_ended} == {VideoStatus.COMPLETED}
-    jobs = {attempt.job for video in videos for attempt in await gateway.attempts(video)}
+    jobs = {attempt.job_id for video in videos for attempt in await gateway.attempts(video)}
     assert len(jobs) == 2
 
 

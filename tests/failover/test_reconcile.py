@@ -33,7 +33,7 @@ async def create_unresolved(gateway: RunningGateway, prompt: str = "a paper boat
 
 async def assert_unresolved(gateway: RunningGateway, video: Video) -> None:
     (attempt,) = await gateway.attempts(video)
-    assert (attempt.state, attempt.job) == (AttemptState.UNRESOLVED, "")
+    assert (attempt.state, attempt.job_id) == (AttemptState.UNRESOLVED, "")
     assert video.error is not None
     assert video.error.code == "outcome_unknown"
 
@@ -64,7 +64,7 @@ async def test_a_dated_name_of_the_model_is_the_same_model(start: Start) -> None
     video = await create_unresolved(gateway)
 
     (attempt,) = await gateway.attempts(video)
-    assert (video.status, attempt.job) == (VideoStatus.COMPLETED, "video_dated")
+    assert (video.status, attempt.job_id) == (VideoStatus.COMPLETED, "video_dated")
 
 
 async def test_a_job_of_another_service_of_the_upstream_is_already_claimed(start: Start) -> None:

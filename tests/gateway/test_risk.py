@@ -11,6 +11,7 @@ from tallylight.gateway.risk import SecondPayment, second_payment
 from tallylight.model.attempt import Attempt
 from tallylight.model.attempt_state import MAY_BE_PAID, AttemptState
 from tallylight.model.ids import AttemptId, ServiceId, VideoId
+from tallylight.model.jobs import JobRef
 from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
 from tallylight.model.order import Order
 
@@ -96,7 +97,7 @@ def test_nothing_is_sent_while_an_earlier_attempt_is_looked_for() -> None:
 
 
 def test_an_attempt_that_had_a_job_was_accepted_whatever_was_learned() -> None:
-    lost = replace(attempt(0), job="job_1")
+    lost = replace(attempt(0), job=JobRef("job_1"))
 
     risk = second_payment([lost], [lost], {}, Decimal(2), lambda _: 0.0)
 

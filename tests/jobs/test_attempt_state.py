@@ -28,6 +28,7 @@ from tallylight.model.attempt_state import (
     may_send,
     step,
 )
+from tallylight.model.jobs import JobRef
 from tallylight.model.ledger import EntryState, LedgerEntry
 from tests.builders import BROKEN, NOON, VIDEO, attempt_of
 
@@ -81,7 +82,7 @@ def after(position: Position, events: Iterable[Told]) -> Position:
             position.attempt.id,
             event,
             NOON,
-            job="job_1" if event in OF_A_JOB else "",
+            job=JobRef("job_1") if event in OF_A_JOB else None,
             failure=BROKEN if event in {_E.UNCLEAR, _E.GONE, _E.REFUSED} else None,
             cost=cost,
         )

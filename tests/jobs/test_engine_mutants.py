@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.jobs import engine, submit
+from tallylight.jobs import engine
 from tallylight.jobs.journal import Journal
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, AttemptChange
@@ -15,7 +15,8 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.video import Video
 from tallylight.storage.attempts import Attempts
 from tallylight.storage.transaction import Decision, WriteOutcome, _Group
-from tallylight.upstreams.acceptance import Acceptance
+from tallylight.upstreams import client
+from tallylight.upstreams.acceptance import InDoubt, Refused, Submission, judge_create
 from tallylight.upstreams.call_record import CallRecord
 from tests.jobs import engine_orders as orders
 from tests.jobs.stepped_world import World, repeatable
@@ -43,7 +44,11 @@ def expect_jobs_in_the_list_at_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def take_a_doubt_for_a_refusal(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(submit, "acceptance", lambda *_, **__: Acceptance.REFUSED)
+    def refuse(*answer: object, **how: bool) -> Submission:
+        found = judge_create(*answer, **how)  # type: ignore[arg-type]  # handed on
+        return Refused(found.failure) if isinstance(found, InDoubt) else found
+
+    patch.setattr(client, "judge_create", refuse)
 
 
 def let_the_owner_alone_record_facts(patch: pytest.MonkeyPatch) -> None:

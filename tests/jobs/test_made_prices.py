@@ -9,14 +9,14 @@ from tallylight.catalogue.services import Service
 from tallylight.jobs.made import change_of_job
 from tallylight.model.attempt import Attempt, changed_attempt, changed_entry
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
+from tallylight.model.jobs import Made, Usage
 from tallylight.model.ledger import EntryState, LedgerEntry
 from tallylight.model.order import Operation, Reference
 from tallylight.model.video import CreateParams, VideoRecord
-from tallylight.upstreams.messages import Job, JobState
+from tallylight.upstreams.steps import Done
 from tests.builders import NOON, attempt_of, new_video, price_per_second, priced_service
 
 SERVICE = priced_service(price="0.10")
-JOB = Job(id="job-1", state=JobState.COMPLETED)
 PLAIN = CreateParams()
 
 
@@ -31,8 +31,14 @@ def ordered(seconds: int = 8) -> tuple[Attempt, LedgerEntry]:
     )
 
 
+def made(seconds: int = 0, size: str = "", cost: str | None = None) -> Done:
+    """Return what a finished job tells."""
+    usage = None if cost is None else Usage(Decimal(cost))
+    return Done((), Made(seconds, size), usage)
+
+
 def settled(
-    job: Job,
+    done: Done,
     service: Service = SERVICE,
     params: CreateParams = PLAIN,
     **known: Decimal | None,
@@ -41,27 +47,27 @@ def settled(
     attempt, entry = ordered()
     if "estimate" in known:
         entry = replace(entry, estimate=known["estimate"], amount=known["estimate"])
-    done = change_of_job(AttemptEvent.DONE, attempt, service, job, NOON, params)
-    rendered = changed_attempt(attempt, done)
-    fetched = replace(done, event=AttemptEvent.FETCHED, cost=None)
-    return changed_entry(changed_entry(entry, attempt, done), rendered, fetched)
+    change = change_of_job(AttemptEvent.DONE, attempt, service, done, NOON, params)
+    rendered = changed_attempt(attempt, change)
+    fetched = replace(change, event=AttemptEvent.FETCHED, cost=None)
+    return changed_entry(changed_entry(entry, attempt, change), rendered, fetched)
 
 
 @pytest.mark.parametrize(
     ("told", "amount"),
     [
-        ({"cost": Decimal("0.33"), "seconds": "4"}, "0.33"),
-        ({"cost": Decimal(0), "seconds": "4"}, "0"),
-        ({"seconds": "4"}, "0.4"),
-        ({"seconds": "8"}, "0.8"),
-        ({"seconds": "4", "size": "no size"}, "0.4"),
-        ({}, "0.8"),
+        (made(4, cost="0.33"), "0.33"),
+        (made(4, cost="0"), "0"),
+        (made(4), "0.4"),
+        (made(8), "0.8"),
+        (made(4, "no size"), "0.4"),
+        (made(), "0.8"),
     ],
 )
 def test_what_was_told_comes_before_what_was_made_and_that_before_the_estimate(
-    told: dict[str, str], amount: str
+    told: Done, amount: str
 ) -> None:
-    entry = settled(replace(JOB, **told))  # type: ignore[arg-type]  # a test's shorthand
+    entry = settled(told)
 
     assert (entry.state, entry.amount) == (EntryState.SETTLED, Decimal(amount))
 
@@ -72,8 +78,8 @@ def test_another_size_has_its_own_price() -> None:
     )
     service = replace(SERVICE, sheet=replace(SERVICE.sheet, price=price))
 
-    assert settled(replace(JOB, size="854x480"), service).amount == Decimal("0.4")
-    assert settled(replace(JOB, size="1920x1080"), service).amount == Decimal("0.8")  # no rate
+    assert settled(made(size="854x480"), service).amount == Decimal("0.4")
+    assert settled(made(size="1920x1080"), service).amount == Decimal("0.8")  # no rate
 
 
 def test_a_shorter_video_still_costs_its_picture() -> None:
@@ -81,33 +87,33 @@ def test_a_shorter_video_still_costs_its_picture() -> None:
     service = replace(SERVICE, sheet=replace(SERVICE.sheet, price=price))
     params = CreateParams(reference=Reference(media_type="image/png"))
 
-    assert settled(replace(JOB, seconds="4"), service, params).amount == Decimal("0.42")
+    assert settled(made(4), service, params).amount == Decimal("0.42")
 
 
 def test_the_told_length_of_an_extended_video_is_that_of_the_whole() -> None:
     params = CreateParams(operation=Operation.EXTEND, base_seconds=8)
 
-    assert settled(replace(JOB, seconds="16"), params=params).amount == Decimal("0.8")
+    assert settled(made(16), params=params).amount == Decimal("0.8")
 
 
 def test_a_cost_that_was_told_earlier_is_kept() -> None:
     attempt, _ = ordered()
     attempt = replace(attempt, cost=Decimal("0.33"))
 
-    done = change_of_job(AttemptEvent.DONE, attempt, SERVICE, replace(JOB, seconds="4"), NOON)
+    done = change_of_job(AttemptEvent.DONE, attempt, SERVICE, made(4), NOON)
 
     assert done.cost == Decimal("0.33")
 
 
 @pytest.mark.parametrize(
-    ("told", "amount"), [(None, None), (Decimal(0), Decimal(0)), (Decimal("0.2"), Decimal("0.2"))]
+    ("told", "amount"), [(None, None), ("0", Decimal(0)), ("0.2", Decimal("0.2"))]
 )
 def test_without_an_estimate_only_a_told_cost_is_known(
-    told: Decimal | None, amount: Decimal | None
+    told: str | None, amount: Decimal | None
 ) -> None:
     unpriced = priced_service(price=None)
 
-    entry = settled(replace(JOB, cost=told, seconds="4"), unpriced, estimate=None)
+    entry = settled(made(4, cost=told), unpriced, estimate=None)
 
     assert (entry.state, entry.estimate, entry.amount) == (EntryState.SETTLED, None, amount)
 

@@ -68,7 +68,7 @@ class Checks:
             assets: The names in the asset store.
             senders: Those that were not killed: what they heard must be recorded.
         """
-        named_jobs = {(each.service, each.job) for each in stored.attempts}
+        named_jobs = {(each.service, each.job_id) for each in stored.attempts}
         for job in self._twins.jobs:
             is_known = (job.upstream, job.id) in named_jobs
             assert is_known or job.heard_by not in senders, "an answer was heard and not recorded"
@@ -81,7 +81,7 @@ class Checks:
     def owed(self, stored: Stored, now: datetime) -> set[VideoId]:
         """Return the videos under way that have a job, and time to be delivered by it."""
         jobs = {(job.upstream, job.id) for job in _live(self._twins.jobs)}
-        has_job = {each.video for each in stored.attempts if (each.service, each.job) in jobs}
+        has_job = {each.video for each in stored.attempts if (each.service, each.job_id) in jobs}
         return {
             VideoId(row.id)
             for row in stored.videos
@@ -113,7 +113,7 @@ class Checks:
         ).items():
             key = (prompt, upstream)
             assert count <= attempts[key] - refused[key], "a refused attempt has a job"
-        named = Counter((each.service, each.job) for each in stored.attempts if each.job)
+        named = Counter((each.service, each.job_id) for each in stored.attempts if each.job)
         assert max(named.values(), default=0) <= 1, "two attempts have one job"
 
     def _check_ends(self, stored: Stored, attempts: dict[VideoId, list[Attempt]]) -> None:
@@ -135,7 +135,8 @@ class Checks:
             if row.error_code == "outcome_unknown" and row.ended_at_us < row.deadline_us:
                 ignored = (a for a in attempts[id_] if a.state is AttemptState.UNRESOLVED)
                 assert not any(
-                    a.id in self._accepted and (a.service, a.job) not in forgotten for a in ignored
+                    a.id in self._accepted and (a.service, a.job_id) not in forgotten
+                    for a in ignored
                 ), "an acceptance was ignored"
             # A create that still waits for its response reports a failure itself.
             told = self._callers.told.get(id_)
@@ -168,7 +169,7 @@ class Checks:
             assert amounts[key] >= amount, "billed more than the ledger says"
         for attempt in stored.attempts:
             if attempt.state in {AttemptState.DELIVERED, AttemptState.FAILED} and attempt.job:
-                assert entries[attempt.entry].amount == jobs[attempt.service, attempt.job].billed
+                assert entries[attempt.entry].amount == jobs[attempt.service, attempt.job_id].billed
         recent = [entry for entry in stored.entries if entry.at > now - HOUR]
         assert _total(recent) <= (LIMIT_OF_ALL.per_hour or 0)
         for payer in {entry.payer for entry in recent}:

@@ -19,6 +19,7 @@ from tallylight.documents.secret import Secret
 from tallylight.errors import BudgetError, StorageError
 from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import NO_KEY, ServiceId, VideoId
+from tallylight.model.jobs import JobRef
 from tallylight.model.money import ANY_RESOLUTION, Budget, Price, PriceUnit
 from tallylight.model.order import Order
 from tallylight.model.status import Status
@@ -31,7 +32,7 @@ from tallylight.probes.timers import Timers
 from tallylight.storage.evidence import EvidenceRecord
 from tallylight.storage.state_snapshots import StateSnapshot
 from tallylight.storage.transition_record import TransitionRecord
-from tallylight.upstreams.messages import Job, Phase, Reply, Request
+from tallylight.upstreams.messages import Phase, Reply, Request
 from tallylight.verdicts.options import PolicyOptions
 from tests.builders import service_named
 
@@ -138,7 +139,7 @@ class FakePaidProbes:
             raise StorageError("database: away")
         return self.histories
 
-    async def record_unexpected_charge(self, service: Service, depth: Depth, _: Job) -> None:
+    async def record_unexpected_charge(self, service: Service, depth: Depth, _: JobRef) -> None:
         self.charged.append((service.id, depth))
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.probes.verify import is_same_model
-from tallylight.upstreams.poll_state import as_upstream_fault
+from tallylight.upstreams.failures import as_upstream_fault
 
 
 @pytest.mark.parametrize(

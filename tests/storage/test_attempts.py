@@ -5,10 +5,11 @@ from datetime import timedelta
 from decimal import Decimal
 
 from tallylight.clock import VirtualClock
-from tallylight.model.attempt import AttemptChange, Made, Progress
+from tallylight.model.attempt import AttemptChange, Progress
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.ids import AttemptId
+from tallylight.model.jobs import JobRef, Made
 from tallylight.model.ledger import Purpose
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.transaction import Write
@@ -52,7 +53,7 @@ async def test_an_attempt_reads_back_through_all_its_states(history: Storage) ->
 
     for what in (
         AttemptChange(id_, AttemptEvent.UNCLEAR, LATER, failure=CUT_OFF),
-        AttemptChange(id_, AttemptEvent.ACCEPTED, LATER, job="job"),
+        AttemptChange(id_, AttemptEvent.ACCEPTED, LATER, job=JobRef("job", {"kind": "text2video"})),
         AttemptChange(id_, AttemptEvent.WORKING, LATER, progress=progress),
         AttemptChange(id_, AttemptEvent.DONE, LATER, made=made, cost=Decimal("0.3")),
         AttemptChange(id_, AttemptEvent.FETCHED, LATER),
@@ -63,7 +64,7 @@ async def test_an_attempt_reads_back_through_all_its_states(history: Storage) ->
     assert record.attempts[0] == replace(
         new.attempt,
         state=AttemptState.DELIVERED,
-        job="job",
+        job=JobRef("job", {"kind": "text2video"}),
         doubt_reason="cut off",
         doubt_rule="doubt:reset",
         made=made,

@@ -11,6 +11,7 @@ from tallylight.model.attempt_state import AttemptEvent
 from tallylight.model.doubt import DoubtRecord, DoubtResult
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.ids import NO_KEY, AttemptId, ServiceId, VideoId
+from tallylight.model.jobs import JobRef
 from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
 from tallylight.model.order import Order
 from tallylight.model.video import Video
@@ -75,7 +76,7 @@ async def record(storage: Storage, name: str, *events: AttemptEvent, at: datetim
             attempt.id,
             each,
             at + timedelta(minutes=minute),
-            job=jobs.get(each, ""),
+            job=JobRef(jobs[each]) if each in jobs else None,
             failure=CUT,
         )
         await storage.group_commit.write(Write(id_, facts=(change,)))

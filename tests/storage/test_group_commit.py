@@ -158,7 +158,7 @@ async def test_a_job_is_claimed_by_one_attempt_only(history: Storage) -> None:
     again = await outcomes(history, shown(first, "job", *services))
 
     assert (in_one_group, later, again) == ([WRITTEN, TAKEN], [TAKEN], [WRITTEN])
-    jobs = [(await history.attempts.for_video(each.id))[0].job for each in (first, second)]
+    jobs = [(await history.attempts.for_video(each.id))[0].job_id for each in (first, second)]
     assert jobs == ["job", ""]
 
 
@@ -316,7 +316,7 @@ async def test_several_writes_of_one_video_share_a_group(history: Storage) -> No
     record = await history.videos.record(video.id)
     assert record is not None
     assert record.video.revision == 3
-    assert (record.video.service, record.attempts[0].job) == (SERVICE.id, "job")
+    assert (record.video.service, record.attempts[0].job_id) == (SERVICE.id, "job")
     assert record.attempts[0].state is AttemptState.RENDERED
 
 
@@ -334,7 +334,7 @@ async def test_rows_with_and_without_values_share_a_statement(history: Storage) 
     stored = [(await history.attempts.for_video(each.id))[0] for each in (plain, told, open_)]
     assert [each.failure for each in stored] == [None, BROKEN, None]
     assert [each.ended_at for each in stored] == [NOON, NOON, None]
-    assert [each.job for each in stored] == ["", "", "job"]
+    assert [each.job_id for each in stored] == ["", "", "job"]
 
 
 async def test_an_end_never_changes_and_later_facts_correct_the_money(history: Storage) -> None:

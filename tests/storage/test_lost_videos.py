@@ -108,7 +108,7 @@ async def test_after_a_take_over_facts_are_written_and_raise_the_revision(pair: 
 
     assert heard.video.revision == taken.video.revision + 1
     assert (heard.video.owner, heard.video.epoch) == ("second", taken.video.epoch)
-    assert heard.attempts[0].job == "job"
+    assert heard.attempts[0].job_id == "job"
     stale = await pair.second.group_commit.write(
         decision(taken.video, change(pair.video, AttemptEvent.LEAVE))
     )
@@ -310,7 +310,7 @@ async def test_a_take_over_reads_what_was_committed_while_it_waited_for_its_turn
         assert not taking.done()
 
     taken = await taking
-    assert [each.job for each in taken.attempts] == ["late"]
+    assert [each.job_id for each in taken.attempts] == ["late"]
 
 
 async def test_a_video_that_is_being_ended_is_not_taken_over(pair: Pair) -> None:

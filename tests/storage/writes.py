@@ -11,6 +11,7 @@ from tallylight.model.attempt import AttemptChange
 from tallylight.model.attempt_state import AttemptEvent
 from tallylight.model.evidence import Failure
 from tallylight.model.ids import AttemptId
+from tallylight.model.jobs import JobRef
 from tallylight.model.ledger import SpendingLimit
 from tallylight.model.video import Video, VideoError, VideoRecord, VideoStatus
 from tallylight.storage.database import Storage
@@ -59,7 +60,8 @@ def change(  # noqa: PLR0913  # what an event tells
     """Return an event of one of the attempts at a video."""
     id_ = AttemptId(f"{video.id}.{number}")
     cost = None if usd is None else Decimal(usd)
-    return AttemptChange(id_, event, NOON, job=job, failure=failure, cost=cost)
+    told = JobRef(job) if job else None
+    return AttemptChange(id_, event, NOON, job=told, failure=failure, cost=cost)
 
 
 def fact(video: Video, event: AttemptEvent, number: int = 1, *, job: str = "") -> Write:

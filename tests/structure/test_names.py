@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 # Hooks that a registry, a tool or a framework collects from each module of a kind.
 HOOKS = frozenset(
     {
+        "DEFINITION",  # upstreams.protocols.registry
         "READER",  # upstreams.feeds.registry
         "RESPONSE_BODIES",  # simulator.protocols.feeds
         "down_revision",  # Alembic

@@ -2,23 +2,21 @@
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from tallylight.catalogue.services import Upstream
-from tallylight.model.evidence import Failure
+from tallylight.model.jobs import JobRef
+from tallylight.upstreams.acceptance import Submission
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.classify.claims import says_error
-from tallylight.upstreams.job_poll import poll_job
+from tallylight.upstreams.error_table import says_no_such_job
 from tallylight.upstreams.json_access import json_percent
-from tallylight.upstreams.messages import Job, JobState, Phase, Reply, Request
-from tallylight.upstreams.missing_job import says_no_such_job
-from tallylight.upstreams.protocols.registry import adapter_for
-from tallylight.upstreams.status_words import video_object_state
-
-if TYPE_CHECKING:
-    from tallylight.upstreams.transport import Transport
+from tallylight.upstreams.messages import Phase, Reply
+from tallylight.upstreams.protocols.video_object import OTHER_ID
+from tallylight.upstreams.status_words import StatusMeaning, video_object_status
+from tallylight.upstreams.steps import Accepted, Done, Failed, Missing, Step, Trouble, Working
+from tests.upstreams.flows import Answers, read_create, read_poll, urls
 
 MakeUpstream = Callable[..., Upstream]
 MakeReply = Callable[..., Reply]
@@ -26,35 +24,52 @@ MakeReply = Callable[..., Reply]
 FILM = "https://cdn.example/v.mp4"
 
 
-@pytest.fixture
-def read(make_upstream: MakeUpstream, make_reply: MakeReply) -> Callable[..., Job | Failure]:
-    """Give a reader of the answers of a relay."""
-    adapter = adapter_for(make_upstream(dialect="new_api"))
+Create = Callable[..., Submission]
+Poll = Callable[..., Step]
 
-    def read(phase: Phase, answer: object, status: int = 200) -> Job | Failure:
-        return adapter.read_job(make_reply(phase, json.dumps(answer), status))
+
+@pytest.fixture
+def create(make_upstream: MakeUpstream, make_reply: MakeReply) -> Create:
+    """Give a reader of what a relay answers to a create."""
+    relay = make_upstream(dialect="new_api")
+
+    def read(answer: object, status: int = 200) -> Submission:
+        return read_create(relay, make_reply(Phase.CREATE, json.dumps(answer), status))
 
     return read
 
 
-Read = Callable[..., Job | Failure]
+@pytest.fixture
+def poll(make_upstream: MakeUpstream, make_reply: MakeReply) -> Poll:
+    """Give a reader of what a relay answers to a poll."""
+    relay = make_upstream(dialect="new_api")
+
+    def read(answer: object, status: int = 200) -> Step:
+        return read_poll(relay, make_reply(Phase.POLL, json.dumps(answer), status))
+
+    return read
 
 
 @pytest.mark.parametrize(
-    ("words", "state"),
+    ("words", "status"),
     [
-        ("in_queue created accepted submitting 排队中 等待中 已提交", JobState.QUEUED),
-        ("InProgress preparing cancelling 生成中 處理中 進行中", JobState.IN_PROGRESS),
-        ("complete finished ready generated Success", JobState.COMPLETED),
-        ("video_generation_completed TASK_STATUS_SUCCEED job.succeeded", JobState.COMPLETED),
-        ("JobStatusCompleted 已完成 完成 生成成功 视频生成完成 任務已完成", JobState.COMPLETED),
-        ("rejected timeout timed-out aborted task_failed", JobState.FAILED),
-        ("失败 生成失敗 任务失败 审核不通过 超时 已取消 已过期", JobState.FAILED),
+        ("in_queue created accepted submitting 排队中 等待中 已提交", StatusMeaning.QUEUED),
+        ("InProgress preparing cancelling 生成中 處理中 進行中", StatusMeaning.RUNNING),
+        ("complete finished ready generated Success", StatusMeaning.SUCCEEDED),
+        ("video_generation_completed TASK_STATUS_SUCCEED job.succeeded", StatusMeaning.SUCCEEDED),
+        (
+            "JobStatusCompleted 已完成 完成 生成成功 视频生成完成 任務已完成",
+            StatusMeaning.SUCCEEDED,
+        ),
+        ("rejected timeout timed-out aborted task_failed", StatusMeaning.FAILED),
+        ("失败 生成失敗 任务失败 审核不通过 超时", StatusMeaning.FAILED),
+        ("cancelled 已取消", StatusMeaning.CANCELLED),
+        ("expired 已过期", StatusMeaning.EXPIRED),
     ],
 )
-def test_a_status_is_known_in_any_spelling(words: str, state: JobState) -> None:
-    assert {word: video_object_state(word) for word in words.split()} == dict.fromkeys(
-        words.split(), state
+def test_a_status_is_known_in_any_spelling(words: str, status: StatusMeaning) -> None:
+    assert {word: video_object_status(word) for word in words.split()} == dict.fromkeys(
+        words.split(), status
     )
 
 
@@ -69,32 +84,28 @@ def test_a_status_is_known_in_any_spelling(words: str, state: JobState) -> None:
         "internal_error",
     ],
 )
-def test_a_step_and_a_strange_word_are_no_end(read: Read, word: str) -> None:
-    job = read(Phase.POLL, {"id": "v", "object": "video", "status": word, "progress": 100})
+def test_a_step_and_a_strange_word_are_no_end(poll: Poll, word: str) -> None:
+    step = poll({"id": "v", "object": "video", "status": word, "progress": 100})
 
-    assert isinstance(job, Job)
-    assert not job.state.is_terminal
+    assert isinstance(step, Working)
 
 
 @pytest.mark.parametrize("status", ["marinated", None, "", 7])
 def test_a_strange_word_beside_all_progress_and_an_address_is_done(
-    read: Read, status: object
+    poll: Poll, status: object
 ) -> None:
     answer = {"id": "v", "object": "video", "status": status, "progress": 100, "url": FILM}
 
-    job = read(Phase.POLL, answer)
-
-    assert isinstance(job, Job)
-    assert job.state is JobState.COMPLETED
+    assert isinstance(poll(answer), Done)
 
 
-def test_an_address_beside_the_task_in_its_envelope_is_a_result(read: Read) -> None:
+def test_an_address_beside_the_task_in_its_envelope_is_a_result(poll: Poll) -> None:
     answer = {"code": 0, "data": {"id": "v", "status": "completed"}, "video_url": FILM}
 
-    job = read(Phase.POLL, answer)
+    step = poll(answer)
 
-    assert isinstance(job, Job)
-    assert job.results == (FILM,)
+    assert isinstance(step, Done)
+    assert urls(step.outputs) == [FILM, "/videos/v/content"]
 
 
 @pytest.mark.parametrize(
@@ -116,29 +127,27 @@ def test_an_address_beside_the_task_in_its_envelope_is_a_result(read: Read) -> N
         [{"message": ""}],
     ],
 )
-def test_an_empty_error_is_no_error(read: Read, make_reply: MakeReply, empty: object) -> None:
+def test_an_empty_error_is_no_error(
+    poll: Poll, create: Create, make_reply: MakeReply, empty: object
+) -> None:
     answer = {"id": "v", "object": "video", "status": "completed", "error": empty}
 
-    job = read(Phase.POLL, answer)
-
     assert not says_error(empty)
-    assert isinstance(job, Job)
-    assert job.state is JobState.COMPLETED
+    assert isinstance(poll(answer), Done)
     assert classify(make_reply(Phase.POLL, json.dumps(answer))) is None
-    assert isinstance(read(Phase.CREATE, {"id": "v", "error": empty}), Job)
+    assert isinstance(create({"id": "v", "error": empty}), Accepted)
 
 
 @pytest.mark.parametrize(
     "said",
     [True, 1, 500, "no", "失败", "エラー", ["no"], {"message": "no"}, {"code": 1, "message": ""}],
 )
-def test_an_error_that_says_something_is_one(read: Read, said: object) -> None:
-    job = read(Phase.POLL, {"id": "v", "object": "video", "status": "completed", "error": said})
+def test_an_error_that_says_something_is_one(poll: Poll, create: Create, said: object) -> None:
+    step = poll({"id": "v", "object": "video", "status": "completed", "error": said})
 
     assert says_error(said)
-    assert isinstance(job, Job)
-    assert job.state is JobState.FAILED
-    assert isinstance(read(Phase.CREATE, {"id": "v", "error": said}), Failure)
+    assert isinstance(step, Failed)
+    assert not isinstance(create({"id": "v", "error": said}), Accepted)
 
 
 @pytest.mark.parametrize(
@@ -158,13 +167,13 @@ def test_an_error_that_says_something_is_one(read: Read, said: object) -> None:
     ],
 )
 def test_an_id_in_a_create_without_an_error_is_a_job(
-    read: Read, answer: Mapping[str, object], id_: str
+    create: Create, answer: Mapping[str, object], id_: str
 ) -> None:
-    job = read(Phase.CREATE, answer)
+    said = create(answer)
 
-    assert isinstance(job, Job)
-    assert job.id == id_
-    assert not job.state.is_terminal
+    assert isinstance(said, Accepted)
+    assert said.job.id == id_
+    assert isinstance(said.step, Working)
 
 
 @pytest.mark.parametrize(
@@ -177,9 +186,9 @@ def test_an_id_in_a_create_without_an_error_is_a_job(
     ],
 )
 def test_an_id_beside_a_refusal_is_no_job(
-    read: Read, answer: Mapping[str, object], status: int
+    create: Create, answer: Mapping[str, object], status: int
 ) -> None:
-    assert isinstance(read(Phase.CREATE, answer, status), Failure)
+    assert not isinstance(create(answer, status), Accepted)
 
 
 @pytest.mark.parametrize(
@@ -192,12 +201,12 @@ def test_an_id_beside_a_refusal_is_no_job(
     ],
 )
 def test_of_two_ids_the_one_of_the_video_goes_first(
-    read: Read, answer: Mapping[str, object], ids: tuple[str, str]
+    create: Create, answer: Mapping[str, object], ids: tuple[str, str]
 ) -> None:
-    job = read(Phase.CREATE, answer)
+    said = create(answer)
 
-    assert isinstance(job, Job)
-    assert (job.id, job.other_id) == ids
+    assert isinstance(said, Accepted)
+    assert (said.job.id, said.job.extra.get(OTHER_ID, "")) == ids
 
 
 @pytest.mark.parametrize(
@@ -250,58 +259,54 @@ NOT_LOST = [
     [(*each, True) for each in LOST] + [(*each, False) for each in NOT_LOST],
 )
 def test_a_lost_job_is_known_by_its_words_under_any_status(
-    make_reply: MakeReply, status: int, body: object, *, is_lost: bool
+    make_upstream: MakeUpstream,
+    make_reply: MakeReply,
+    status: int,
+    body: object,
+    *,
+    is_lost: bool,
 ) -> None:
     text = body if isinstance(body, str) else json.dumps(body)
     reply = make_reply(Phase.POLL, text, status)
 
-    failure = classify(reply, "new_api")
+    failure = classify(reply)
 
     assert failure is not None
     assert says_no_such_job(failure, reply) is is_lost
-
-
-class Answers:
-    """A transport that answers by the path of the request."""
-
-    def __init__(self, make_reply: MakeReply, answers: Mapping[str, object]) -> None:
-        self._make_reply = make_reply
-        self._answers = answers
-        self.asked: list[str] = []
-
-    async def send(self, request: Request, _: Upstream) -> Reply:
-        id_ = request.url.rpartition("/")[2]
-        self.asked.append(id_)
-        answer = self._answers.get(id_)
-        status = 404 if answer is None else 200
-        return self._make_reply(Phase.POLL, json.dumps(answer or {"detail": "no"}), status)
+    step = read_poll(make_upstream(dialect="new_api"), reply)
+    assert type(step) is (Missing if is_lost else Trouble)
 
 
 POLLED = {"id": 77, "object": "video", "status": "completed"}
+UNKNOWN = {"detail": "no"}
+BUSY = {"error": {"message": "too many requests"}}
 
 
 @pytest.mark.parametrize(
-    ("answers", "found", "asked"),
+    ("answers", "step", "asked"),
     [
-        ({"first": POLLED}, "first", ["first"]),  # it names the job by a number of its own
-        ({"first": {"object": "video", "status": "completed"}}, "first", ["first"]),
-        ({"first": {"code": 0, "message": "success", "data": POLLED}}, "first", ["first"]),
-        ({"other": POLLED}, "other", ["first", "other"]),
-        ({}, None, ["first", "other"]),
+        ([(200, POLLED)], Done, ["first"]),  # it names the job by a number of its own
+        ([(200, {"object": "video", "status": "completed"})], Done, ["first"]),
+        ([(200, {"code": 0, "message": "success", "data": POLLED})], Done, ["first"]),
+        ([(404, UNKNOWN), (200, POLLED)], Done, ["first", "other"]),
+        ([(404, UNKNOWN), (404, UNKNOWN)], Missing, ["first", "other"]),
+        ([(404, UNKNOWN), (429, BUSY)], Trouble, ["first", "other"]),
+        ([(429, BUSY)], Trouble, ["first"]),
     ],
 )
 async def test_a_job_is_asked_for_by_each_of_its_ids_and_keeps_the_one_that_is_known(
     make_upstream: MakeUpstream,
     make_reply: MakeReply,
-    answers: Mapping[str, object],
-    found: str | None,
+    answers: list[tuple[int, object]],
+    step: type[Step],
     asked: list[str],
 ) -> None:
-    transport = Answers(make_reply, answers)
+    relay = make_upstream(dialect="new_api")
+    server = Answers(*(make_reply(Phase.POLL, json.dumps(said), code) for code, said in answers))
 
-    job, _ = await poll_job(
-        "first", "other", make_upstream(dialect="new_api"), cast("Transport", transport)
-    )
+    found = await server.client.poll(JobRef("first", {OTHER_ID: "other"}), relay)
 
-    assert (job.id if isinstance(job, Job) else None) == found
-    assert transport.asked == asked
+    assert type(found) is step
+    assert [request.url for request in server.asked] == [f"/videos/{each}" for each in asked]
+    if isinstance(found, Done):
+        assert urls(found.outputs) == [f"/videos/{asked[-1]}/content"]

@@ -4,12 +4,14 @@ import json
 
 import pytest
 
-from tallylight.model.evidence import FailureKind, Fault
-from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
-from tallylight.upstreams.classify import classify
-from tallylight.upstreams.messages import Job, JobState, Phase, Reply
+from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.upstreams.acceptance import InDoubt, Refused, Submission, judge_stream
+from tallylight.upstreams.messages import Phase, Reply
 from tallylight.upstreams.protocols.chat_stream import ChatStream
 from tallylight.upstreams.protocols.not_billed import new_api_proves_not_billed
+from tallylight.upstreams.steps import Accepted, Done, Failed, Working
+from tests.builders import UPSTREAM
+from tests.upstreams.flows import read_create, urls
 
 DONE = "data: [DONE]\n\n"
 CUT = "ClientPayloadError: Response payload is not completed"
@@ -25,15 +27,26 @@ FIRST = event({"role": "assistant", "content": ""})
 PROGRESS = event({"reasoning_content": "进度 50%\n"})
 
 
-def ended(text: str, error: str = "") -> Job:
-    stream = ChatStream("relay", "https://relay.example/v1", echoes_model=True)
+def new_stream() -> ChatStream:
+    return ChatStream("https://relay.example/v1", echoes_model=True)
+
+
+def ended(text: str, error: str = "") -> Done | Failure:
+    stream = new_stream()
     stream.feed(text)
     return stream.end(error)
 
 
+def judged(text: str, error: str = "") -> Submission:
+    stream = new_stream()
+    stream.feed(text)
+    end = stream.end(error)
+    return judge_stream(stream.job, end, error, has_begun=stream.has_progress)
+
+
 def kind_of(text: str) -> FailureKind | None:
-    failure = ended(text).failure
-    return failure.kind if failure else None
+    end = ended(text)
+    return end.kind if isinstance(end, Failure) else None
 
 
 @pytest.mark.parametrize(
@@ -65,11 +78,10 @@ def kind_of(text: str) -> FailureKind | None:
 def test_a_refusal_before_any_work_is_refused_in_every_form(
     text: str, first: str, last: str
 ) -> None:
-    job = ended(first + text + last)
+    said = judged(first + text + last)
 
-    assert job.failure is not None
-    assert (job.failure.kind, job.failure.fault) == (FailureKind.QUOTA, Fault.OURS)
-    assert acceptance_of_stream(job, "") is Acceptance.REFUSED
+    assert isinstance(said, Refused)
+    assert (said.failure.kind, said.failure.fault) == (FailureKind.QUOTA, Fault.OURS)
 
 
 @pytest.mark.parametrize(
@@ -119,23 +131,22 @@ def test_a_failure_is_named_by_its_words_or_its_code(text: str, kind: FailureKin
 def test_an_event_that_is_no_error_changes_nothing(text: str) -> None:
     url = "https://c.example/get/7"
 
-    assert ended(text + event({"content": url}, "stop") + DONE).results[0] == url
+    end = ended(text + event({"content": url}, "stop") + DONE)
+
+    assert isinstance(end, Done)
+    assert urls(end.outputs) == [url]
 
 
 def test_the_progress_of_a_status_event_is_read() -> None:
-    stream = ChatStream("relay", "https://relay.example/v1", echoes_model=True)
+    step = new_stream().feed('data: {"status":"processing","progress":40,"message":"busy"}\n\n')
 
-    job = stream.feed('data: {"status":"processing","progress":40,"message":"busy"}\n\n')
-
-    assert job is not None
-    assert job.progress == 40
+    assert isinstance(step, Working)
+    assert step.progress == 40
 
 
 @pytest.mark.parametrize("error", ["", CUT])
 def test_an_error_event_refuses_though_the_stream_breaks_off(error: str) -> None:
-    job = ended(f"{FIRST}event: error\ndata: {POOR}\n\n", error)
-
-    assert acceptance_of_stream(job, error) is Acceptance.REFUSED
+    assert isinstance(judged(f"{FIRST}event: error\ndata: {POOR}\n\n", error), Refused)
 
 
 @pytest.mark.parametrize(
@@ -148,17 +159,19 @@ def test_an_error_event_refuses_though_the_stream_breaks_off(error: str) -> None
     ],
 )
 def test_half_an_answer_is_in_doubt(text: str) -> None:
-    assert acceptance_of_stream(ended(text, CUT), CUT) is Acceptance.IN_DOUBT
+    assert isinstance(judged(text, CUT), InDoubt)
 
 
-@pytest.mark.parametrize(
-    ("error", "expected"), [("", Acceptance.ACCEPTED), (CUT, Acceptance.IN_DOUBT)]
-)
-def test_a_refusal_after_progress_refuses_nothing(error: str, expected: Acceptance) -> None:
-    job = ended(f"{PROGRESS}event: error\ndata: {POOR}\n\n", error)
+@pytest.mark.parametrize("last", ["", DONE])
+def test_a_refusal_after_progress_refuses_nothing_though_both_arrive_at_once(last: str) -> None:
+    text = f"{PROGRESS}event: error\ndata: {POOR}\n\n{last}"
 
-    assert job.state is JobState.FAILED
-    assert acceptance_of_stream(job, error) is expected
+    said = judged(text)
+
+    assert isinstance(said, Accepted)
+    assert isinstance(said.step, Failed)
+    assert said.step.failure.kind is FailureKind.QUOTA
+    assert isinstance(judged(text, CUT), InDoubt)
 
 
 @pytest.mark.parametrize(
@@ -188,20 +201,17 @@ def test_a_frame_as_the_body_of_an_answer_refuses_as_its_json_does(
 ) -> None:
     reply = Reply(Phase.CREATE, status, {}, body)
 
-    failure = classify(reply)
+    said = read_create(UPSTREAM, reply)
 
-    assert failure is not None
-    assert (failure.kind, failure.fault) == (kind, fault)
-    assert acceptance(reply, failure) is Acceptance.REFUSED
+    assert isinstance(said, Refused)
+    assert (said.failure.kind, said.failure.fault) == (kind, fault)
 
 
 def test_a_server_error_in_a_frame_is_in_doubt_as_its_json_is() -> None:
     reply = Reply(Phase.CREATE, 500, {}, 'event: error\ndata: {"error":{"message":"no"}}\n\n')
-    failure = classify(reply)
-    assert failure is not None
 
-    assert acceptance(reply, failure) is Acceptance.IN_DOUBT
-    assert acceptance(reply, failure, refuses_with_500=True) is Acceptance.REFUSED
+    assert isinstance(read_create(UPSTREAM, reply), InDoubt)
+    assert isinstance(read_create(UPSTREAM, reply, refuses_with_500=True), Refused)
 
 
 def test_a_relays_own_error_in_a_frame_is_proven_not_billed() -> None:

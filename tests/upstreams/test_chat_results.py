@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from tallylight.model.evidence import FailureKind
-from tallylight.upstreams.messages import Job, JobState
+from tallylight.model.evidence import Failure, FailureKind
 from tallylight.upstreams.protocols.chat_stream import ChatStream
+from tallylight.upstreams.steps import Done
+from tests.upstreams.flows import urls
 
 BASE = "https://relay.example/v1"
 DONE = "data: [DONE]\n\n"
@@ -23,14 +24,19 @@ def content(text: object) -> str:
     return event({"content": text})
 
 
-def ended(text: str, error: str = "") -> Job:
-    stream = ChatStream("relay", BASE, echoes_model=True)
+def ended(text: str, error: str = "") -> Done | Failure:
+    stream = ChatStream(BASE, echoes_model=True)
     stream.feed(text)
     return stream.end(error)
 
 
+def addresses(end: Done | Failure) -> list[str]:
+    assert isinstance(end, Done)
+    return urls(end.outputs)
+
+
 def address_in(text: object) -> str:
-    return str(ended(content(text) + event({}, "stop") + DONE).results[0])
+    return addresses(ended(content(text) + event({}, "stop") + DONE))[0]
 
 
 @pytest.mark.parametrize(
@@ -129,9 +135,7 @@ def test_a_relative_address_is_one_of_the_upstream(text: str, address: str) -> N
     ],
 )
 def test_an_address_of_something_else_is_no_result(text: str) -> None:
-    job = ended(content(text) + event({}, "stop") + DONE)
-
-    assert (job.state, job.results) == (JobState.FAILED, ())
+    assert isinstance(ended(content(text) + event({}, "stop") + DONE), Failure)
 
 
 @pytest.mark.parametrize(
@@ -147,10 +151,10 @@ def test_words_beside_a_link_that_is_named_as_the_video_are_no_failure(text: str
 
 
 def test_the_moderation_of_an_error_with_an_address_is_read() -> None:
-    job = ended(content("Your prompt violates our policy: https://x.example/abc") + DONE)
+    end = ended(content("Your prompt violates our policy: https://x.example/abc") + DONE)
 
-    assert job.failure is not None
-    assert job.failure.kind is FailureKind.CONTENT_REJECTED
+    assert isinstance(end, Failure)
+    assert end.kind is FailureKind.CONTENT_REJECTED
 
 
 URL = "https://c.example/get/7?a=(1)"
@@ -175,13 +179,13 @@ URL = "https://c.example/get/7?a=(1)"
     ],
 )
 def test_a_member_for_videos_holds_the_result(answer: str) -> None:
-    assert ended(answer + DONE).results[0] == URL
+    assert addresses(ended(answer + DONE))[0] == URL
 
 
 def test_a_picture_in_a_part_is_no_result() -> None:
     part = {"type": "image_url", "image_url": {"url": "https://c.example/7"}}
 
-    assert ended(event({"content": [part]}) + DONE).state is JobState.FAILED
+    assert isinstance(ended(event({"content": [part]}) + DONE), Failure)
 
 
 @pytest.mark.parametrize("indent", [None, 1])
@@ -189,22 +193,22 @@ def test_a_completion_that_is_not_streamed_is_read(indent: int | None) -> None:
     message = {"role": "assistant", "content": "<video src='/a/b.mp4'>"}
     body = json.dumps({"id": "c", "choices": [{"message": message}]}, indent=indent)
 
-    assert ended(body).results[0] == "https://relay.example/a/b.mp4"
+    assert addresses(ended(body))[0] == "https://relay.example/a/b.mp4"
 
 
 @pytest.mark.parametrize("text", ["[下载](https://c.example/a)", "=> https://c.example/a.mp4\n"])
 def test_a_result_may_stand_among_the_notices(text: str) -> None:
-    job = ended(event({"reasoning_content": f"100%\n{text}"}) + event({}, "stop") + DONE)
+    end = ended(event({"reasoning_content": f"100%\n{text}"}) + event({}, "stop") + DONE)
 
-    assert str(job.results[0]).startswith("https://c.example/a")
+    assert addresses(end)[0].startswith("https://c.example/a")
 
 
 def test_a_result_split_over_chunks_is_joined() -> None:
     pieces = ("[点击", "下载](/v1/fi", "les/a.m", "p4)")
 
-    job = ended("".join(map(content, pieces)) + DONE)
+    end = ended("".join(map(content, pieces)) + DONE)
 
-    assert job.results[0] == "https://relay.example/v1/files/a.mp4"
+    assert addresses(end)[0] == "https://relay.example/v1/files/a.mp4"
 
 
 def test_a_result_before_a_large_preview_is_found() -> None:
@@ -223,35 +227,35 @@ def test_a_result_before_a_large_preview_is_found() -> None:
     ],
 )
 def test_a_result_counts_if_the_stream_then_breaks_off(text: str) -> None:
-    assert ended(content(text), CUT).results[0] == "https://c.example/a.mp4"
+    assert addresses(ended(content(text), CUT))[0] == "https://c.example/a.mp4"
 
 
 @pytest.mark.parametrize("text", ["https://c.example/get/7", "https://c.example/a.mp4?sig=7"])
 def test_an_address_that_may_have_been_cut_is_ignored(text: str) -> None:
-    assert ended(content(text), CUT).state is JobState.FAILED
-    assert ended(content(text)).state is JobState.FAILED
+    assert isinstance(ended(content(text), CUT), Failure)
+    assert isinstance(ended(content(text)), Failure)
 
 
 def test_a_link_to_a_film_counts_before_an_error_of_the_connection() -> None:
     error = 'data: {"error":{"message":"upstream closed the connection"}}\n\n'
 
-    assert ended(content("<video src='/a.mp4'>") + error + DONE).state is JobState.COMPLETED
-    assert ended(content("https://c.example/get/7 ") + error + DONE).state is JobState.FAILED
+    assert isinstance(ended(content("<video src='/a.mp4'>") + error + DONE), Done)
+    assert isinstance(ended(content("https://c.example/get/7 ") + error + DONE), Failure)
 
 
 def test_a_help_page_beside_a_failure_is_not_the_video() -> None:
     text = "❌ 生成失败: sentinel_block, visit https://help.example.com"
 
-    assert ended(content(text) + DONE).state is JobState.FAILED
+    assert isinstance(ended(content(text) + DONE), Failure)
 
 
 def test_a_failure_mark_before_a_successful_retry_is_ignored() -> None:
     text = content("❌ 第一次失败\n") + content("<video src='https://c.example/a.mp4'>")
 
-    assert ended(text + DONE).state is JobState.COMPLETED
+    assert isinstance(ended(text + DONE), Done)
 
 
 def test_a_video_before_the_failure_mark_does_not_count() -> None:
     text = content("<video src='https://c.example/a.mp4'>\n> ❌ 生成失败: heavy_load")
 
-    assert ended(text + DONE).state is JobState.FAILED
+    assert isinstance(ended(text + DONE), Failure)

@@ -10,9 +10,11 @@ from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.order import Operation, Order, Reference
-from tallylight.upstreams.messages import Job, JobState, Phase, Reply
+from tallylight.upstreams.messages import Phase, Reply
 from tallylight.upstreams.protocols.chat_stream import ChatStream
 from tallylight.upstreams.protocols.registry import adapter_for
+from tallylight.upstreams.steps import Accepted, Done, Working
+from tests.upstreams.flows import check_request, read_check, submitted, urls
 
 MakeUpstream = Callable[..., Upstream]
 MakeReply = Callable[..., Reply]
@@ -49,8 +51,8 @@ HEAVY = (
 )
 
 
-def ended(text: str, error: str = "") -> Job:
-    stream = ChatStream("sora2api", BASE, echoes_model=False)
+def ended(text: str, error: str = "") -> Done | Failure:
+    stream = ChatStream(BASE, echoes_model=False)
     stream.feed(text)
     return stream.end(error)
 
@@ -58,38 +60,41 @@ def ended(text: str, error: str = "") -> Job:
 def test_a_create_streams_and_sends_the_configured_model_as_it_is(
     make_upstream: MakeUpstream,
 ) -> None:
-    adapter = adapter_for(make_upstream(protocol="chat_video", dialect="sora2api"))
+    upstream = make_upstream(protocol="chat_video", dialect="sora2api")
 
-    request = adapter.create(Order("a paper boat", 10, "1280x720"), "sora2-landscape-10s")
+    request = submitted(upstream, Order("a paper boat", 10, "1280x720"), "sora2-landscape-10s")
 
-    assert adapter.streams
-    assert request.url == "https://upstream.test/v1/chat/completions"
+    assert adapter_for(upstream).reader is not None
+    assert (request.url, request.phase) == ("/chat/completions", Phase.CREATE)
     body = json.loads(request.json)
     assert (body["model"], body["stream"]) == ("sora2-landscape-10s", True)
     assert body["messages"][0]["content"] == [{"type": "text", "text": "a paper boat"}]
 
 
 def test_progress_comes_as_reasoning_and_the_video_as_content() -> None:
-    stream = ChatStream("sora2api", BASE, echoes_model=False)
+    stream = ChatStream(BASE, echoes_model=False)
 
     running = stream.feed(RUNNING)
     again = stream.feed(RUNNING)
     done = stream.feed(RESULT + DONE)
 
-    assert running is not None
-    assert (running.state, running.progress) == (JobState.IN_PROGRESS, 35)
+    assert isinstance(running, Working)
+    assert (running.is_started, running.progress) == (True, 35)
     assert again is None
-    assert done is not None
-    assert (done.state, done.results) == (JobState.COMPLETED, ("https://cdn.example/v/1.mp4",))
+    assert isinstance(done, Done)
+    assert urls(done.outputs) == ["https://cdn.example/v/1.mp4"]
     assert stream.end("") == done
 
 
 def test_the_model_in_an_answer_of_sora2api_is_ignored() -> None:
-    assert ended(RESULT + DONE).model == ""
+    end = ended(RESULT + DONE)
+
+    assert isinstance(end, Done)
+    assert end.made.model == ""
 
 
 def test_a_retry_notice_is_no_failure() -> None:
-    assert ended(RETRYING + RUNNING + RESULT + DONE).state is JobState.COMPLETED
+    assert isinstance(ended(RETRYING + RUNNING + RESULT + DONE), Done)
 
 
 @pytest.mark.parametrize(
@@ -108,36 +113,31 @@ def test_a_retry_notice_is_no_failure() -> None:
 def test_a_stream_that_ends_without_a_video_is_a_failure_of_the_service(
     text: str, error: str
 ) -> None:
-    job = ended(text, error)
+    end = ended(text, error)
 
-    assert job.state is JobState.FAILED
-    assert job.failure is not None
-    assert job.failure.kind in {FailureKind.DEGRADED, FailureKind.UNKNOWN}
-    assert job.failure.fault is Fault.UPSTREAM
+    assert isinstance(end, Failure)
+    assert end.kind in {FailureKind.DEGRADED, FailureKind.UNKNOWN}
+    assert end.fault is Fault.UPSTREAM
 
 
 def test_refused_content_is_the_callers() -> None:
-    job = ended(chunk("❌ 生成失败: 提示词内容违规", None, "STOP") + DONE)
+    end = ended(chunk("❌ 生成失败: 提示词内容违规", None, "STOP") + DONE)
 
-    assert job.failure is not None
-    assert job.failure.kind is FailureKind.CONTENT_REJECTED
+    assert isinstance(end, Failure)
+    assert end.kind is FailureKind.CONTENT_REJECTED
 
 
-def test_an_answer_that_is_not_streamed_is_read(
-    make_upstream: MakeUpstream, make_reply: MakeReply
-) -> None:
-    adapter = adapter_for(make_upstream(protocol="chat_video", dialect="relay"))
+def test_an_answer_that_is_not_streamed_is_read() -> None:
     message = {"role": "assistant", "content": "[download](https://c.example/a.mp4)"}
     body = {"id": "c1", "model": "veo", "choices": [{"message": message, "finish_reason": "stop"}]}
+    stream = ChatStream(BASE, echoes_model=True)
 
-    job = adapter.read_job(make_reply(Phase.CREATE, json.dumps(body, indent=1)))
+    stream.feed(json.dumps(body, indent=1))
+    end = stream.end("")
 
-    assert isinstance(job, Job)
-    assert (job.state, job.model, job.results) == (
-        JobState.COMPLETED,
-        "veo",
-        ("https://c.example/a.mp4",),
-    )
+    assert isinstance(end, Done)
+    assert (end.made.model, stream.job.id) == ("veo", "c1")
+    assert urls(end.outputs) == ["https://c.example/a.mp4"]
 
 
 @pytest.mark.parametrize(
@@ -150,61 +150,68 @@ def test_an_answer_that_is_not_streamed_is_read(
 def test_a_refusal_is_classified_in_place_of_a_stream_or_inside_it(
     body: str, kind: FailureKind
 ) -> None:
-    for job in (ended(body), ended(f"data: {body}\n\n{DONE}"), ended(f"data: {body}\n\n")):
-        assert job.failure is not None
-        assert job.failure.kind is kind
+    for end in (ended(body), ended(f"data: {body}\n\n{DONE}"), ended(f"data: {body}\n\n")):
+        assert isinstance(end, Failure)
+        assert end.kind is kind
 
 
 class TestDryRunOfSora2api:
     ABLE = "All tokens available for video generation. Please enable streaming to use it."
     UNABLE = "No available models for video generation"
 
+    @pytest.fixture
+    def sora2api(self, make_upstream: MakeUpstream) -> Upstream:
+        return make_upstream(protocol="chat_video", dialect="sora2api")
+
     @staticmethod
     def body(content: str) -> str:
         message = {"role": "assistant", "content": content}
         return json.dumps({"id": "c", "choices": [{"message": message, "finish_reason": "stop"}]})
 
-    def test_does_not_stream_and_names_the_model(self, make_upstream: MakeUpstream) -> None:
-        adapter = adapter_for(make_upstream(protocol="chat_video", dialect="sora2api"))
-
-        request = adapter.credentials("sora2-landscape-10s")
+    def test_does_not_stream_and_names_the_model(self, sora2api: Upstream) -> None:
+        request = check_request(adapter_for(sora2api), "sora2-landscape-10s")
 
         body = json.loads(request.json)
         assert (request.phase, request.method) == (Phase.PROBE, "POST")
         assert (body["stream"], body["model"]) == (False, "sora2-landscape-10s")
 
     def test_succeeds_with_accounts_in_the_pool_and_starts_no_job(
-        self, make_upstream: MakeUpstream, make_reply: MakeReply
+        self, sora2api: Upstream, make_reply: MakeReply
     ) -> None:
-        adapter = adapter_for(make_upstream(protocol="chat_video", dialect="sora2api"))
-        reply = make_reply(Phase.PROBE, self.body(self.ABLE))
+        assert read_check(sora2api, make_reply(Phase.PROBE, self.body(self.ABLE))) is None
 
-        assert adapter.read_credentials(reply, "sora2-landscape-10s") is None
-        assert isinstance(adapter.read_job(reply), Failure)
-
-    def test_fails_with_an_empty_pool(
-        self, make_upstream: MakeUpstream, make_reply: MakeReply
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            (200, body(UNABLE)),
+            (200, "{}"),
+            (200, "<html>Welcome</html>"),
+            (502, body("<video src='https://c.example/a.mp4'>")),
+        ],
+    )
+    def test_fails_with_an_empty_pool_and_without_a_chat(
+        self, sora2api: Upstream, make_reply: MakeReply, status: int, body: str
     ) -> None:
-        adapter = adapter_for(make_upstream(protocol="chat_video", dialect="sora2api"))
+        failure = read_check(sora2api, make_reply(Phase.PROBE, body, status))
 
-        failure = adapter.read_credentials(make_reply(Phase.PROBE, self.body(self.UNABLE)), "m")
-
-        assert failure is not None
+        assert isinstance(failure, Failure)
         assert failure.fault is Fault.UPSTREAM
+        assert failure.http_status == status
 
-    def test_that_makes_a_video_is_a_job(
-        self, make_upstream: MakeUpstream, make_reply: MakeReply
-    ) -> None:
-        adapter = adapter_for(make_upstream(protocol="chat_video", dialect="sora2api"))
+    def test_that_makes_a_video_is_a_job(self, sora2api: Upstream, make_reply: MakeReply) -> None:
         reply = make_reply(Phase.PROBE, self.body("<video src='https://c.example/a.mp4'>"))
 
-        assert isinstance(adapter.read_job(reply), Job)
+        billed = read_check(sora2api, reply)
+
+        assert isinstance(billed, Accepted)
+        assert isinstance(billed.step, Done)
+        assert (billed.job.id, urls(billed.step.outputs)) == ("c", ["https://c.example/a.mp4"])
 
 
 def test_other_relays_are_asked_for_their_models(make_upstream: MakeUpstream) -> None:
     adapter = adapter_for(make_upstream(protocol="chat_video", dialect="relay"))
 
-    assert adapter.credentials("veo").url == "https://upstream.test/v1/models"
+    assert check_request(adapter, "veo").url == "/models"
 
 
 EVENTS = st.sampled_from(
@@ -239,11 +246,11 @@ def test_the_chunks_of_a_stream_do_not_change_its_meaning(
 ) -> None:
     text = text.replace("\n", line_end)
     places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    chopped = ChatStream("sora2api", BASE, echoes_model=True)
+    chopped = ChatStream(BASE, echoes_model=True)
 
     for start, end in pairwise(places):
         chopped.feed(text[start:end])
-    whole = ChatStream("sora2api", BASE, echoes_model=True)
+    whole = ChatStream(BASE, echoes_model=True)
     whole.feed(text)
 
     assert chopped.end("") == whole.end("")
@@ -252,13 +259,13 @@ def test_the_chunks_of_a_stream_do_not_change_its_meaning(
 @settings(deadline=None)
 @given(st.lists(st.text(max_size=40), max_size=10), st.text(max_size=20))
 def test_no_text_makes_the_reader_raise(pieces: list[str], error: str) -> None:
-    stream = ChatStream("relay", BASE, echoes_model=True)
+    stream = ChatStream(BASE, echoes_model=True)
 
     for piece in pieces:
         stream.feed(piece)
         stream.feed(f"data: {piece}\n\n")
 
-    assert stream.end(error).state in {JobState.COMPLETED, JobState.FAILED}
+    assert isinstance(stream.end(error), Done | Failure)
 
 
 @pytest.mark.parametrize(
@@ -293,10 +300,10 @@ def test_a_hostile_answer_is_read_in_bounded_time(text: str) -> None:
 def test_an_image_is_a_part_of_the_message(
     make_upstream: MakeUpstream, dialect: str, reference: Reference, url: str
 ) -> None:
-    adapter = adapter_for(make_upstream(protocol="chat_video", dialect=dialect))
+    upstream = make_upstream(protocol="chat_video", dialect=dialect)
     order = Order("a paper boat", 4, "1280x720", reference=reference, extras={"seed": 7})
 
-    body = json.loads(adapter.create(order, "sora2").json)
+    body = json.loads(submitted(upstream, order, "sora2").json)
 
     assert body["messages"][0]["content"] == [
         {"type": "text", "text": "a paper boat"},
@@ -318,32 +325,41 @@ def test_an_image_is_a_part_of_the_message(
 def test_an_order_that_a_chat_cannot_express_is_not_sent(
     make_upstream: MakeUpstream, order: Order
 ) -> None:
-    adapter = adapter_for(make_upstream(protocol="chat_video", dialect="sora2api"))
-
     with pytest.raises(LookupError):
-        adapter.create(order, "m")
+        submitted(make_upstream(protocol="chat_video", dialect="sora2api"), order)
 
 
-def test_a_chat_is_neither_cancelled_nor_deleted(
+def test_a_chat_is_neither_polled_nor_cancelled_nor_deleted(
     make_upstream: MakeUpstream,
 ) -> None:
     adapter = adapter_for(make_upstream(protocol="chat_video", dialect="relay"))
 
-    assert (adapter.cancel("c"), adapter.delete("c")) == (None, None)
-    assert adapter.operations == frozenset({Operation.CREATE})
-    assert adapter.variants == frozenset({"video"})
+    assert (adapter.poll, adapter.cancel, adapter.delete) == (None, None, None)
+    assert (adapter.find, adapter.create_character) == (None, None)
+    assert adapter.features.operations == frozenset({Operation.CREATE})
+
+
+@pytest.mark.parametrize(("dialect", "takes_url"), [("relay", True), ("sora2api", False)])
+def test_a_dialect_says_whether_it_takes_the_url_of_an_image(
+    make_upstream: MakeUpstream, dialect: str, *, takes_url: bool
+) -> None:
+    adapter = adapter_for(make_upstream(protocol="chat_video", dialect=dialect))
+
+    assert adapter.features.takes_reference_url is takes_url
 
 
 def test_a_key_that_comes_back_split_over_events_is_masked(
     make_upstream: MakeUpstream, planted_key: str
 ) -> None:
-    stream = adapter_for(make_upstream(protocol="chat_video", dialect="sora2api")).open_stream()
+    reader = adapter_for(make_upstream(protocol="chat_video", dialect="sora2api")).reader
+    assert reader is not None
+    stream = reader((planted_key,))
 
     for letter in f"Invalid key {planted_key}, ask the shop":
         stream.feed(chunk(letter))
     stream.feed(DONE)
-    job = stream.end("")
+    end = stream.end("")
 
-    assert job.failure is not None
-    assert job.failure.text.startswith("Invalid key ***")
-    assert planted_key[:8] not in str(job)
+    assert isinstance(end, Failure)
+    assert end.text.startswith("Invalid key ***")
+    assert planted_key[:8] not in str(end)

@@ -375,15 +375,6 @@ def test_a_reach_probe_fails_if_the_api_is_down() -> None:
     assert kind("error code: 1020", 403, Phase.REACH) is FailureKind.RISK_CONTROL
 
 
-def test_the_dialect_decides_the_scheme_of_bare_numbers() -> None:
-    reply = Reply(Phase.CREATE, 200, {}, '{"code": 1102, "message": ""}')
-
-    found = classify(reply, "kling")
-
-    assert found is not None
-    assert found.kind is FailureKind.QUOTA
-
-
 def test_neither_an_answer_nor_an_exception_is_unknown() -> None:
     found = classify(Reply(Phase.CREATE, None, {}, ""))
 

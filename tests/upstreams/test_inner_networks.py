@@ -106,7 +106,7 @@ def assert_refused(reply: Reply, received: list[bytes], count: int) -> None:
     assert len(received) == count
     assert (reply.status, reply.body) == (None, "")
     assert reply.error.startswith("InnerAddressError: ")
-    failure = classify(reply, "openai")
+    failure = classify(reply)
     assert failure is not None
     assert failure.rule == "exception:redirects"
 

@@ -12,7 +12,7 @@ from tallylight.upstreams.protocols.not_billed import (
     new_api_proves_not_billed,
     sora2api_proves_not_billed,
 )
-from tallylight.upstreams.protocols.registry import DIALECTS, adapter_for
+from tallylight.upstreams.protocols.registry import PROTOCOLS, adapter_for
 
 MakeUpstream = Callable[..., Upstream]
 
@@ -57,7 +57,7 @@ def test_only_the_dialects_own_error_proves_not_billed(  # noqa: PLR0913  # one 
 ) -> None:
     adapter = adapter_for(make_upstream(protocol=protocol_name, dialect=dialect))
 
-    assert adapter.proves_not_billed(answered(status, body)) is disclaims
+    assert adapter.errors.proves_free(answered(status, body)) is disclaims
 
 
 @pytest.mark.parametrize("read", [new_api_proves_not_billed, sora2api_proves_not_billed])
@@ -84,8 +84,8 @@ def test_neither_a_success_nor_a_missing_answer_proves_not_billed(
 
 
 def test_every_dialect_answers_whether_an_error_was_billed(make_upstream: MakeUpstream) -> None:
-    for name, dialects in DIALECTS.items():
-        for dialect in dialects:
+    for name, definition in PROTOCOLS.items():
+        for dialect in definition.dialects:
             adapter = adapter_for(make_upstream(protocol=name, dialect=dialect))
 
-            assert not adapter.proves_not_billed(answered(500, {}))
+            assert not adapter.errors.proves_free(answered(500, {}))

@@ -1,20 +1,40 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tallylight.catalogue.services import Upstream
-from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.evidence import FailureKind, Fault
+from tallylight.model.jobs import JobRef, Made
 from tallylight.model.order import Operation, Order
-from tallylight.upstreams.messages import Job, JobState, Phase, Reply, Request
-from tallylight.upstreams.protocols.registry import DIALECTS, PROTOCOLS, adapter_for
+from tallylight.upstreams.acceptance import InDoubt, Refused
+from tallylight.upstreams.messages import Phase, Reply
+from tallylight.upstreams.protocols.registry import PROTOCOLS, adapter_for
+from tallylight.upstreams.protocols.video_object import OTHER_ID
+from tallylight.upstreams.steps import (
+    Accepted,
+    Done,
+    Failed,
+    Missing,
+    Step,
+    Trouble,
+    Working,
+)
+from tests.upstreams.flows import (
+    check_request,
+    first_request,
+    outputs_of,
+    poll_request,
+    read_create,
+    read_poll,
+    submitted,
+    urls,
+)
 
 MakeUpstream = Callable[..., Upstream]
 MakeReply = Callable[..., Reply]
-
-ORDER = Order(prompt="a paper boat", seconds=4, size="1280x720")
 
 FINISHED = {
     "id": "video_0123abcd",
@@ -34,11 +54,13 @@ FINISHED = {
 
 
 def test_every_registered_dialect_has_an_adapter(make_upstream: MakeUpstream) -> None:
-    for name in PROTOCOLS:
-        for dialect in DIALECTS[name]:
-            assert (
-                adapter_for(make_upstream(protocol=name, dialect=dialect)).reach().method == "GET"
-            )
+    for name, definition in PROTOCOLS.items():
+        assert definition.name == name
+        for dialect in definition.dialects:
+            adapter = adapter_for(make_upstream(protocol=name, dialect=dialect))
+
+            assert adapter.reach("sora-2").method == "GET"
+            assert (adapter.poll is None) == (adapter.reader is not None)
 
 
 def test_an_unknown_protocol_or_dialect_is_a_key_error(make_upstream: MakeUpstream) -> None:
@@ -49,9 +71,9 @@ def test_an_unknown_protocol_or_dialect_is_a_key_error(make_upstream: MakeUpstre
 
 
 def test_a_create_is_encoded_as_the_official_sdk_does(make_upstream: MakeUpstream) -> None:
-    request = adapter_for(make_upstream()).create(ORDER, "sora-2")
+    request = submitted(make_upstream(), model="sora-2")
 
-    assert (request.method, request.url) == ("POST", "https://upstream.test/v1/videos")
+    assert (request.method, request.url) == ("POST", "/videos")
     assert request.json == ""
     assert dict(request.form) == {
         "model": "sora-2",
@@ -65,85 +87,92 @@ def test_a_create_is_encoded_as_the_official_sdk_does(make_upstream: MakeUpstrea
 def test_seconds_are_text_or_number_as_the_dialect_requires(
     make_upstream: MakeUpstream, dialect: str, seconds: str | int
 ) -> None:
-    request = adapter_for(make_upstream(dialect=dialect)).create(ORDER, "m")
+    request = submitted(make_upstream(dialect=dialect))
 
     assert json.loads(request.json)["seconds"] == seconds
 
 
-def test_the_key_is_neither_shown_nor_sent_to_reach(
+def test_every_request_but_the_one_that_tells_whether_the_api_responds_is_signed(
     make_upstream: MakeUpstream, planted_key: str
 ) -> None:
-    adapter = adapter_for(make_upstream())
+    upstream = make_upstream()
+    adapter = adapter_for(upstream)
 
-    request = adapter.credentials("sora-2")
+    signed = (check_request(adapter), poll_request(adapter), submitted(upstream))
 
-    assert request.authorization == ("Authorization", f"Bearer {planted_key}")
-    assert planted_key not in repr(request)
-    assert adapter.reach().authorization is None
+    assert all(request.is_signed for request in signed)
+    assert planted_key not in repr((adapter, signed))
+    assert not adapter.reach("sora-2").is_signed
 
 
 def test_a_finished_job_is_read_with_all_its_members(
     make_upstream: MakeUpstream, make_reply: MakeReply
 ) -> None:
-    adapter = adapter_for(make_upstream())
+    id_ = "video_0123abcd"
 
-    job = adapter.read_job(make_reply(Phase.POLL, json.dumps(FINISHED)))
+    step = read_poll(make_upstream(), make_reply(Phase.POLL, json.dumps(FINISHED)), job=JobRef(id_))
 
-    assert job == Job(
-        id="video_0123abcd",
-        state=JobState.COMPLETED,
-        progress=100,
-        model="sora-2",
-        created_at=datetime.fromtimestamp(1790000000, UTC),
-        expires_at=datetime.fromtimestamp(1790003600, UTC),
-        prompt="a paper boat",
-        seconds="4",
-        size="1280x720",
-    )
-    assert isinstance(job, Job)
-    (way,) = adapter.outputs(job)
-    assert isinstance(way, Request)
-    assert way.url == "https://upstream.test/v1/videos/video_0123abcd/content"
+    assert isinstance(step, Done)
+    assert step.made == Made(seconds=4, size="1280x720", model="sora-2")
+    assert step.expires_at == datetime.fromtimestamp(1790003600, UTC)
+    assert (step.usage, step.job) == (None, None)
+    assert urls(step.outputs) == ["/videos/video_0123abcd/content"]
 
 
 @pytest.mark.parametrize(
-    ("word", "state"),
+    ("word", "is_started"),
     [
-        ("queued", JobState.QUEUED),
-        ("unknown", JobState.QUEUED),
-        ("NOT_START", JobState.QUEUED),
-        ("pending", JobState.QUEUED),
-        ("SUBMITTED", JobState.QUEUED),
-        ("in_progress", JobState.IN_PROGRESS),
-        ("processing", JobState.IN_PROGRESS),
-        ("SUCCESS", JobState.COMPLETED),
-        ("FAILURE", JobState.FAILED),
-        ("cancelled", JobState.FAILED),
-        ("expired", JobState.FAILED),
-        ("deleted", JobState.FAILED),
+        ("queued", False),
+        ("unknown", False),
+        ("NOT_START", False),
+        ("pending", False),
+        ("SUBMITTED", False),
+        ("in_progress", True),
+        ("processing", True),
+        ("marinating", True),  # a job of an unknown status is polled on
     ],
 )
-def test_the_status_words_of_video_objects_map_to_four_states(
-    make_upstream: MakeUpstream, make_reply: MakeReply, word: str, state: JobState
+def test_the_status_words_of_a_job_that_has_not_ended(
+    make_upstream: MakeUpstream, make_reply: MakeReply, word: str, *, is_started: bool
 ) -> None:
-    adapter = adapter_for(make_upstream(dialect="new_api"))
+    relay = make_upstream(dialect="new_api")
 
-    job = adapter.read_job(make_reply(Phase.POLL, json.dumps({"id": "v", "status": word})))
+    step = read_poll(relay, make_reply(Phase.POLL, json.dumps({"id": "v", "status": word})))
 
-    assert isinstance(job, Job)
-    assert job.state is state
-    assert (job.failure is not None) == (state is JobState.FAILED)
+    assert isinstance(step, Working)
+    assert step.is_started is is_started
 
 
-def test_a_job_of_an_unknown_status_is_polled_on(
+@pytest.mark.parametrize(
+    ("word", "step"),
+    [
+        ("SUCCESS", Done),
+        ("FAILURE", Failed),
+        ("cancelled", Failed),
+        ("expired", Failed),
+        ("deleted", Failed),
+    ],
+)
+def test_the_status_words_of_a_job_that_has_ended(
+    make_upstream: MakeUpstream, make_reply: MakeReply, word: str, step: type[Step]
+) -> None:
+    relay = make_upstream(dialect="new_api")
+    reply = make_reply(Phase.POLL, json.dumps({"id": "v", "status": word}))
+
+    assert type(read_poll(relay, reply)) is step
+
+
+def test_a_status_of_a_cancelled_job_says_nothing_against_the_service(
     make_upstream: MakeUpstream, make_reply: MakeReply
 ) -> None:
-    reply = make_reply(Phase.POLL, '{"id":"v","object":"video","status":"marinating"}')
+    def kind_of(word: str) -> FailureKind:
+        reply = make_reply(Phase.POLL, json.dumps({"id": "v", "object": "video", "status": word}))
+        step = read_poll(make_upstream(), reply)
+        assert isinstance(step, Failed)
+        return step.failure.kind
 
-    job = adapter_for(make_upstream()).read_job(reply)
-
-    assert isinstance(job, Job)
-    assert job.state is JobState.IN_PROGRESS
+    assert kind_of("cancelled") is FailureKind.UNKNOWN
+    assert kind_of("expired") is FailureKind.DEGRADED
 
 
 @pytest.mark.parametrize(
@@ -155,10 +184,10 @@ def test_progress_is_a_number_however_it_is_written(
 ) -> None:
     body = json.dumps({"id": "task_1", "status": "in_progress", "progress": said})
 
-    job = adapter_for(make_upstream(dialect="new_api")).read_job(make_reply(Phase.POLL, body))
+    step = read_poll(make_upstream(dialect="new_api"), make_reply(Phase.POLL, body))
 
-    assert isinstance(job, Job)
-    assert job.progress == progress
+    assert isinstance(step, Working)
+    assert step.progress == progress
 
 
 @pytest.mark.parametrize(
@@ -176,13 +205,11 @@ def test_progress_is_a_number_however_it_is_written(
 def test_the_url_of_the_video_is_found_in_order(
     make_upstream: MakeUpstream, make_reply: MakeReply, more: dict[str, object]
 ) -> None:
-    adapter = adapter_for(make_upstream(dialect="new_api"))
     body = json.dumps({"id": "task_1", "status": "completed", **more})
 
-    job = adapter.read_job(make_reply(Phase.POLL, body))
+    ways = outputs_of(make_upstream(dialect="new_api"), make_reply(Phase.POLL, body))
 
-    assert isinstance(job, Job)
-    assert job.results[0] == "https://cdn.example/v/1.mp4"
+    assert urls(ways)[0] == "https://cdn.example/v/1.mp4"
 
 
 def test_the_older_envelope_of_new_api_is_a_job_too(
@@ -193,15 +220,12 @@ def test_the_older_envelope_of_new_api_is_a_job_too(
         '"progress":"100%","result_url":"https://cdn.example/v.mp4"}}'
     )
 
-    job = adapter_for(make_upstream(dialect="new_api")).read_job(make_reply(Phase.POLL, body))
+    said = read_create(make_upstream(dialect="new_api"), make_reply(Phase.CREATE, body))
 
-    assert job == Job(
-        id="task_3",
-        other_id="77",
-        state=JobState.COMPLETED,
-        progress=100,
-        results=("https://cdn.example/v.mp4",),
-    )
+    assert isinstance(said, Accepted)
+    assert said.job == JobRef("task_3", {OTHER_ID: "77"})
+    assert isinstance(said.step, Done)
+    assert urls(said.step.outputs) == ["https://cdn.example/v.mp4", "/videos/task_3/content"]
 
 
 @pytest.mark.parametrize(
@@ -237,13 +261,10 @@ def test_a_failed_job_says_why_whatever_form_its_error_has(
     kind: FailureKind,
     fault: Fault,
 ) -> None:
-    adapter = adapter_for(make_upstream(dialect="new_api"))
+    step = read_poll(make_upstream(dialect="new_api"), make_reply(Phase.POLL, body))
 
-    job = adapter.read_job(make_reply(Phase.POLL, body))
-
-    assert isinstance(job, Job)
-    assert job.failure is not None
-    assert (job.state, job.failure.kind, job.failure.fault) == (JobState.FAILED, kind, fault)
+    assert isinstance(step, Failed)
+    assert (step.failure.kind, step.failure.fault) == (kind, fault)
 
 
 def test_a_job_done_with_an_error_and_no_video_has_failed(
@@ -251,10 +272,7 @@ def test_a_job_done_with_an_error_and_no_video_has_failed(
 ) -> None:
     body = '{"id":"v","object":"video","status":"completed","error":{"code":13,"message":"oops"}}'
 
-    job = adapter_for(make_upstream()).read_job(make_reply(Phase.POLL, body))
-
-    assert isinstance(job, Job)
-    assert job.state is JobState.FAILED
+    assert isinstance(read_poll(make_upstream(), make_reply(Phase.POLL, body)), Failed)
 
 
 def test_a_failed_job_under_an_http_error_is_a_failed_job(
@@ -265,44 +283,62 @@ def test_a_failed_job_under_an_http_error_is_a_failed_job(
         '"error":{"code":500,"message":"engine died"}}'
     )
 
-    job = adapter_for(make_upstream(dialect="vllm_omni")).read_job(
-        make_reply(Phase.POLL, body, 500)
-    )
+    step = read_poll(make_upstream(dialect="vllm_omni"), make_reply(Phase.POLL, body, 500))
 
-    assert isinstance(job, Job)
-    assert job.state is JobState.FAILED
+    assert isinstance(step, Failed)
 
 
 @pytest.mark.parametrize(
-    ("status", "body"),
+    ("status", "body", "step"),
     [
-        (503, '{"id":"v","object":"video","status":"queued"}'),
-        (404, '{"error":{"message":"Video with id \'v\' not found.","type":"x","code":null}}'),
-        (200, '{"error":{"message":"Rate limit reached","code":"rate_limit_exceeded"}}'),
-        (200, '{"code":"fail_to_fetch_task","message":"{\\"code\\":\\"x\\"}","data":null}'),
-        (200, '{"id":"v","object":"video","sta'),
-        (200, "<html><title>Just a moment...</title></html>"),
-        (200, ""),
-        (200, "[]"),
-        (None, ""),
+        (503, '{"id":"v","object":"video","status":"queued"}', Trouble),
+        (
+            404,
+            '{"error":{"message":"Video with id \'v\' not found.","type":"x","code":null}}',
+            Missing,
+        ),
+        (200, '{"error":{"message":"Rate limit reached","code":"rate_limit_exceeded"}}', Trouble),
+        (
+            200,
+            '{"code":"fail_to_fetch_task","message":"{\\"code\\":\\"x\\"}","data":null}',
+            Trouble,
+        ),
+        (200, '{"id":"v","object":"video","sta', Trouble),
+        (200, "<html><title>Just a moment...</title></html>", Trouble),
+        (200, "", Trouble),
+        (200, "[]", Trouble),
+        (None, "", Trouble),
     ],
 )
-def test_an_answer_that_is_no_job_is_a_failure(
-    make_upstream: MakeUpstream, make_reply: MakeReply, status: int | None, body: str
+def test_an_answer_that_is_no_job_ends_none(
+    make_upstream: MakeUpstream,
+    make_reply: MakeReply,
+    status: int | None,
+    body: str,
+    step: type[Step],
 ) -> None:
-    reply = make_reply(Phase.POLL, body, status)
-
-    assert isinstance(adapter_for(make_upstream()).read_job(reply), Failure)
+    assert type(read_poll(make_upstream(), make_reply(Phase.POLL, body, status))) is step
 
 
 def test_a_create_answered_with_nothing_but_an_id_is_queued(
     make_upstream: MakeUpstream, make_reply: MakeReply
 ) -> None:
-    adapter = adapter_for(make_upstream(dialect="new_api"))
+    reply = make_reply(Phase.CREATE, '{"task_id":"task_9"}')
 
-    job = adapter.read_job(make_reply(Phase.CREATE, '{"task_id":"task_9"}'))
+    said = read_create(make_upstream(dialect="new_api"), reply)
 
-    assert job == Job(id="task_9", state=JobState.QUEUED)
+    assert said == Accepted(JobRef("task_9"), Working())
+
+
+def test_a_create_says_when_to_ask_for_its_job(
+    make_upstream: MakeUpstream, make_reply: MakeReply
+) -> None:
+    body = '{"id":"v","object":"video","status":"queued"}'
+    reply = replace(make_reply(Phase.CREATE, body), headers={"openai-poll-after-ms": "2500"})
+
+    said = read_create(make_upstream(), reply)
+
+    assert said == Accepted(JobRef("v"), Working(poll_after=timedelta(seconds=2.5)))
 
 
 def test_a_refusal_with_a_request_id_is_no_job(
@@ -310,89 +346,9 @@ def test_a_refusal_with_a_request_id_is_no_job(
 ) -> None:
     reply = make_reply(Phase.CREATE, '{"id":"req_1","error":{"message":"no","code":"x"}}')
 
-    assert isinstance(adapter_for(make_upstream(dialect="new_api")).read_job(reply), Failure)
+    said = read_create(make_upstream(dialect="new_api"), reply)
 
-
-def test_the_prompt_in_a_listing_reconciles_a_create_in_doubt(
-    make_upstream: MakeUpstream, make_reply: MakeReply
-) -> None:
-    adapter = adapter_for(make_upstream())
-    body = json.dumps({"object": "list", "data": [FINISHED, {"odd": 1}, None], "has_more": False})
-
-    jobs = adapter.read_listing(make_reply(Phase.LIST, body))
-
-    assert isinstance(jobs, tuple)
-    assert [job.prompt for job in jobs] == ["a paper boat"]
-
-
-def test_a_dialect_without_a_list_says_so(make_upstream: MakeUpstream) -> None:
-    assert adapter_for(make_upstream(dialect="new_api")).listing() is None
-    assert adapter_for(make_upstream()).listing() is not None
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        '{"object":"list","data":[{"id":"Sora-2"},{"id":"veo"}]}',
-        '{"data":[{"id":"openai/sora-2"}]}',
-        '{"models":["sora-2"]}',
-        '[{"name":"sora-2"}]',
-        '{"data":[{"id":"veo"}],"has_more":true}',
-    ],
-)
-def test_a_list_with_the_model_or_with_more_pages_proves_the_key(
-    make_upstream: MakeUpstream, make_reply: MakeReply, body: str
-) -> None:
-    adapter = adapter_for(make_upstream())
-
-    assert adapter.read_credentials(make_reply(Phase.PROBE, body), "sora-2") is None
-
-
-@pytest.mark.parametrize("data", ['[{"id":"veo-3.1"}]', "[]"])
-def test_a_model_that_is_not_listed_is_an_unknown_failure(
-    make_upstream: MakeUpstream, make_reply: MakeReply, data: str
-) -> None:
-    reply = make_reply(Phase.PROBE, f'{{"object":"list","data":{data}}}')
-
-    failure = adapter_for(make_upstream()).read_credentials(reply, "sora-2")
-
-    assert failure is not None
-    assert (failure.kind, failure.rule) == (FailureKind.UNKNOWN, "models:not_listed")
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "kind"),
-    [
-        (401, '{"error":{"message":"Incorrect key","code":"invalid_api_key"}}', "auth"),
-        (200, "<html><body>Welcome to nginx!</body></html>", None),
-        (200, '{"object":"list","da', None),
-        (200, '{"hello":"world"}', None),
-    ],
-)
-def test_an_unreadable_list_proves_nothing(
-    make_upstream: MakeUpstream,
-    make_reply: MakeReply,
-    status: int,
-    body: str,
-    kind: str | None,
-) -> None:
-    reply = make_reply(Phase.PROBE, body, status)
-
-    failure = adapter_for(make_upstream()).read_credentials(reply, "sora-2")
-
-    assert failure is not None
-    assert kind is None or failure.kind == kind
-
-
-@pytest.mark.parametrize(("body", "passes"), [('{"data":[{"id":', True), ("<html>…", False)])
-def test_a_list_too_long_to_read_proves_the_key_and_a_long_page_does_not(
-    make_upstream: MakeUpstream, make_reply: MakeReply, body: str, *, passes: bool
-) -> None:
-    reply = replace(make_reply(Phase.PROBE, body), truncated=True)
-
-    failure = adapter_for(make_upstream()).read_credentials(reply, "sora-2")
-
-    assert (failure is None) == passes
+    assert isinstance(said, Refused | InDoubt)
 
 
 @pytest.mark.parametrize(
@@ -411,30 +367,29 @@ def test_a_list_too_long_to_read_proves_the_key_and_a_long_page_does_not(
     ],
 )
 def test_an_id_is_one_segment_of_every_path(
-    make_upstream: MakeUpstream, id_: str, segment: str
+    make_upstream: MakeUpstream, make_reply: MakeReply, id_: str, segment: str
 ) -> None:
-    adapter = adapter_for(make_upstream())
+    upstream = make_upstream()
+    adapter = adapter_for(upstream)
     remix = Order("red", 4, "", operation=Operation.REMIX, source=id_)
-    job = Job(id_, JobState.COMPLETED)
-    delete = adapter.delete(id_)
-    (content,), (thumbnail,) = adapter.outputs(job), adapter.outputs(job, "thumbnail")
+    finished_job = make_reply(Phase.POLL, '{"object":"video","status":"completed"}')
+    assert adapter.delete is not None
 
-    assert delete is not None
-    assert isinstance(content, Request)
-    assert isinstance(thumbnail, Request)
+    ways = outputs_of(upstream, finished_job, id_)
+
     assert {
-        adapter.poll(id_).url,
-        delete.url,
-        content.url.removesuffix("/content"),
-        thumbnail.url.removesuffix("/content?variant=thumbnail"),
-        adapter.create(remix, "m").url.removesuffix("/remix"),
-    } == {f"https://upstream.test/v1/videos/{segment}"}
+        poll_request(adapter, id_).url,
+        first_request(adapter.delete(JobRef(id_))).url,
+        urls(ways)[0].removesuffix("/content"),
+        urls(ways, "thumbnail")[0].removesuffix("/content?variant=thumbnail"),
+        submitted(upstream, remix).url.removesuffix("/remix"),
+    } == {f"/videos/{segment}"}
 
 
 def test_an_answer_of_nothing_at_all_is_a_failure(make_upstream: MakeUpstream) -> None:
     reply = Reply(Phase.CREATE, None, {}, "", error="ConnectionResetError: [Errno 104] reset")
 
-    failure = adapter_for(make_upstream()).read_job(reply)
+    said = read_create(make_upstream(), reply)
 
-    assert isinstance(failure, Failure)
-    assert failure.kind is FailureKind.DEGRADED
+    assert isinstance(said, InDoubt)
+    assert said.failure.kind is FailureKind.DEGRADED

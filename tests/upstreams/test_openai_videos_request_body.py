@@ -7,14 +7,23 @@ import pytest
 
 from tallylight.catalogue.services import Upstream
 from tallylight.model.evidence import Failure
+from tallylight.model.jobs import JobRef, Usage
 from tallylight.model.order import Operation, Order, Reference
-from tallylight.upstreams.messages import Job, JobState, Phase, Reply, Request
+from tallylight.upstreams.messages import Phase, Reply
 from tallylight.upstreams.protocols.registry import adapter_for
+from tallylight.upstreams.steps import Failed, Working
+from tests.upstreams.flows import (
+    ORDER,
+    finished,
+    outputs_of,
+    read_poll,
+    submitted,
+    urls,
+)
 
 MakeUpstream = Callable[..., Upstream]
 MakeReply = Callable[..., Reply]
 
-ORDER = Order(prompt="a paper boat", seconds=4, size="1280x720")
 PICTURE = Reference(body=b"PNG", media_type="image/png", name="boat.png")
 LINK = Reference(url="https://x.test/boat.png")
 DATA_URL = "data:image/png;base64,UE5H"
@@ -22,9 +31,9 @@ DATA_URL = "data:image/png;base64,UE5H"
 
 def test_an_image_is_sent_as_a_file_in_a_form(make_upstream: MakeUpstream) -> None:
     for dialect in ("openai", "vllm_omni"):
-        adapter = adapter_for(make_upstream(dialect=dialect))
+        upstream = make_upstream(dialect=dialect)
 
-        request = adapter.create(replace(ORDER, reference=PICTURE), "m")
+        request = submitted(upstream, replace(ORDER, reference=PICTURE))
 
         (file,) = request.files
         assert (file.field_name, file.filename, file.media_type) == (
@@ -39,7 +48,7 @@ def test_an_image_is_sent_as_a_file_in_a_form(make_upstream: MakeUpstream) -> No
 def test_a_file_is_named_for_what_it_is(make_upstream: MakeUpstream) -> None:
     heic = Reference(body=b"heic", media_type="image/heic", name="照片 1.jpg")
 
-    (file,) = adapter_for(make_upstream()).create(replace(ORDER, reference=heic), "m").files
+    (file,) = submitted(make_upstream(), replace(ORDER, reference=heic)).files
 
     assert (file.filename, file.media_type) == ("照片 1.heic", "image/heic")
 
@@ -59,9 +68,7 @@ def test_a_file_is_named_for_what_it_is(make_upstream: MakeUpstream) -> None:
 def test_an_image_is_sent_as_a_url_in_json(
     make_upstream: MakeUpstream, dialect: str, name: str, reference: Reference, value: object
 ) -> None:
-    adapter = adapter_for(make_upstream(dialect=dialect))
-
-    request = adapter.create(replace(ORDER, reference=reference), "m")
+    request = submitted(make_upstream(dialect=dialect), replace(ORDER, reference=reference))
 
     body = json.loads(request.json)
     assert body[name] == value
@@ -69,9 +76,7 @@ def test_an_image_is_sent_as_a_url_in_json(
 
 
 def test_a_url_is_sent_to_vllm_omni_as_json_in_a_field(make_upstream: MakeUpstream) -> None:
-    adapter = adapter_for(make_upstream(dialect="vllm_omni"))
-
-    request = adapter.create(replace(ORDER, reference=LINK), "m")
+    request = submitted(make_upstream(dialect="vllm_omni"), replace(ORDER, reference=LINK))
 
     assert json.loads(dict(request.form)["image_reference"]) == {"image_url": LINK.url}
     assert request.files == ()
@@ -80,7 +85,7 @@ def test_a_url_is_sent_to_vllm_omni_as_json_in_a_field(make_upstream: MakeUpstre
 def test_characters_are_sent_as_json_with_the_image(make_upstream: MakeUpstream) -> None:
     order = replace(ORDER, characters=("char_1", "char_2"), reference=PICTURE)
 
-    body = json.loads(adapter_for(make_upstream()).create(order, "m").json)
+    body = json.loads(submitted(make_upstream(), order).json)
 
     assert body["characters"] == [{"id": "char_1"}, {"id": "char_2"}]
     assert body["input_reference"] == {"image_url": DATA_URL}
@@ -93,8 +98,8 @@ def test_unknown_fields_are_sent_nested_as_the_sdks_do(
     extras = {"seed": 7, "meta": {"a": 1, "b": {"c": "x"}}, "tags": ["p", "q"], "on": True}
     order = replace(ORDER, extras={**extras, "model": "another", "none": None})
 
-    form = adapter_for(make_upstream()).create(order, "m").form
-    body = json.loads(adapter_for(make_upstream(dialect="new_api")).create(order, "m").json)
+    form = submitted(make_upstream(), order).form
+    body = json.loads(submitted(make_upstream(dialect="new_api"), order).json)
 
     assert dict(form)["model"] == body["model"] == "m"
     assert {("meta[a]", "1"), ("meta[b][c]", "x"), ("seed", "7"), ("on", "true")} <= set(form)
@@ -126,9 +131,9 @@ def test_unknown_fields_are_sent_nested_as_the_sdks_do(
 def test_a_video_is_made_from_a_job(
     make_upstream: MakeUpstream, order: Order, path: str, body: dict[str, object]
 ) -> None:
-    request = adapter_for(make_upstream()).create(order, "sora-2")
+    request = submitted(make_upstream(), order, "sora-2")
 
-    assert (request.url, request.method) == (f"https://upstream.test/v1{path}", "POST")
+    assert (request.url, request.method) == (path, "POST")
     assert json.loads(request.json) == body
     assert request.phase is Phase.CREATE
 
@@ -137,7 +142,7 @@ def test_an_edit_can_start_from_a_video(make_upstream: MakeUpstream) -> None:
     film = Reference(body=b"mp4", media_type="video/mp4")
     order = replace(ORDER, operation=Operation.EDIT, reference=film)
 
-    request = adapter_for(make_upstream()).create(order, "m")
+    request = submitted(make_upstream(), order)
 
     (file,) = request.files
     assert (file.field_name, file.filename, file.body) == ("video", "reference.mp4", b"mp4")
@@ -160,79 +165,90 @@ def test_an_order_that_a_dialect_cannot_express_is_not_sent(
     make_upstream: MakeUpstream, dialect: str, order: Order
 ) -> None:
     with pytest.raises(LookupError):
-        adapter_for(make_upstream(dialect=dialect)).create(order, "m")
+        submitted(make_upstream(dialect=dialect), order)
 
 
 def test_a_variant_is_requested_by_the_content_call_even_if_the_video_is_elsewhere(
-    make_upstream: MakeUpstream,
+    make_upstream: MakeUpstream, make_reply: MakeReply
 ) -> None:
-    job = Job("video_1", JobState.COMPLETED)
-    adapter = adapter_for(make_upstream())
+    film = "https://cdn.example/v.mp4"
+    body = json.dumps({"id": "v", "object": "video", "status": "completed", "url": film})
+    reply = make_reply(Phase.POLL, body)
 
-    (way,) = adapter.outputs(job, "thumbnail")
-    assert isinstance(way, Request)
-    assert way.url.endswith("/videos/video_1/content?variant=thumbnail")
-    with pytest.raises(LookupError):
-        adapter.outputs(job, "poster")
-    with pytest.raises(LookupError):
-        adapter_for(make_upstream(dialect="sglang")).outputs(job, "thumbnail")
+    ways = outputs_of(make_upstream(), reply, "video_1")
+
+    assert urls(ways) == [film, "/videos/video_1/content"]
+    assert urls(ways, "thumbnail") == ["/videos/video_1/content?variant=thumbnail"]
+    assert urls(ways, "spritesheet") == ["/videos/video_1/content?variant=spritesheet"]
+    assert urls(ways, "poster") == []
+    assert urls(outputs_of(make_upstream(dialect="sglang"), reply), "thumbnail") == []
+
+
+RUNNING = '{"id":"v","object":"video","status":"in_progress"}'
+DELETED = '{"id":"v","object":"video.deleted","deleted":true}'
 
 
 @pytest.mark.parametrize(
     ("status", "body", "is_proven"),
     [
-        (200, '{"id":"v","object":"video.deleted","deleted":true}', True),
+        (200, DELETED, True),
         (200, '{"id":"v","object":"video.deleted","deleted":false}', False),
         (200, '{"id":"v","object":"video","status":"deleted"}', False),
         (409, '{"detail":"Cancellation in progress. Please try again later."}', False),
         (404, '{"detail":"Video not found"}', False),
-        (None, "", False),
+        (500, DELETED, False),
     ],
 )
 def test_a_cancellation_counts_only_if_the_answer_says_so(
     make_upstream: MakeUpstream,
     make_reply: MakeReply,
-    status: int | None,
+    status: int,
     body: str,
     *,
     is_proven: bool,
 ) -> None:
-    adapter = adapter_for(make_upstream(dialect="vllm_omni"))
-    request = adapter.cancel("v")
+    cancel = adapter_for(make_upstream(dialect="vllm_omni")).cancel
+    assert cancel is not None
+    running = make_reply(Phase.POLL, RUNNING)
+    replies = [running, make_reply(Phase.CANCEL, body, status), *([] if is_proven else [running])]
 
-    assert request is not None
-    assert (request.method, request.phase) == ("DELETE", Phase.CANCEL)
-    assert adapter.read_cancel(make_reply(Phase.CANCEL, body, status)) is is_proven
+    step, asked = finished(cancel(JobRef("v")), *replies)
+
+    assert (asked[1].method, asked[1].url, asked[1].phase) == ("DELETE", "/videos/v", Phase.CANCEL)
+    if is_proven:
+        assert isinstance(step, Failed)
+        assert step.usage == Usage(Decimal(0))
+    else:
+        assert isinstance(step, Working)
 
 
-def test_only_a_proven_cancellation_counts(
-    make_upstream: MakeUpstream, make_reply: MakeReply
+def test_only_a_dialect_whose_answer_proves_a_cancellation_cancels(
+    make_upstream: MakeUpstream,
 ) -> None:
-    deleted = '{"id":"v","object":"video.deleted","deleted":true}'
     for dialect, deletes in (("openai", True), ("sglang", True), ("new_api", False)):
         adapter = adapter_for(make_upstream(dialect=dialect))
 
-        assert adapter.cancel("v") is None
-        assert not adapter.read_cancel(make_reply(Phase.CANCEL, deleted))
-        assert (adapter.delete("v") is not None) == deletes
+        assert adapter.cancel is None
+        assert (adapter.delete is not None) == deletes
 
 
 def test_a_character_is_created_from_a_video_and_has_an_id(
     make_upstream: MakeUpstream, make_reply: MakeReply
 ) -> None:
-    adapter = adapter_for(make_upstream())
+    create = adapter_for(make_upstream()).create_character
+    assert create is not None
     film = Reference(body=b"mp4", media_type="video/mp4", name="me.mp4")
+    made = make_reply(Phase.UPLOAD, '{"id":"char_1","name":"Ann","created_at":1}')
+    refused = make_reply(Phase.UPLOAD, '{"id":null,"name":null,"created_at":1}')
 
-    request = adapter.create_character("Ann", film)
+    id_, (request,) = finished(create("Ann", film), made)
+    failure, _ = finished(create("Ann", film), refused)
 
-    assert request.url == "https://upstream.test/v1/videos/characters"
+    assert (request.method, request.url) == ("POST", "/videos/characters")
     assert (request.form, request.files[0].field_name) == ((("name", "Ann"),), "video")
-    made = make_reply(Phase.CREATE, '{"id":"char_1","name":"Ann","created_at":1}')
-    assert adapter.read_character(made) == "char_1"
-    refused = make_reply(Phase.CREATE, '{"id":null,"name":null,"created_at":1}')
-    assert isinstance(adapter.read_character(refused), Failure)
-    with pytest.raises(LookupError):
-        adapter_for(make_upstream(dialect="new_api")).create_character("Ann", film)
+    assert id_ == "char_1"
+    assert isinstance(failure, Failure)
+    assert adapter_for(make_upstream(dialect="new_api")).create_character is None
 
 
 @pytest.mark.parametrize(
@@ -254,17 +270,17 @@ def test_the_cost_of_a_job_is_read_if_present(
 ) -> None:
     body = json.dumps({"id": "v", "status": "queued", "usage": {"cost": said}})
 
-    job = adapter_for(make_upstream()).read_job(make_reply(Phase.POLL, body))
+    step = read_poll(make_upstream(), make_reply(Phase.POLL, body))
 
-    assert isinstance(job, Job)
-    assert job.cost == cost
+    assert isinstance(step, Working)
+    assert step.usage == (None if cost is None else Usage(cost))
 
 
 def test_new_api_is_sent_the_length_under_both_of_its_names(make_upstream: MakeUpstream) -> None:
     order = replace(ORDER, extras={"duration": 15})
 
-    relay = json.loads(adapter_for(make_upstream(dialect="new_api")).create(order, "m").json)
-    engine = json.loads(adapter_for(make_upstream(dialect="sglang")).create(ORDER, "m").json)
+    relay = json.loads(submitted(make_upstream(dialect="new_api"), order).json)
+    engine = json.loads(submitted(make_upstream(dialect="sglang")).json)
 
     assert (relay["seconds"], relay["duration"]) == ("4", 4)
     assert "duration" not in engine

@@ -10,23 +10,26 @@ import pytest
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
 from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.jobs import JobRef
 from tallylight.model.order import Operation, Order, Reference
 from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.files import load_scenario
 from tallylight.simulator.protocols.openai_videos import VIDEO_DIALECTS
 from tallylight.simulator.server import serve_simulation
 from tallylight.simulator.world import Simulation
-from tallylight.upstreams.acceptance import Acceptance, acceptance
-from tallylight.upstreams.classify import classify
-from tallylight.upstreams.messages import Job, JobState, Phase, Reply, Request
-from tallylight.upstreams.protocol import VideoProtocol
+from tallylight.upstreams.acceptance import InDoubt, Refused, Submission
+from tallylight.upstreams.client import UpstreamClient, run_flow
+from tallylight.upstreams.messages import Request
+from tallylight.upstreams.protocol import Adapter, Doubt
 from tallylight.upstreams.protocols.registry import adapter_for
+from tallylight.upstreams.steps import Accepted, Done, Failed, Missing, Page, Working
+from tallylight.upstreams.time_limits import SendBudget
 from tallylight.upstreams.transport import Transport
+from tests.upstreams.flows import MARK
 
 SPEED = 50.0  # scenario seconds to a real one: a job of 4 s takes 80 ms
 CLOCK = SystemClock()
 OWN_SERVERS = Path(__file__).parents[1] / "data" / "own-servers.yaml"
-ENDED = {JobState.COMPLETED, JobState.FAILED}
 
 # Each row is a dialect of the simulator: upstream, service.
 DIALECTS = [
@@ -52,8 +55,12 @@ class Site:
     transport: Transport
 
     @property
-    def adapter(self) -> VideoProtocol:
+    def adapter(self) -> Adapter:
         return adapter_for(self.upstream)
+
+    @property
+    def client(self) -> UpstreamClient:
+        return UpstreamClient(self.transport)
 
     @property
     def model(self) -> str:
@@ -62,44 +69,53 @@ class Site:
     def trouble(self, **trouble: object) -> None:
         self.world.override_faults(self.service, (FAULT_ADAPTER.validate_python(trouble),))
 
-    async def create(
-        self, prompt: str = "a paper boat", **more: object
-    ) -> tuple[Reply, Job | Failure]:
+    async def check(self, model: str) -> Accepted | Failure | None:
+        ran = await run_flow(self.adapter.check(model), self.upstream, self.transport)
+        return ran.failure or ran.value
+
+    async def create(self, prompt: str = "a paper boat", **more: object) -> Submission:
         part = self.world.scenario.services[self.service]
         order = Order(prompt, part.lengths[0] if part.lengths else 0, part.sizes[0])
         order = replace(order, **more)  # type: ignore[arg-type]  # fields of an order
-        request = self.adapter.create(order, self.model)
-        if not self.adapter.streams:
-            reply = await self.transport.send(request, self.upstream)
-            return reply, self.adapter.read_job(reply)
-        reader = self.adapter.open_stream()
-        async with self.transport.stream(request, self.upstream) as stream:
-            if not stream.is_open:
-                return stream.reply, self.adapter.read_job(stream.reply)
-            async for text in stream:
-                reader.feed(text)
-        return stream.reply, reader.end(stream.reply.error)
+        request = self.adapter.submit(order, self.model, MARK)
+        budget = SendBudget(CLOCK.boottime(), self.upstream.timeout, self.upstream.timeout)
+        if self.adapter.reader is None:
+            return await self.client.create(request, order, self.upstream, budget)
+        async with self.client.stream(request, self.upstream, budget) as stream:
+            async for _ in stream:
+                pass
+        return stream.result(order)
 
-    async def finish(self, job: Job) -> Job:
-        while job.state not in ENDED:
+    async def accepted(self, **more: object) -> JobRef:
+        said = await self.create(**more)  # type: ignore[arg-type]  # fields of an order
+        assert isinstance(said, Accepted)
+        return said.job
+
+    async def finish(self, said: Accepted) -> Done | Failed:
+        step = said.step
+        while isinstance(step, Working):
             await CLOCK.sleep(timedelta(milliseconds=20))
-            polled = await self.transport.send(self.adapter.poll(job.id), self.upstream)
-            outcome = self.adapter.read_job(polled)
-            assert isinstance(outcome, Job), outcome
-            assert outcome.id == job.id
-            job = outcome
-        return job
+            polled = await self.client.poll(said.job, self.upstream)
+            assert isinstance(polled, Working | Done | Failed), polled
+            step = polled
+        return step
 
-    async def outcome(self, prompt: str = "a paper boat", **more: object) -> Job | Failure:
-        _, outcome = await self.create(prompt, **more)
-        return await self.finish(outcome) if isinstance(outcome, Job) else outcome
+    async def made(self, prompt: str = "a paper boat", **more: object) -> tuple[JobRef, Done]:
+        """Return a job that was ordered, and what it made."""
+        said = await self.create(prompt, **more)
+        assert isinstance(said, Accepted), said
+        end = await self.finish(said)
+        assert isinstance(end, Done), end
+        return said.job, end
 
     async def why(self, prompt: str = "a paper boat") -> Failure:
         """Return the failure of a create or of its job."""
-        outcome = await self.outcome(prompt)
-        failure = outcome.failure if isinstance(outcome, Job) else outcome
-        assert failure is not None
-        return failure
+        said = await self.create(prompt)
+        if isinstance(said, Accepted):
+            end = await self.finish(said)
+            assert isinstance(end, Failed)
+            return end.failure
+        return said.failure
 
 
 @pytest.fixture
@@ -137,10 +153,10 @@ everywhere = pytest.mark.parametrize(("upstream", "service"), DIALECTS)
 async def test_the_api_responds_without_a_key(at: At, upstream: str, service: str) -> None:
     site = at(upstream, service)
 
-    reply = await site.transport.send(site.adapter.reach(), site.upstream)
+    reply = await site.transport.send(site.adapter.reach(site.model), site.upstream)
 
     assert reply.status is not None
-    assert classify(reply, site.upstream.dialect) is None
+    assert site.adapter.errors.of(reply) is None
 
 
 @everywhere
@@ -149,9 +165,7 @@ async def test_a_valid_key_and_model_are_accepted_for_free(
 ) -> None:
     site = at(upstream, service)
 
-    reply = await site.transport.send(site.adapter.credentials(site.model), site.upstream)
-
-    assert site.adapter.read_credentials(reply, site.model) is None
+    assert await site.check(site.model) is None
     assert site.world.jobs == {}
 
 
@@ -159,10 +173,9 @@ async def test_a_valid_key_and_model_are_accepted_for_free(
 async def test_a_wrong_key_is_our_own_fault(at: At, upstream: str, service: str) -> None:
     site = at(upstream, service, key="sk-another-callers-0000")
 
-    reply = await site.transport.send(site.adapter.credentials(site.model), site.upstream)
-    failure = site.adapter.read_credentials(reply, site.model)
+    failure = await site.check(site.model)
 
-    assert failure is not None
+    assert isinstance(failure, Failure)
     assert (failure.kind, failure.fault) == (FailureKind.AUTH, Fault.OURS)
 
 
@@ -171,9 +184,7 @@ async def test_a_removed_model_is_found_for_free(at: At, upstream: str, service:
     site = at(upstream, service)
     site.trouble(kind="retire")
 
-    reply = await site.transport.send(site.adapter.credentials("gone-1"), site.upstream)
-
-    assert site.adapter.read_credentials(reply, "gone-1") is not None
+    assert isinstance(await site.check("gone-1"), Failure)
 
 
 @everywhere
@@ -183,14 +194,13 @@ async def test_a_job_is_polled_until_its_video_is_on_disk(
     site = at(upstream, service)
     target = tmp_path / "delivery"
 
-    job = await site.outcome()
+    _, end = await site.made()
 
-    assert isinstance(job, Job)
-    assert (job.state, job.progress, job.failure) == (JobState.COMPLETED, 100, None)
-    assert job.model in {"", site.model}
-    way = site.adapter.outputs(job)[0]
-    assert isinstance(way, Request)
-    reply = await site.transport.download(way, site.upstream, target, 50_000_000)
+    assert end.made.model in {"", site.model}
+    way = end.outputs[0]
+    assert way.is_sold
+    assert isinstance(way.at, Request)
+    reply = await site.transport.download(way.at, site.upstream, target, 50_000_000)
     assert (reply.status, reply.error) == (200, "")
     assert target.read_bytes()[4:8] in {b"ftyp", b"\r\n\x1a\n"}  # an mp4 or a png
     assert len(site.world.jobs) == 1
@@ -235,12 +245,13 @@ async def test_a_job_that_fails_is_the_upstreams(
     site = at(upstream, service)
     site.trouble(kind="fail", form=form)
 
-    job = await site.outcome()
+    said = await site.create()
 
-    assert isinstance(job, Job)
-    assert job.state is JobState.FAILED
-    assert job.failure is not None
-    assert (job.failure.kind, job.failure.fault) == (FailureKind.DEGRADED, Fault.UPSTREAM)
+    end = await site.finish(said) if isinstance(said, Accepted) else said
+    # A stream that is closed without a word may have left a job that runs on.
+    assert isinstance(end, Failed | InDoubt)
+    assert (end.failure.kind, end.failure.fault) == (FailureKind.DEGRADED, Fault.UPSTREAM)
+    assert isinstance(end, InDoubt) is (form == "close" and site.adapter.reader is not None)
 
 
 @everywhere
@@ -251,10 +262,7 @@ async def test_a_connection_reset_at_a_create_is_in_doubt(
     site = at(upstream, service)
     site.trouble(kind="reset", accepts=accepts)
 
-    reply, failure = await site.create()
-
-    assert isinstance(failure, Failure)
-    assert acceptance(reply, failure) is Acceptance.IN_DOUBT
+    assert isinstance(await site.create(), InDoubt)
     assert len(site.world.jobs) == accepts
 
 
@@ -267,10 +275,7 @@ async def test_a_readable_503_is_a_definite_refusal(at: At, upstream: str, servi
         body={"error": {"message": "overloaded", "type": "server_error", "code": None}},
     )
 
-    reply, failure = await site.create()
-
-    assert isinstance(failure, Failure)
-    assert acceptance(reply, failure) is Acceptance.REFUSED
+    assert isinstance(await site.create(), Refused)
     assert site.world.jobs == {}
 
 
@@ -282,11 +287,10 @@ async def test_a_create_that_is_never_answered_is_in_doubt(
     site = at(upstream, service, timeout=0.3, job_timeout=0.3)
     site.trouble(kind="hang", accepts=accepts)
 
-    reply, failure = await site.create()
+    said = await site.create()
 
-    assert isinstance(failure, Failure)
-    assert failure.rule == "exception:too-slow"
-    assert acceptance(reply, failure) is Acceptance.IN_DOUBT
+    assert isinstance(said, InDoubt)
+    assert said.failure.rule == "exception:too-slow"
     assert len(site.world.jobs) == accepts
 
 
@@ -297,17 +301,14 @@ async def test_a_create_that_is_never_answered_is_in_doubt(
 async def test_a_create_in_doubt_is_found_in_the_list(at: At, upstream: str, service: str) -> None:
     site = at(upstream, service, timeout=0.3)
     site.trouble(kind="hang", accepts=True)
-    reply, failure = await site.create("a boat that no other test orders")
-    assert isinstance(failure, Failure)
-    assert acceptance(reply, failure) is Acceptance.IN_DOUBT
+    prompt = "a boat that no other test orders"
+    assert isinstance(await site.create(prompt), InDoubt)
 
-    request = site.adapter.listing()
-    assert request is not None
-    listed = site.adapter.read_listing(await site.transport.send(request, site.upstream))
+    page = await site.client.find(Doubt(Order(prompt, 4, ""), MARK), "", site.upstream)
 
-    assert isinstance(listed, tuple)
-    assert [job.id for job in listed] == list(site.world.jobs)
-    assert [job.prompt for job in listed] == ["a boat that no other test orders"]
+    assert isinstance(page, Page)
+    assert [listed.job.id for listed in page.jobs] == list(site.world.jobs)
+    assert [listed.prompt for listed in page.jobs] == [prompt]
 
 
 @pytest.mark.parametrize(
@@ -317,10 +318,7 @@ async def test_a_create_in_doubt_is_found_in_the_list(at: At, upstream: str, ser
 async def test_a_job_that_was_never_made_is_no_job(at: At, upstream: str, service: str) -> None:
     site = at(upstream, service)
 
-    reply = await site.transport.send(site.adapter.poll("video_never"), site.upstream)
-
-    assert reply.phase is Phase.POLL
-    assert isinstance(site.adapter.read_job(reply), Failure)
+    assert isinstance(await site.client.poll(JobRef("video_never"), site.upstream), Missing)
 
 
 PICTURE = Reference(body=b"PNG", media_type="image/png", name="boat.png")
@@ -333,10 +331,8 @@ async def test_an_image_arrives_complete_in_the_dialects_encoding(
 ) -> None:
     site = at(upstream, service)
 
-    job = await site.outcome(reference=PICTURE)
+    await site.made(reference=PICTURE)
 
-    assert isinstance(job, Job)
-    assert job.state is JobState.COMPLETED
     assert [one.reference for one in site.world.jobs.values()] == ["image/png, 3 bytes"]
 
 
@@ -345,7 +341,7 @@ async def test_an_image_url_arrives_or_is_not_sent_at_all(
     at: At, upstream: str, service: str
 ) -> None:
     site = at(upstream, service)
-    if site.upstream.dialect == "sora2api":
+    if not site.adapter.features.takes_reference_url:
         with pytest.raises(LookupError):
             await site.create(reference=LINK)
     else:
@@ -360,17 +356,15 @@ async def test_every_supported_operation_works(
     at: At, upstream: str, service: str, operation: Operation
 ) -> None:
     site = at(upstream, service)
-    source = await site.outcome()
-    assert isinstance(source, Job)
+    source, _ = await site.made()
 
-    if operation not in site.adapter.operations:
+    if operation not in site.adapter.features.operations:
         with pytest.raises(LookupError):
             await site.create("more", operation=operation, source=source.id)
         return
-    made = await site.outcome("more", operation=operation, source=source.id)
+    job, _ = await site.made("more", operation=operation, source=source.id)
 
-    assert isinstance(made, Job)
-    assert (made.state, made.id != source.id) == (JobState.COMPLETED, True)
+    assert job.id != source.id
     assert [entry.prompt for entry in site.world.ledger.entries] == ["a paper boat", "more"]
 
 
@@ -380,16 +374,12 @@ async def test_a_running_job_is_cancelled_if_that_is_free(
 ) -> None:
     site = at(upstream, service)
     site.trouble(kind="stall")
-    if site.adapter.streams or site.adapter.cancel("x") is None:
+    if site.adapter.cancel is None:
         return
-    _, job = await site.create()
-    assert isinstance(job, Job)
-    request = site.adapter.cancel(job.id)
-    assert request is not None
+    job = await site.accepted()
 
-    reply = await site.transport.send(request, site.upstream)
+    assert await site.client.cancel(job, site.upstream)
 
-    assert site.adapter.read_cancel(reply)
     (line,) = site.world.ledger.as_json(site.world.second())["entries"]
     assert (line["state"], line["billed_usd"]) == ("cancelled", 0)
 
@@ -397,15 +387,21 @@ async def test_a_running_job_is_cancelled_if_that_is_free(
 @everywhere
 async def test_a_finished_job_is_deleted_if_supported(at: At, upstream: str, service: str) -> None:
     site = at(upstream, service)
-    job = await site.outcome()
-    assert isinstance(job, Job)
-    request = site.adapter.delete(job.id)
+    job, _ = await site.made()
 
-    if request is not None:
-        reply = await site.transport.send(request, site.upstream)
-        assert reply.status == 200
+    assert await site.client.delete(job, site.upstream)
 
-    assert len(site.world.jobs) == (request is None)
+    assert len(site.world.jobs) == (site.adapter.delete is None)
+
+
+@everywhere
+async def test_a_finished_job_is_not_cancelled(at: At, upstream: str, service: str) -> None:
+    site = at(upstream, service)
+    job, _ = await site.made()
+
+    assert not await site.client.cancel(job, site.upstream)
+
+    assert len(site.world.jobs) == 1
 
 
 @everywhere
@@ -413,11 +409,10 @@ async def test_every_variant_is_forwarded_completely_and_in_ranges(
     at: At, upstream: str, service: str
 ) -> None:
     site = at(upstream, service)
-    job = await site.outcome()
-    assert isinstance(job, Job)
+    _, end = await site.made()
 
-    for variant in site.adapter.variants:
-        request = site.adapter.outputs(job, variant)[0]
+    for kind in {way.kind for way in end.outputs}:
+        request = next(way.at for way in end.outputs if way.kind == kind)
         assert isinstance(request, Request)
         async with site.transport.proxy(request, site.upstream) as relay:
             whole = b"".join([piece async for piece in relay])
@@ -434,13 +429,10 @@ async def test_a_character_is_created_and_used(at: At) -> None:
     site = at("openai", "sora-2-official")
     film = Reference(body=b"mp4", media_type="video/mp4")
 
-    reply = await site.transport.send(site.adapter.create_character("Ann", film), site.upstream)
-    made = site.adapter.read_character(reply)
+    character = await site.client.create_character("Ann", film, site.upstream)
 
-    assert isinstance(made, str)
-    job = await site.outcome(characters=(made,))
-    assert isinstance(job, Job)
-    assert job.state is JobState.COMPLETED
+    assert isinstance(character, str)
+    await site.made(characters=(character,))
 
 
 @pytest.mark.parametrize("accepts", [True, False])
@@ -449,11 +441,7 @@ async def test_a_500_is_in_doubt_since_a_job_may_run_behind_it(at: At, *, accept
     body = {"error": {"message": "oops", "type": "server_error", "param": None, "code": None}}
     site.trouble(kind="refuse", http_status=500, body=body, accepts=accepts)
 
-    reply, failure = await site.create()
-
-    assert isinstance(failure, Failure)
-    assert acceptance(reply, failure) is Acceptance.IN_DOUBT
-    assert not site.adapter.proves_not_billed(reply)
+    assert isinstance(await site.create(), InDoubt)
     assert len(site.world.jobs) == accepts
 
 
@@ -467,11 +455,7 @@ async def test_a_relays_own_refusal_is_definite_whatever_its_status(
     site = at(upstream, service)
     site.trouble(kind="refuse", sign=sign)
 
-    reply, failure = await site.create()
-
-    assert isinstance(failure, Failure)
-    said = acceptance(reply, failure, is_proven_not_billed=site.adapter.proves_not_billed(reply))
-    assert said is Acceptance.REFUSED
+    assert isinstance(await site.create(), Refused)
     assert site.world.jobs == {}
 
 

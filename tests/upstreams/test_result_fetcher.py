@@ -14,12 +14,15 @@ from yarl import URL
 from tallylight.catalogue.services import Medium, Service, Upstream
 from tallylight.clock import Clock, SystemClock
 from tallylight.model.evidence import Failure
+from tallylight.model.jobs import JobRef
 from tallylight.upstreams.download import LATE_PATIENCE, ResultFetcher, retry_pause
 from tallylight.upstreams.inline_files import InlineFile
-from tallylight.upstreams.messages import Job, JobState
+from tallylight.upstreams.messages import Phase, get
 from tallylight.upstreams.protocols.registry import adapter_for
+from tallylight.upstreams.steps import VIDEO, Done, Output
 from tallylight.upstreams.transport import Transport
 from tests.builders import SERVICE
+from tests.upstreams.flows import poll_request, read_poll
 
 Serve = Callable[..., Awaitable[str]]
 MakeUpstream = Callable[..., Upstream]
@@ -51,8 +54,15 @@ def service_at(upstream: Upstream, medium: Medium = Medium.VIDEO) -> Service:
     return replace(SERVICE, upstream=upstream, sheet=replace(SERVICE.sheet, medium=medium))
 
 
-def done(*results: str | InlineFile, id_: str = "v1") -> Job:
-    return Job(id_, JobState.COMPLETED, results=results)
+def done(*results: str | InlineFile, id_: str = "v1") -> Done:
+    """Return a finished job whose answer names results, and its content call if it has an id."""
+    ways = (*results, f"/videos/{id_}/content") if id_ else results
+    return Done(
+        tuple(
+            Output(VIDEO, each if isinstance(each, InlineFile) else get(Phase.CONTENT, each))
+            for each in ways
+        )
+    )
 
 
 def paths(received: list[bytes]) -> list[str]:
@@ -71,10 +81,10 @@ class Site:
     def origin(self) -> str:
         return self.upstream.base_url.removesuffix("/v1")
 
-    async def fetch(self, job: Job, medium: Medium = Medium.VIDEO) -> str | Failure:
+    async def fetch(self, job: Done, medium: Medium = Medium.VIDEO) -> str | Failure:
         fetcher = ResultFetcher(self.transport, SystemClock())
         service = service_at(self.upstream, medium)
-        return await fetcher.fetch(job, service, self.file, MANY, timedelta())
+        return await fetcher.fetch(None, job, service, self.file, MANY, timedelta())
 
 
 Open = Callable[[Pages], Awaitable[Site]]
@@ -174,13 +184,13 @@ async def test_a_poll_is_read_whole_with_a_film_of_many_megabytes(open_site: Ope
     film = FILM * 200
     job = {"id": "v1", "status": "completed", "video": base64.b64encode(film).decode()}
     one = await open_site({"/v1/videos/v1": (200, "application/json", json.dumps(job).encode())})
-    adapter = adapter_for(one.upstream)
+    poll = poll_request(adapter_for(one.upstream), "v1")
 
-    reply = await one.transport.send(adapter.poll("v1"), one.upstream)
-    found = adapter.read_job(reply)
+    reply = await one.transport.send(poll, one.upstream)
+    found = read_poll(one.upstream, reply)
 
     assert (reply.truncated, len(reply.body) < 1000, len(film) > 20_000_000) == (False, True, True)
-    assert isinstance(found, Job)
+    assert isinstance(found, Done)
     assert await one.fetch(found) == "video/mp4"
     assert one.file.read_bytes() == film
 
@@ -200,6 +210,28 @@ async def test_the_number_of_tries_is_bounded(open_site: Open, received: list[by
 
     assert isinstance(await one.fetch(done(*(f"{one.origin}/{n}" for n in range(9)))), Failure)
     assert len(received) == 8
+
+
+async def test_a_content_call_that_the_answer_names_in_full_is_made_once(
+    open_site: Open, received: list[bytes]
+) -> None:
+    one = await open_site({})
+
+    await one.fetch(done(f"{one.upstream.base_url}/videos/v1/content"))
+
+    assert paths(received) == ["/v1/videos/v1/content"]
+
+
+@pytest.mark.parametrize("kind", ["thumbnail", "last_frame", "audio"])
+async def test_a_file_beside_what_is_sold_is_no_way_to_it(
+    open_site: Open, received: list[bytes], kind: str
+) -> None:
+    one = await open_site({"/v1/t": (200, "video/mp4", FILM)})
+
+    outcome = await one.fetch(Done((Output(kind, get(Phase.CONTENT, "/t")),)))
+
+    assert isinstance(outcome, Failure)
+    assert received == []
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:7f00:1]"])
@@ -240,7 +272,7 @@ class TestLateResults:
         async with Transport(clock) as transport:
             fetcher = ResultFetcher(transport, clock)
             outcome = await fetcher.fetch(
-                done(), service_at(upstream), tmp_path / "x", MANY, LATE_PATIENCE
+                JobRef("v1"), done(), service_at(upstream), tmp_path / "x", MANY, LATE_PATIENCE
             )
 
         assert outcome == "video/mp4"

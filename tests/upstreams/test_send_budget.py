@@ -11,16 +11,15 @@ import pytest
 
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
-from tallylight.model.evidence import Failure
 from tallylight.model.order import Order
 from tallylight.upstreams import streaming
 from tallylight.upstreams import transport as transport_module
-from tallylight.upstreams.acceptance import Acceptance, acceptance
+from tallylight.upstreams.acceptance import InDoubt, Refused
 from tallylight.upstreams.call_record import CallRecord
 from tallylight.upstreams.messages import Phase, Reply, Request
-from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.time_limits import SendBudget, TooLateError
 from tallylight.upstreams.transport import Transport
+from tests.upstreams.flows import read_create, submitted
 
 Serve = Callable[..., Awaitable[str]]
 MakeUpstream = Callable[..., Upstream]
@@ -35,7 +34,7 @@ async def hang(_: bytes, __: asyncio.StreamWriter) -> None:
 
 
 def create(upstream: Upstream, prompt: str = "boat") -> Request:
-    return adapter_for(upstream).create(Order(prompt, 4, "1280x720"), "m")
+    return submitted(upstream, Order(prompt, 4, "1280x720"))
 
 
 async def sent(one: Transport, upstream: Upstream, budget: SendBudget | None) -> Reply:
@@ -60,12 +59,6 @@ def new_budget(first_byte: float = 60, answer: float = 60, *, since: float = 0) 
     return SendBudget(
         SystemClock().boottime() - since, timedelta(seconds=first_byte), timedelta(seconds=answer)
     )
-
-
-def accepted(upstream: Upstream, reply: Reply) -> Acceptance:
-    outcome = adapter_for(upstream).read_job(reply)
-    assert isinstance(outcome, Failure)
-    return acceptance(reply, outcome)
 
 
 class Listener:
@@ -167,7 +160,7 @@ async def test_a_create_that_finds_no_connection_in_time_is_refused(
 
     assert (reply.status, reply.was_sent) == (None, False)
     assert reply.error == "TooLate: no connection within 0.2 s"
-    assert accepted(upstream, reply) is Acceptance.REFUSED
+    assert isinstance(read_create(upstream, reply), Refused)
 
 
 async def test_a_create_that_waits_too_long_for_a_slot_is_refused(
@@ -193,7 +186,7 @@ async def test_a_create_that_waits_too_long_for_a_slot_is_refused(
 
         first.cancel()
     assert (reply.was_sent, reply.error) == (False, "TooLate: not sent within 0.2 s")
-    assert accepted(upstream, reply) is Acceptance.REFUSED
+    assert isinstance(read_create(upstream, reply), Refused)
     assert len(received) == 1
 
 
@@ -218,7 +211,7 @@ async def test_nothing_is_written_if_the_machine_was_suspended_while_it_connecte
         reply = await send(one, upstream, new_budget(first_byte=5))
 
     assert (reply.was_sent, reply.error) == (False, "TooLate: not sent within 5 s")
-    assert accepted(upstream, reply) is Acceptance.REFUSED
+    assert isinstance(read_create(upstream, reply), Refused)
     assert await asyncio.to_thread(listener.has_lost_client.wait, 20)
     assert bytes(listener.received) == b""
 
@@ -233,7 +226,7 @@ async def test_a_create_without_an_answer_ends_with_its_budget_in_doubt(
 
     assert (reply.status, reply.was_sent) == (None, True)
     assert reply.error == "TimeoutError: no answer within 1.5 s"
-    assert accepted(upstream, reply) is Acceptance.IN_DOUBT
+    assert isinstance(read_create(upstream, reply), InDoubt)
 
 
 async def test_the_time_of_a_suspended_machine_counts_for_the_answer(

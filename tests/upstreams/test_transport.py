@@ -14,6 +14,7 @@ from tallylight.model.order import Order
 from tallylight.upstreams.messages import Phase, Request
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
+from tests.upstreams.flows import check_request, submitted
 
 Serve = Callable[..., Awaitable[str]]
 MakeUpstream = Callable[..., Upstream]
@@ -34,7 +35,7 @@ async def reset(_: bytes, writer: asyncio.StreamWriter) -> None:
 
 
 def question(upstream: Upstream) -> Request:
-    return adapter_for(upstream).credentials("sora-2")
+    return check_request(adapter_for(upstream))
 
 
 def file_question(upstream: Upstream) -> Request:
@@ -73,11 +74,11 @@ async def test_a_url_is_sent_as_it_is_written(
     path: str,
 ) -> None:
     upstream = make_upstream(await serve(whole(b"{}")))
-    request = replace(question(upstream), url=f"{upstream.base_url}{path}")
+    for url in (f"{upstream.base_url}{path}", path):  # a path is below the base URL
+        await transport.send(replace(question(upstream), url=url), upstream)
 
-    await transport.send(request, upstream)
-
-    assert received[0].startswith(f"GET /v1{SENT_PATHS[path]} HTTP/1.1\r\n".encode())
+    sent = f"GET /v1{SENT_PATHS[path]} HTTP/1.1\r\n".encode()
+    assert [request.startswith(sent) for request in received] == [True, True]
 
 
 @pytest.mark.parametrize("dialect", ["openai", "new_api"])
@@ -90,9 +91,7 @@ async def test_a_create_is_sent_as_form_or_json(
 ) -> None:
     upstream = make_upstream(await serve(whole(b"{}")), dialect=dialect)
 
-    await transport.send(
-        adapter_for(upstream).create(Order("纸船", 4, "1280x720"), "sora-2"), upstream
-    )
+    await transport.send(submitted(upstream, Order("纸船", 4, "1280x720")), upstream)
 
     head, _, body = received[0].partition(b"\r\n\r\n")
     if dialect == "new_api":
@@ -173,9 +172,7 @@ async def test_a_reset_leaves_the_request_in_doubt(
 ) -> None:
     upstream = make_upstream(await serve(reset), dialect="new_api")
 
-    reply = await transport.send(
-        adapter_for(upstream).create(Order("boat", 4, "1280x720"), "m"), upstream
-    )
+    reply = await transport.send(submitted(upstream), upstream)
 
     assert (reply.status, reply.was_sent) == (None, True)
     assert reply.error
@@ -186,7 +183,7 @@ async def test_a_create_is_never_sent_twice(
 ) -> None:
     upstream = make_upstream(await serve(reset))
 
-    await transport.send(adapter_for(upstream).create(Order("boat", 4, "1280x720"), "m"), upstream)
+    await transport.send(submitted(upstream), upstream)
 
     assert len(received) == 1
 
@@ -376,9 +373,7 @@ class TestRedirects:
         moved = b"HTTP/1.1 307 T\r\nLocation: /v2/videos\r\nContent-Length: 0\r\n\r\n"
         upstream = make_upstream(await serve(moved))
 
-        reply = await transport.send(
-            adapter_for(upstream).create(Order("boat", 4, "1280x720"), "m"), upstream
-        )
+        reply = await transport.send(submitted(upstream), upstream)
 
         assert (reply.status, len(received)) == (307, 1)
 

@@ -6,8 +6,7 @@ import pytest
 
 from tallylight.catalogue.services import Upstream
 from tallylight.errors import StorageError
-from tallylight.upstreams.messages import Job, JobState, Request
-from tallylight.upstreams.protocols.registry import adapter_for
+from tallylight.upstreams.messages import Phase, get
 from tallylight.upstreams.transport import Transport
 
 Serve = Callable[..., Awaitable[str]]
@@ -16,6 +15,7 @@ MakeUpstream = Callable[..., Upstream]
 VIDEO = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 20_000
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n"
 MANY = 50_000_000
+WANTED = get(Phase.CONTENT, "/videos/video_1/content")
 
 
 def whole(body: bytes, head: bytes = HEAD) -> bytes:
@@ -26,20 +26,13 @@ def files_in(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-def wanted(upstream: Upstream, *results: str) -> Request:
-    job = Job("video_1", JobState.COMPLETED, results=results)
-    way = adapter_for(upstream).outputs(job)[0]
-    assert isinstance(way, Request)
-    return way
-
-
 async def test_a_video_is_written_to_its_file_and_nowhere_else(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport, tmp_path: Path
 ) -> None:
     upstream = make_upstream(await serve(whole(VIDEO)))
     target = tmp_path / "deep" / "1.mp4"
 
-    reply = await transport.download(wanted(upstream), upstream, target, MANY)
+    reply = await transport.download(WANTED, upstream, target, MANY)
 
     assert (reply.status, reply.error, reply.body) == (200, "", "")
     assert files_in(tmp_path / "deep") == ["1.mp4"]
@@ -69,7 +62,7 @@ async def test_an_incomplete_video_leaves_no_file(  # noqa: PLR0913, PLR0917  # 
 ) -> None:
     upstream = make_upstream(await serve(raw))
 
-    reply = await transport.download(wanted(upstream), upstream, tmp_path / "1.mp4", limit)
+    reply = await transport.download(WANTED, upstream, tmp_path / "1.mp4", limit)
 
     assert reply.status == 200
     assert reply.error.startswith(error)
@@ -83,7 +76,7 @@ async def test_a_refusal_is_kept_as_text(
     raw = whole(body, b"HTTP/1.1 404 No\r\nContent-Type: application/json\r\n")
     upstream = make_upstream(await serve(raw))
 
-    reply = await transport.download(wanted(upstream), upstream, tmp_path / "1.mp4", MANY)
+    reply = await transport.download(WANTED, upstream, tmp_path / "1.mp4", MANY)
 
     assert (reply.status, reply.body, reply.error) == (404, body.decode(), "")
     assert files_in(tmp_path) == []
@@ -98,7 +91,7 @@ async def test_silence_ends_a_download_and_leaves_no_file(
 
     upstream = make_upstream(await serve(half), timeout=0.2)
 
-    reply = await transport.download(wanted(upstream), upstream, tmp_path / "1.mp4", MANY)
+    reply = await transport.download(WANTED, upstream, tmp_path / "1.mp4", MANY)
 
     assert reply.error == "TimeoutError: no end of the answer within 0.2 s"
     assert files_in(tmp_path) == []
@@ -116,7 +109,7 @@ async def test_cancellation_leaves_no_file(
         await asyncio.Event().wait()
 
     upstream = make_upstream(await serve(half))
-    download = transport.download(wanted(upstream), upstream, tmp_path / "1.mp4", MANY)
+    download = transport.download(WANTED, upstream, tmp_path / "1.mp4", MANY)
     task = asyncio.create_task(download)
     await halfway.wait()
 
@@ -139,7 +132,7 @@ async def test_a_redirect_to_a_file_store_drops_the_key(  # noqa: PLR0913, PLR09
     moved = f"HTTP/1.1 302 Found\r\nLocation: {store}/1.mp4?sig=x\r\nContent-Length: 0\r\n\r\n"
     upstream = make_upstream(await serve(moved.encode()))
 
-    reply = await transport.download(wanted(upstream), upstream, tmp_path / "1.mp4", MANY)
+    reply = await transport.download(WANTED, upstream, tmp_path / "1.mp4", MANY)
 
     assert reply.error == ""
     assert [planted_key.encode() in request for request in received] == [True, False]
@@ -152,4 +145,4 @@ async def test_our_own_disk_is_not_the_upstreams_fault(
     (tmp_path / "file").write_text("in the way")
 
     with pytest.raises(StorageError, match="cannot write"):
-        await transport.download(wanted(upstream), upstream, tmp_path / "file" / "1.mp4", MANY)
+        await transport.download(WANTED, upstream, tmp_path / "file" / "1.mp4", MANY)

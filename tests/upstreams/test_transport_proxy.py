@@ -7,9 +7,11 @@ import pytest
 
 from tallylight.catalogue.services import Upstream
 from tallylight.model.order import Order, Reference
-from tallylight.upstreams.messages import Job, JobState, Request
+from tallylight.upstreams.messages import Phase, get
 from tallylight.upstreams.protocols.registry import adapter_for
+from tallylight.upstreams.steps import Accepted
 from tallylight.upstreams.transport import Transport
+from tests.upstreams.flows import poll_request, read_create, submitted
 
 Serve = Callable[..., Awaitable[str]]
 MakeUpstream = Callable[..., Upstream]
@@ -17,17 +19,11 @@ Answer = Callable[[int], bytes]
 
 VIDEO = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 2_000
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n"
-POST = Order("boat", 4, "1280x720")
+WANTED = get(Phase.CONTENT, "/videos/video_1/content")
 
 
 def whole(body: bytes, head: bytes = HEAD) -> bytes:
     return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
-
-
-def wanted(upstream: Upstream, variant: str = "video") -> Request:
-    (way,) = adapter_for(upstream).outputs(Job("video_1", JobState.COMPLETED), variant)
-    assert isinstance(way, Request)
-    return way
 
 
 async def test_a_video_is_forwarded_in_chunks(
@@ -35,7 +31,7 @@ async def test_a_video_is_forwarded_in_chunks(
 ) -> None:
     upstream = make_upstream(await serve(whole(VIDEO)))
 
-    async with transport.proxy(wanted(upstream), upstream) as relay:
+    async with transport.proxy(WANTED, upstream) as relay:
         head, length = relay.reply, relay.content_length
         pieces = [piece async for piece in relay]
 
@@ -52,7 +48,7 @@ async def test_only_the_range_of_the_clients_headers_is_forwarded(
     upstream = make_upstream(await serve(whole(VIDEO[5:10], part)))
     reader = {"Range": "bytes=5-9", "if-range": '"v1"', "authorization": "Bearer caller", "x": "y"}
 
-    async with transport.proxy(wanted(upstream), upstream, reader) as relay:
+    async with transport.proxy(WANTED, upstream, reader) as relay:
         body = b"".join([piece async for piece in relay])
 
     assert (relay.reply.status, body) == (206, VIDEO[5:10])
@@ -72,7 +68,7 @@ async def test_a_refusal_is_kept_as_text_and_nothing_is_forwarded(
     head = b"HTTP/1.1 " + status + b"\r\nContent-Type: application/json\r\n"
     upstream = make_upstream(await serve(whole(b'{"error":1}', head)))
 
-    async with transport.proxy(wanted(upstream), upstream) as relay:
+    async with transport.proxy(WANTED, upstream) as relay:
         pieces = [piece async for piece in relay]
 
     assert (relay.is_open, pieces) == (False, [])
@@ -85,7 +81,7 @@ async def test_a_page_in_place_of_a_video_is_not_forwarded(
     page = whole(b"<html>Sign in", b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n")
     upstream = make_upstream(await serve(page))
 
-    async with transport.proxy(wanted(upstream), upstream) as relay:
+    async with transport.proxy(WANTED, upstream) as relay:
         assert not relay.is_open
         assert relay.reply.error == "ContentTypeError: text/html in place of a video"
 
@@ -96,7 +92,7 @@ async def test_a_video_that_breaks_off_ends_with_an_error(
     raw = HEAD + b"Content-Length: 9000000\r\n\r\n" + VIDEO
     upstream = make_upstream(await serve(raw))
 
-    async with transport.proxy(wanted(upstream), upstream) as relay:
+    async with transport.proxy(WANTED, upstream) as relay:
         got = b"".join([piece async for piece in relay])
 
     assert VIDEO.startswith(got)
@@ -113,7 +109,7 @@ async def test_a_silent_upstream_is_disconnected(
 
     upstream = make_upstream(await serve(stop), timeout=0.2)
 
-    async with transport.proxy(wanted(upstream), upstream) as relay:
+    async with transport.proxy(WANTED, upstream) as relay:
         got = b"".join([piece async for piece in relay])
 
     assert got == VIDEO[:1000]
@@ -136,7 +132,7 @@ async def test_a_slow_client_is_waited_for(
     upstream = make_upstream(await serve(pour))
     tracemalloc.start()
 
-    async with transport.proxy(wanted(upstream), upstream) as relay:
+    async with transport.proxy(WANTED, upstream) as relay:
         size = 0
         async for piece in relay:
             size += len(piece)
@@ -154,7 +150,7 @@ async def test_an_unreachable_upstream_is_an_error_value(
 ) -> None:
     upstream = make_upstream("http://127.0.0.1:9/v1")
 
-    async with transport.proxy(wanted(upstream), upstream) as relay:
+    async with transport.proxy(WANTED, upstream) as relay:
         assert not relay.is_open
         assert relay.reply.error.startswith("ConnectionRefusedError")
         assert not relay.reply.was_sent
@@ -194,7 +190,7 @@ async def test_a_create_on_a_kept_connection_that_is_dropped_is_not_repeated(
 ) -> None:
     async with keeping_alive(first_alone) as (address, received):
         upstream = make_upstream(address)
-        create = adapter_for(upstream).create(POST, "m")
+        create = submitted(upstream)
 
         first = await transport.send(create, upstream)
         second = await transport.send(create, upstream)
@@ -213,7 +209,7 @@ async def test_a_get_on_a_kept_connection_that_is_dropped_is_repeated(
 
     async with keeping_alive(not_the_second) as (address, received):
         upstream = make_upstream(address)
-        poll = adapter_for(upstream).poll("video_1")
+        poll = poll_request(adapter_for(upstream))
 
         replies = [await transport.send(poll, upstream) for _ in range(2)]
 
@@ -233,11 +229,10 @@ async def test_large_files_are_sent_completely_with_their_length(
         for dialect in ("openai", "vllm_omni", "sglang", "new_api"):
             upstream = make_upstream(address, dialect=dialect)
             order = Order("boat", 4, "1280x720", reference=Reference("", picture, "image/png"))
-            adapter = adapter_for(upstream)
 
-            reply = await transport.send(adapter.create(order, "m"), upstream)
+            reply = await transport.send(submitted(upstream, order), upstream)
 
-            assert isinstance(adapter.read_job(reply), Job)
+            assert isinstance(read_create(upstream, reply), Accepted)
 
     assert [picture in body for body in received] == [True, True, False, False]
     assert all(b"chunked" not in body[:1000].lower() for body in received)
@@ -253,14 +248,13 @@ async def test_hanging_creates_do_not_delay_other_requests(
         await writer.drain()
 
     upstream = make_upstream(await serve(hang_creates), timeout=30)
-    adapter = adapter_for(upstream)
+    poll = poll_request(adapter_for(upstream))
     async with asyncio.TaskGroup() as group:
         hanging = [
-            group.create_task(transport.send(adapter.create(POST, "m"), upstream))
-            for _ in range(150)
+            group.create_task(transport.send(submitted(upstream), upstream)) for _ in range(150)
         ]
         async with asyncio.timeout(5):
-            reply = await transport.send(adapter.poll("video_1"), upstream)
+            reply = await transport.send(poll, upstream)
         for task in hanging:
             task.cancel()
 

@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 
 from tallylight.catalogue.services import Upstream
-from tallylight.model.order import Order
+from tallylight.model.evidence import Failure
 from tallylight.upstreams import streaming
-from tallylight.upstreams.messages import JobState, Request
+from tallylight.upstreams.messages import Request
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
+from tests.upstreams.flows import submitted
 
 Serve = Callable[..., Awaitable[str]]
 MakeUpstream = Callable[..., Upstream]
@@ -33,7 +34,7 @@ def streaming_handler(send: Sender) -> Callable[[bytes, asyncio.StreamWriter], A
 
 
 def ordered(upstream: Upstream) -> Request:
-    return adapter_for(upstream).create(Order("boat", 10, "1280x720"), "sora2-landscape-10s")
+    return submitted(upstream, model="sora2-landscape-10s")
 
 
 @pytest.fixture
@@ -102,15 +103,17 @@ async def test_a_stream_that_breaks_off_ends_with_an_error(
         writer.write(piece(b'data: {"id":"c"}\n\n'))
 
     upstream = make_chat(await serve(streaming_handler(send)))
-    reader = adapter_for(upstream).open_stream()
+    make_reader = adapter_for(upstream).reader
+    assert make_reader is not None
+    reader = make_reader(())
 
     async with transport.stream(ordered(upstream), upstream) as stream:
         async for text in stream:
             reader.feed(text)
-    job = reader.end(stream.reply.error)
+    end = reader.end(stream.reply.error)
 
     assert stream.reply.error.startswith("ClientPayloadError: ")
-    assert job.state is JobState.FAILED
+    assert isinstance(end, Failure)
 
 
 async def test_silence_ends_a_stream(

@@ -40,6 +40,7 @@ from tallylight.gateway.webhooks.sender import WebhookSender
 from tallylight.model.video import VideoKind
 from tallylight.scheduler import every
 from tallylight.storage.database import Storage
+from tallylight.upstreams.client import UpstreamClient
 from tallylight.upstreams.transport import Transport
 
 _CLEANUP_INTERVAL = timedelta(minutes=10)
@@ -111,15 +112,15 @@ def wire_gateway(
     settings = current.reader(gateway_settings)
     endpoints = current.reader(lambda configuration: configuration.gateway.webhooks)
     keys = KeyRegistry(history.keys, clock)
-    limits = KeyLimits(keys, settings)
     circuit_breaker = CircuitBreaker()
     candidates = Candidates(board, circuit_breaker, clock)
     random = Random()  # noqa: S311  # spreads load, protects no secret
-    selector = ServiceSelector(candidates, limits, random)
+    selector = ServiceSelector(candidates, KeyLimits(keys, settings), random)
     webhooks = WebhookSender(history.outbox, endpoints, clock, random.random)
     metrics = GatewayMetrics()
     outcomes = OutcomeReporter(board, circuit_breaker, metrics, clock)
-    inputs = InputResolver(board, history, resources.transport, resources.assets, clock)
+    client = UpstreamClient(resources.transport)
+    inputs = InputResolver(board, history, client, resources.assets, clock)
     keep = current.reader(lambda configuration: configuration.assets.keep)
     fetcher = AssetFetcher(resources.transport, resources.assets, clock)
     finisher = VideoFinisher(

@@ -21,6 +21,7 @@ from tallylight.probes.settlement import ProbeSettlement
 from tallylight.probes.verify import DeliveryVerifier
 from tallylight.storage.database import Storage
 from tallylight.storage.processes import Liveness
+from tallylight.upstreams.client import UpstreamClient
 from tallylight.upstreams.transport import Transport
 
 
@@ -46,10 +47,11 @@ class JobWiring:
 
     def parts(self, observer: JobObserver) -> JobParts:
         """Return the parts for a policy; the observer hears how its attempts go."""
+        client = UpstreamClient(self.transport)
         engine = JobEngine(
-            self.transport,
+            client,
             self.journal,
-            AttemptSubmitter(self.transport, self.journal, observer, self.clock),
+            AttemptSubmitter(client, self.journal, observer, self.clock),
             self.search(),
             self.board.current_service,
             self.clock,
@@ -58,9 +60,8 @@ class JobWiring:
 
     def search(self) -> JobSearch:
         """Return what looks for jobs in upstreams' lists."""
-        return JobSearch(
-            self.storage.attempts, self.transport, self.journal, self._services_at, self.clock
-        )
+        client = UpstreamClient(self.transport)
+        return JobSearch(self.storage.attempts, client, self.journal, self._services_at, self.clock)
 
     def aftercare(self) -> DoubtAftercare:
         """Return what looks for the jobs of attempts that ended without an answer."""

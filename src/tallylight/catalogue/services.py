@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from tallylight.documents.secret import Secret
+from tallylight.documents.section import Section
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Budget, Price
 from tallylight.model.order import Order
@@ -104,6 +105,8 @@ class Feed:
     interval: timedelta = timedelta(minutes=2)
 
 
+NO_OPTIONS = Section()
+
 LISTED_AFTER = timedelta(seconds=60)
 """Longest delay until a complete list shows a job (`lists_all_jobs`), once no answer to its create
 can arrive any more."""
@@ -130,6 +133,7 @@ class Upstream:
             leaves the job in doubt, because some upstreams send it after accepting.
         lists_all_jobs: Its list shows every accepted job within a minute, so a job that is not in
             the list was not accepted.
+        options: What the protocol needs besides, in its own model.
     """
 
     id: UpstreamId
@@ -145,6 +149,7 @@ class Upstream:
     bills: BillingBasis = BillingBasis.ACCEPTANCES
     refuses_with_500: bool = False
     lists_all_jobs: bool = False
+    options: Section = NO_OPTIONS
 
 
 @dataclass(frozen=True, slots=True)

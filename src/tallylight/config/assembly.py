@@ -6,9 +6,12 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from tallylight.catalogue import facts
 from tallylight.catalogue.orders import cheapest_order
 from tallylight.catalogue.services import (
+    NO_OPTIONS,
     FactSheet,
     Feed,
     Medium,
@@ -21,7 +24,8 @@ from tallylight.config.options import ProbeOptions, ServiceOptions, UpstreamOpti
 from tallylight.documents.addresses import is_loopback, is_private
 from tallylight.documents.document import MAX_PROBLEMS, Document, in_file_order
 from tallylight.documents.nearest import unknown_name_message
-from tallylight.documents.validation_messages import not_allowed_message
+from tallylight.documents.section import Section
+from tallylight.documents.validation_messages import not_allowed_message, validation_message
 from tallylight.documents.yaml_tree import KeyPath
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
@@ -29,7 +33,8 @@ from tallylight.model.money import Price, PriceUnit
 from tallylight.model.order import Order
 from tallylight.model.status import Access
 from tallylight.upstreams.feeds.registry import FEED_READERS
-from tallylight.upstreams.protocols.registry import DIALECTS
+from tallylight.upstreams.protocol import Definition
+from tallylight.upstreams.protocols.registry import PROTOCOLS
 
 _FACT_FIELDS = frozenset(
     {"price", "lengths", "sizes", "announced_at", "shutdown_at", "replacement"}
@@ -77,10 +82,11 @@ def _upstream(
     name: str, options: UpstreamOptions, directory: Path, report: ConfigReport
 ) -> Upstream:
     place = ("upstreams", name)
-    dialects = DIALECTS.get(options.protocol, ())
+    protocol = PROTOCOLS.get(options.protocol)
+    dialects = () if protocol is None else protocol.dialects
     if not dialects:
         report.add_error(
-            (*place, "protocol"), not_allowed_message(options.protocol, tuple(DIALECTS))
+            (*place, "protocol"), not_allowed_message(options.protocol, tuple(PROTOCOLS))
         )
     elif options.dialect and options.dialect not in dialects:
         report.add_error((*place, "dialect"), not_allowed_message(options.dialect, dialects))
@@ -102,7 +108,25 @@ def _upstream(
         bills=options.bills,
         refuses_with_500=options.refuses_with_500,
         lists_all_jobs=options.lists_all_jobs,
+        options=_protocol_options(place, options, protocol, report),
     )
+
+
+def _protocol_options(
+    key_path: KeyPath, options: UpstreamOptions, protocol: Definition | None, report: ConfigReport
+) -> Section:
+    """Return the options of an upstream in the model of its protocol."""
+    model = Section if protocol is None else protocol.options
+    try:
+        return model.model_validate(options.options)
+    except ValidationError as error:
+        schema = model.model_json_schema()
+        for each in error.errors() if protocol is not None else ():
+            place = tuple(each["loc"])
+            report.add_error(
+                (*key_path, "options", *place), validation_message(each, place, schema)
+            )
+        return NO_OPTIONS
 
 
 def _check_encryption(key_path: KeyPath, options: UpstreamOptions, report: ConfigReport) -> None:

@@ -54,7 +54,7 @@ def remark_on_doubts(
 
 
 def _leaves_doubts(upstream: Upstream) -> bool:
-    return adapter_for(upstream).listing() is None and not upstream.refuses_with_500
+    return adapter_for(upstream).find is None and not upstream.refuses_with_500
 
 
 def _decides_doubts(options: RouteOptions) -> bool:

@@ -19,7 +19,7 @@ from tallylight.errors import ConfigurationError, Problem
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Budget
 from tallylight.upstreams.feeds.registry import FEED_READERS
-from tallylight.upstreams.protocols.registry import DIALECTS
+from tallylight.upstreams.protocols.registry import PROTOCOLS
 
 _NOT_ID = re.compile(r"[^a-z0-9.]+")
 
@@ -35,7 +35,7 @@ def environment_catalogue(environment: Mapping[str, str], today: date) -> Catalo
     found = {
         service.id: service
         for provider, known in facts.built_in_upstreams().items()
-        if known.protocol in DIALECTS and environment.get(known.key_variable)
+        if known.protocol in PROTOCOLS and environment.get(known.key_variable)
         for service in _services(provider, known, environment[known.key_variable], today)
     }
     if not found:
@@ -51,7 +51,7 @@ def _services(provider: str, built_in: BuiltInUpstream, key: str, today: date) -
         provider=ProviderId(provider),
         base_url=built_in.base_url,
         protocol=built_in.protocol,
-        dialect=built_in.dialect or DIALECTS[built_in.protocol][0],
+        dialect=built_in.dialect or PROTOCOLS[built_in.protocol].dialects[0],
         key=Secret(key.strip()),
         feed=_feed(built_in),
         bills=built_in.bills,
@@ -87,7 +87,7 @@ def _no_key_message(environment: Mapping[str, str], today: date) -> str:
     supported = {
         provider: known
         for provider, known in facts.built_in_upstreams().items()
-        if known.protocol in DIALECTS
+        if known.protocol in PROTOCOLS
     }
     unused = [
         known.key_variable for known in supported.values() if environment.get(known.key_variable)

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 from tallylight.catalogue.orders import PROBE_PROMPT
 from tallylight.catalogue.prices import PriceOptions
@@ -90,6 +97,9 @@ class UpstreamOptions(Section):
         default=False,
         description="Its list shows every accepted job within a minute, so a job that is missing "
         "was not accepted. By default a list proves nothing: lists lag and are cut off.",
+    )
+    options: dict[str, JsonValue] = Field(
+        default_factory=dict, description="What the protocol needs besides; see its page."
     )
     feed: FeedOptions | None = Field(None, description="The provider's status page.")
 

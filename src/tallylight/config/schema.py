@@ -8,7 +8,7 @@ from tallylight.config.options import ListenAddress
 from tallylight.config.settings import Settings
 from tallylight.documents.parsers import OFF, serialize_duration
 from tallylight.upstreams.feeds.registry import FEED_READERS
-from tallylight.upstreams.protocols.registry import DIALECTS
+from tallylight.upstreams.protocols.registry import PROTOCOLS
 
 
 class _Generator(GenerateJsonSchema):
@@ -31,10 +31,10 @@ def configuration_schema() -> dict[str, object]:
     found = Settings.model_json_schema(schema_generator=_Generator)
     definitions = found["$defs"]
     upstream = definitions["UpstreamOptions"]["properties"]
-    upstream["protocol"]["enum"] = list(DIALECTS)
+    upstream["protocol"]["enum"] = list(PROTOCOLS)
     upstream["dialect"]["enum"] = [
         "",
-        *sorted({name for each in DIALECTS.values() for name in each}),
+        *sorted({name for each in PROTOCOLS.values() for name in each.dialects}),
     ]
     definitions["FeedOptions"]["properties"]["format"]["enum"] = list(FEED_READERS)
     definitions["ProbeOptions"]["properties"]["generation"]["default"] = OFF

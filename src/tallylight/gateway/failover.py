@@ -36,7 +36,7 @@ from tallylight.model.attempt_state import AttemptState
 from tallylight.model.ids import ServiceId
 from tallylight.model.order import Order
 from tallylight.model.video import Video, VideoError
-from tallylight.upstreams.messages import Job
+from tallylight.upstreams.steps import Known
 
 log = structlog.get_logger()
 
@@ -85,23 +85,23 @@ class Failover:
         within = tracked.attempts[0].send_within.total_seconds()
         return not tracked.video.idempotency_key and took >= within
 
-    async def follow(self, tracked: TrackedVideo, job: Job | None = None) -> None:
+    async def follow(self, tracked: TrackedVideo, step: Known | None = None) -> None:
         """Follow a video to its end; return early if this process has to release it.
 
         Args:
             tracked: The video.
-            job: Last known state of the current attempt's job, if any.
+            step: Last known state of the current attempt's job, if any.
         """
         while not tracked.is_over:
             route, attempt = self._route_of(tracked.video), tracked.current
             if attempt is not None:
-                await self._continue(tracked, route, attempt, job)
-                job = None
+                await self._continue(tracked, route, attempt, step)
+                step = None
             elif not await self._end_if_over(tracked, route):
-                job = await self._next_attempt(tracked, route)
+                step = await self._next_attempt(tracked, route)
 
     async def _continue(
-        self, tracked: TrackedVideo, route: Route, attempt: Attempt, job: Job | None
+        self, tracked: TrackedVideo, route: Route, attempt: Attempt, step: Known | None
     ) -> None:
         service = self._stalls.service_of(attempt)
         if service is None:
@@ -109,12 +109,12 @@ class Failover:
             return
         patience = self._stalls.patience(tracked, route, service)
         outcome = await self._jobs.engine.run(
-            tracked, attempt, service, patience, job, self._stalls.poll_given_up
+            tracked, attempt, service, patience, step, self._stalls.poll_given_up
         )
         attempt = tracked.attempt(attempt.id)
         match outcome.ending:
-            case Ending.DONE | Ending.FAILED if outcome.job is not None:
-                await self._finisher.finish(tracked, attempt, service, outcome.job)
+            case Ending.DONE | Ending.FAILED if outcome.step is not None:
+                await self._finisher.finish(tracked, attempt, service, outcome.step)
             case Ending.STALLED:
                 await self._stalls.handle(tracked, route, attempt, service)
             case Ending.UNRESOLVED:
@@ -162,7 +162,7 @@ class Failover:
             await self._finisher.fail_video(tracked, DEADLINE_EXCEEDED)
         return tracked.is_over
 
-    async def _next_attempt(self, tracked: TrackedVideo, route: Route) -> Job | None:
+    async def _next_attempt(self, tracked: TrackedVideo, route: Route) -> Known | None:
         """Send to the next service, wait, or end the video; return the new job, if any."""
         if tracked.video.is_barred:
             await self._further.wait_for_adoption(tracked)

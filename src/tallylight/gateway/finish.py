@@ -15,15 +15,16 @@ from tallylight.gateway.outcomes import OutcomeReporter
 from tallylight.jobs.journal import Journal
 from tallylight.jobs.made import change_of_job, failed_change
 from tallylight.jobs.tracked_video import TrackedVideo
-from tallylight.model.attempt import Attempt, AttemptChange, Made, closing_changes
+from tallylight.model.attempt import Attempt, AttemptChange, closing_changes
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.ids import AttemptId
+from tallylight.model.jobs import Made
 from tallylight.model.order import Operation
 from tallylight.model.video import Video, VideoError, VideoStatus, changed_record
 from tallylight.storage.transaction import OutboxMessage
-from tallylight.upstreams.messages import Job
 from tallylight.upstreams.protocols.registry import adapter_for
+from tallylight.upstreams.steps import Done, Failed
 
 log = structlog.get_logger()
 
@@ -56,25 +57,25 @@ class VideoFinisher:
         self._clock = clock
 
     async def finish(
-        self, tracked: TrackedVideo, attempt: Attempt, service: Service, job: Job
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service, step: Done | Failed
     ) -> None:
         """Record that a job completed or failed; a failure leaves the video under way."""
-        if job.failure is not None:
-            await self._fail(tracked, attempt, service, job, job.failure)
+        if isinstance(step, Failed):
+            await self._fail(tracked, attempt, service, step)
             return
         now, params = self._clock.now(), tracked.video.params
-        done = change_of_job(AttemptEvent.DONE, attempt, service, job, now, params)
-        if adapter_for(service.upstream).streams:
+        done = change_of_job(AttemptEvent.DONE, attempt, service, step, now, params)
+        if adapter_for(service.upstream).poll is None and done.results:
             # Nothing names the result again: it must be known after a crash.
             await self._journal.record(tracked, done)
-        asset = await self._fetcher.fetch(attempt, service, job, _PATIENCE)
+        asset = await self._fetcher.fetch(attempt, service, step, _PATIENCE)
         if isinstance(asset, Failure):
             # The job is done and paid for: `assets.late` fetches its content, and reports the end.
             log.warning(
                 "video.content_late", service=service.id, video=tracked.video.id, rule=asset.rule
             )
-            await self._complete(tracked, attempt, job, done, "")
-        elif await self._complete(tracked, attempt, job, done, asset):
+            await self._complete(tracked, attempt, step, done, "")
+        elif await self._complete(tracked, attempt, step, done, asset):
             self._reporter.report_delivered(tracked.attempt(attempt.id), self._clock.now())
 
     async def fail_video(
@@ -111,21 +112,17 @@ class VideoFinisher:
             tracked.notify()
 
     async def _fail(
-        self,
-        tracked: TrackedVideo,
-        attempt: Attempt,
-        service: Service,
-        job: Job,
-        failure: Failure,
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service, failed: Failed
     ) -> None:
         now, params = self._clock.now(), tracked.video.params
-        change = failed_change(attempt, service, job, now, params)
+        change = failed_change(attempt, service, failed, now, params)
         await self._journal.record(tracked, change)
-        self._reporter.report_failed(attempt, failure)
-        log.info("attempt.failed", service=service.id, video=attempt.video, rule=failure.rule)
+        self._reporter.report_failed(attempt, failed.failure)
+        rule = failed.failure.rule
+        log.info("attempt.failed", service=service.id, video=attempt.video, rule=rule)
 
     async def _complete(
-        self, tracked: TrackedVideo, attempt: Attempt, job: Job, done: AttemptChange, asset: str
+        self, tracked: TrackedVideo, attempt: Attempt, step: Done, done: AttemptChange, asset: str
     ) -> bool:
         """End a video with an attempt that has delivered; tell whether this process did."""
         while not tracked.is_over and tracked.attempt(attempt.id).is_open:
@@ -137,7 +134,7 @@ class VideoFinisher:
                 service=attempt.service,
                 made=_told(tracked.video, tracked.attempt(attempt.id), done.made),
                 ended_at=now,
-                expires_at=now + self._keep() if asset else job.expires_at,
+                expires_at=now + self._keep() if asset else step.expires_at,
                 asset=asset,
             )
             event = AttemptEvent.FETCHED if asset else AttemptEvent.CLOSE

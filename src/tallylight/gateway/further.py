@@ -24,7 +24,7 @@ from tallylight.model.ids import AttemptId
 from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose, SpendingLimit
 from tallylight.model.video import Video
 from tallylight.storage.transaction import NewAttempt
-from tallylight.upstreams.messages import Job
+from tallylight.upstreams.steps import Known
 
 log = structlog.get_logger()
 
@@ -50,7 +50,7 @@ class FurtherAttempts:
         """Return the services that may be tried next, best first."""
         return await self._selector.rank(tracked, route)
 
-    async def send(self, tracked: TrackedVideo, allowed: AllowedAttempt) -> Job | None:
+    async def send(self, tracked: TrackedVideo, allowed: AllowedAttempt) -> Known | None:
         """Record a further attempt and send it; return its job, if any.
 
         Raises:

@@ -31,8 +31,8 @@ from tallylight.model.order import Operation, Order, Reference
 from tallylight.model.video import CreateParams, Video, VideoStatus
 from tallylight.storage.characters import CharacterRow
 from tallylight.storage.database import Storage
+from tallylight.upstreams.client import UpstreamClient
 from tallylight.upstreams.protocols.registry import adapter_for
-from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()
 
@@ -50,11 +50,16 @@ class InputResolver:
     """Stores and resolves the inputs of videos."""
 
     def __init__(
-        self, board: Board, storage: Storage, transport: Transport, store: AssetStore, clock: Clock
+        self,
+        board: Board,
+        storage: Storage,
+        client: UpstreamClient,
+        store: AssetStore,
+        clock: Clock,
     ) -> None:
         self._board = board
         self._storage = storage
-        self._transport = transport
+        self._client = client
         self._store = store
         self._clock = clock
 
@@ -160,9 +165,7 @@ class InputResolver:
             raise bad_request(f"No service of '{route.name}' supports characters.", "model")
         reason = ""
         for service in able:
-            adapter = adapter_for(service.upstream)
-            request = adapter.create_character(name, video_file)
-            answer = adapter.read_character(await self._transport.send(request, service.upstream))
+            answer = await self._client.create_character(name, video_file, service.upstream)
             # Another service may accept what one refuses, except for a fault of the caller.
             if isinstance(answer, Failure):
                 if answer.fault is Fault.CALLER:
@@ -220,7 +223,7 @@ class InputResolver:
             raise bad_request(message, "video")
         delivered = await self._storage.attempts.delivered(id_)
         assert delivered is not None  # noqa: S101  # the video is completed
-        return video, delivered.job, delivered.service
+        return video, delivered.job_id, delivered.service
 
     async def _resolve_characters(
         self, ids: tuple[str, ...], key: KeyId
@@ -233,8 +236,7 @@ class InputResolver:
 
 
 def _supports_characters(service: Service) -> bool:
-    adapter = adapter_for(service.upstream)
-    return adapter.takes_characters and Operation.CREATE in adapter.operations
+    return adapter_for(service.upstream).create_character is not None
 
 
 def _check_measures(request: CreateRequest, source: Video | None) -> None:

@@ -26,9 +26,9 @@ from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, AttemptChange
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.evidence import Failure
-from tallylight.upstreams.messages import Job
 from tallylight.upstreams.poll_state import MAX_POLL_INTERVAL, MIN_POLL_INTERVAL
 from tallylight.upstreams.protocols.registry import adapter_for
+from tallylight.upstreams.steps import Done, Failed
 
 log = structlog.get_logger()
 
@@ -133,14 +133,14 @@ class StalledJobs:
 
     async def _poll_once(self, tracked: TrackedVideo, attempt: Attempt) -> None:
         service = self.service_of(attempt)
-        if service is None or not attempt.job or adapter_for(service.upstream).streams:
+        if service is None or attempt.job is None or adapter_for(service.upstream).poll is None:
             return
-        job, _ = await self._jobs.engine.read(attempt, service)
-        if not (isinstance(job, Job) and job.state.is_terminal):
+        step = await self._jobs.engine.read(attempt, service)
+        if not isinstance(step, Done | Failed):
             return
-        if job.failure is None:
+        if isinstance(step, Done):
             await self._cancel_replacement(tracked)
-        await self._finisher.finish(tracked, attempt, service, job)
+        await self._finisher.finish(tracked, attempt, service, step)
 
     async def _cancel_replacement(self, tracked: TrackedVideo) -> None:
         """Cancel the replacement of a job that delivered late, where the protocol allows it."""
@@ -155,7 +155,7 @@ class StalledJobs:
         self, tracked: TrackedVideo, attempt: Attempt, service: Service, failure: Failure
     ) -> bool:
         """Record a cancellation and send it; tell whether the job is cancelled."""
-        if adapter_for(service.upstream).cancel(attempt.job) is None:
+        if attempt.job is None or adapter_for(service.upstream).cancel is None:
             return False
         change = AttemptChange(attempt.id, AttemptEvent.CANCEL, self._clock.now())
         if not await self._jobs.journal.decide(tracked, tracked.video, change):

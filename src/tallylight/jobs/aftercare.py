@@ -23,8 +23,8 @@ from tallylight.model.attempt_state import AttemptEvent
 from tallylight.model.ids import ServiceId
 from tallylight.scheduler import every
 from tallylight.storage.database import Storage
-from tallylight.upstreams.messages import Job
 from tallylight.upstreams.protocols.registry import adapter_for
+from tallylight.upstreams.steps import Listed
 
 if TYPE_CHECKING:
     from tallylight.model.ids import AttemptId
@@ -97,12 +97,12 @@ class DoubtAftercare:
         record = await self._storage.videos.record(attempt.video)
         if service is None or record is None or record.video.deleted_at is not None:
             return True  # the prompt of a deleted video is gone
-        if adapter_for(service.upstream).listing() is None:
+        if adapter_for(service.upstream).find is None:
             return True
         tracked = TrackedVideo(record, self._clock.boottime())
         found = await self._search.search(tracked, attempt, service)
-        if isinstance(found, Job):
-            log.info("attempt.found_late", service=service.id, attempt=attempt.id, job=found.id)
+        if isinstance(found, Listed):
+            log.info("attempt.found_late", service=service.id, attempt=attempt.id, job=found.job.id)
             return True
         if found is not None:
             return False

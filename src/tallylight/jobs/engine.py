@@ -12,7 +12,7 @@ from itertools import chain, repeat
 from tallylight.catalogue.services import LISTED_AFTER, Service
 from tallylight.clock import Clock
 from tallylight.jobs.journal import Journal
-from tallylight.jobs.made import change_of_job, finished_job, progress_of
+from tallylight.jobs.made import change_of_job, finished_job
 from tallylight.jobs.outcome import (
     INTERRUPTED,
     LOST_JOB,
@@ -28,18 +28,18 @@ from tallylight.model.attempt import Attempt, AttemptChange
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.ids import AttemptId
+from tallylight.model.jobs import JobRef
 from tallylight.model.order import Order
-from tallylight.upstreams.job_poll import poll_job
-from tallylight.upstreams.messages import Job, Reply
+from tallylight.upstreams.client import UpstreamClient
+from tallylight.upstreams.failures import as_upstream_fault
 from tallylight.upstreams.poll_state import (
     MAX_POLL_INTERVAL,
     MIN_POLL_INTERVAL,
     PollState,
-    as_upstream_fault,
     next_poll_delay,
 )
 from tallylight.upstreams.protocols.registry import adapter_for
-from tallylight.upstreams.transport import Transport
+from tallylight.upstreams.steps import Done, Failed, Known, Listed, Missing, Step, Trouble, Working
 
 _SEARCH_PAUSES = tuple(timedelta(seconds=s) for s in (0, 2, 5, 10, 20, 30))
 _MAX_SEARCH_PAUSE = _SEARCH_PAUSES[-1]
@@ -114,14 +114,14 @@ class JobEngine:
 
     def __init__(  # noqa: PLR0913, PLR0917  # its collaborators
         self,
-        transport: Transport,
+        client: UpstreamClient,
         journal: Journal,
         submitter: AttemptSubmitter,
         search: JobSearch,
         current_service: Callable[[Service], Service],
         clock: Clock,
     ) -> None:
-        self._transport = transport
+        self._client = client
         self._journal = journal
         self._submitter = submitter
         self._search = search
@@ -130,8 +130,8 @@ class JobEngine:
 
     async def submit(
         self, tracked: TrackedVideo, attempt: Attempt, service: Service, order: Order
-    ) -> Job | None:
-        """Send an attempt whose intent was recorded; return its job as far as it is known."""
+    ) -> Known | None:
+        """Send an attempt whose intent was recorded; return the state of its job, if it has one."""
         return await self._submitter.submit(tracked, attempt, service, order)
 
     async def run(  # noqa: PLR0913, PLR0917  # what a run needs
@@ -140,7 +140,7 @@ class JobEngine:
         attempt: Attempt,
         service: Service,
         patience: Patience,
-        job: Job | None = None,
+        step: Known | None = None,
         between: Between = _nothing_else,
     ) -> AttemptResult:
         """Work on an attempt that was sent, until it ends or its owner has to decide.
@@ -150,7 +150,7 @@ class JobEngine:
             attempt: The attempt.
             service: Its service.
             patience: How long to wait.
-            job: Its job as last read; None after a take-over.
+            step: The state of its job as last read; None after a take-over.
             between: Called between polls and searches.
         """
         run = _Run(tracked, attempt.id, service, patience, between)
@@ -162,20 +162,20 @@ class JobEngine:
                     outcome = await self._look(run)
                     if isinstance(outcome, AttemptResult):
                         return outcome
-                    job = outcome
+                    step = outcome
                 case AttemptState.REFUSED:
                     return AttemptResult(Ending.REFUSED, failure=run.attempt.failure)
                 case _ if not run.attempt.is_open:
                     return AttemptResult(Ending.OVER, failure=run.attempt.failure)
                 case _:  # accepted, in whichever phase
-                    if job is None and adapter_for(service.upstream).streams:
-                        return _after_lost_stream(run.attempt)
-                    return await self._poll_to_end(run, job)
+                    if step is None and adapter_for(service.upstream).poll is None:
+                        return _after_lost_answer(run.attempt)
+                    return await self._poll_to_end(run, step)
         return AttemptResult(Ending.OVER)
 
-    async def read(self, attempt: Attempt, service: Service) -> tuple[Job | Failure, Reply]:
-        """Poll a job once."""
-        return await poll_job(attempt.job, attempt.other_job, service.upstream, self._transport)
+    async def read(self, attempt: Attempt, service: Service) -> Step:
+        """Poll the job of an attempt once."""
+        return await self._client.poll(attempt.job or JobRef(""), service.upstream)
 
     async def cancel(
         self, tracked: TrackedVideo, attempt: Attempt, service: Service, failure: Failure
@@ -188,10 +188,8 @@ class JobEngine:
             service: Its service.
             failure: Why it is cancelled.
         """
-        adapter = adapter_for(service.upstream)
-        request = adapter.cancel(attempt.job)
-        is_cancelled = request is not None and adapter.read_cancel(
-            await self._transport.send(request, service.upstream)
+        is_cancelled = attempt.job is not None and await self._client.cancel(
+            attempt.job, service.upstream
         )
         event = AttemptEvent.CANCELLED if is_cancelled else AttemptEvent.NOT_CANCELLED
         change = AttemptChange(attempt.id, event, self._clock.now())
@@ -216,7 +214,7 @@ class JobEngine:
         for pause in _search_pauses():
             if await self._is_changed(run, attempt):
                 return
-            if isinstance(await self._search.search(tracked, attempt, run.service), Job):
+            if isinstance(await self._search.search(tracked, attempt, run.service), Listed):
                 return
             left = until - self._clock.boottime()
             if left <= 0 or self._time_left(tracked) <= timedelta():
@@ -232,7 +230,7 @@ class JobEngine:
         await self._journal.refresh(run.tracked)
         return run.tracked.is_over or run.attempt.state is not attempt.state
 
-    async def _look(self, run: _Run) -> Job | AttemptResult | None:
+    async def _look(self, run: _Run) -> Known | AttemptResult | None:
         """Search for the job of an attempt in doubt; None if its state changed meanwhile."""
         tracked, attempt, began = run.tracked, run.attempt, self._clock.boottime()
         absent_after = tracked.absence_counts_after(attempt) + LISTED_AFTER.total_seconds()
@@ -245,8 +243,8 @@ class JobEngine:
             now = self._clock.boottime()
             # At least once, even after the deadline: a paid job may be done meanwhile.
             found = await self._search.search(tracked, attempt, service)
-            if isinstance(found, Job):
-                return found
+            if isinstance(found, Listed):
+                return found.step
             lists_all = service.upstream.lists_all_jobs
             if found is None and lists_all and now >= absent_after:
                 change = AttemptChange(
@@ -254,7 +252,7 @@ class JobEngine:
                 )
                 await self._journal.record(tracked, change)
                 return None
-            is_listed = adapter_for(service.upstream).listing() is not None
+            is_listed = adapter_for(service.upstream).find is not None
             until = began + run.patience.search_for.total_seconds()
             if lists_all:
                 until = max(until, absent_after)
@@ -266,22 +264,22 @@ class JobEngine:
     def _time_left(self, tracked: TrackedVideo) -> timedelta:
         return max(tracked.video.deadline - self._clock.now(), timedelta())
 
-    async def _poll_to_end(self, run: _Run, job: Job | None) -> AttemptResult:
+    async def _poll_to_end(self, run: _Run, step: Known | None) -> AttemptResult:
         """Poll a job until it ends, stalls, is lost, or the deadline passes."""
-        if job is not None and job.state.is_terminal:
-            return _ended(job, is_timed=True)
+        if isinstance(step, Done | Failed):
+            return _ended(step, is_timed=True)
         tracked = run.tracked
-        polling = self._new_polling(run.attempt, is_seen=job is not None)
+        polling = self._new_polling(run.attempt, is_seen=step is not None)
         pause = timedelta()
-        if job is not None:
+        if step is not None:
             pause = tracked.first_poll_after or run.patience.first_poll_after
         while True:
             await self._clock.sleep(pause)
             run.service = self._current_service(run.service)  # a reload may have changed its key
-            answer, reply = await self.read(run.attempt, run.service)
-            if isinstance(answer, Job) and answer.state.is_terminal:
-                return _ended(answer, is_timed=self._is_fresh(polling))
-            await self._note(run, polling, answer, reply)
+            found = await self.read(run.attempt, run.service)
+            if isinstance(found, Done | Failed):
+                return _ended(found, is_timed=self._is_fresh(polling))
+            await self._note(run, polling, found)
             await run.between(tracked)
             if tracked.is_over or not run.attempt.is_open:
                 return AttemptResult(Ending.OVER)
@@ -289,8 +287,7 @@ class JobEngine:
             if outcome is not None:
                 return outcome
             waited = timedelta(seconds=self._clock.monotonic() - polling.began)
-            delay = next_poll_delay(reply, polling.state.last_failure, waited)
-            pause = min(delay, self._time_left(tracked))
+            pause = min(next_poll_delay(found, waited), self._time_left(tracked))
 
     def _is_fresh(self, polling: _Polling) -> bool:
         """Tell whether the job was seen running shortly before now."""
@@ -302,28 +299,26 @@ class JobEngine:
         began = monotonic - max(self.waited(attempt), 0.0)
         return _Polling(began, PollState(now if is_seen else None), monotonic)
 
-    async def _note(
-        self, run: _Run, polling: _Polling, answer: Job | Failure, reply: Reply
-    ) -> None:
+    async def _note(self, run: _Run, polling: _Polling, step: Working | Missing | Trouble) -> None:
         """Record what a poll said: progress, or that the upstream no longer knows the job."""
         now, at, attempt = self._clock.now(), self._clock.monotonic(), run.attempt
-        if isinstance(answer, Failure):
+        if not isinstance(step, Working):
             # A failed poll says nothing about the job, which is paid for: continue.
-            polling.state.record_failure(answer, reply, now)
+            polling.state.record_failure(step, now)
             if polling.missing_since is None and polling.state.is_lost(now):
                 polling.missing_since = at
-                lost = replace(as_upstream_fault(answer), rule=LOST_JOB)
+                lost = replace(as_upstream_fault(step.failure), rule=LOST_JOB)
                 change = AttemptChange(attempt.id, AttemptEvent.GONE, now, failure=lost)
                 await self._journal.record(run.tracked, change)
             return
         polling.state.record_progress(now)
         polling.missing_since = None
         is_new = attempt.state is AttemptState.MISSING or (
-            progress_of(answer).is_working and attempt.started_at is None
+            step.is_started and attempt.started_at is None
         )
         if is_new or at - polling.written_at >= PROGRESS_WRITE_INTERVAL.total_seconds():
             polling.written_at = at
-            change = change_of_job(AttemptEvent.WORKING, attempt, run.service, answer, now)
+            change = change_of_job(AttemptEvent.WORKING, attempt, run.service, step, now)
             await self._journal.record(run.tracked, change)
 
     def _verdict(self, run: _Run, polling: _Polling) -> AttemptResult | None:
@@ -347,15 +342,15 @@ def _search_pauses() -> Iterator[timedelta]:
     return chain(_SEARCH_PAUSES, repeat(_MAX_SEARCH_PAUSE))
 
 
-def _after_lost_stream(attempt: Attempt) -> AttemptResult:
-    """Return how a job ended whose stream cannot be resumed."""
+def _after_lost_answer(attempt: Attempt) -> AttemptResult:
+    """Return how a job ended that cannot be asked for: the answer to its create was lost."""
     if attempt.rendered_at is not None:
         return _ended(finished_job(attempt), is_timed=False)
     # It may continue, and be billed.
     return AttemptResult(Ending.UNRESOLVED, failure=UNRESOLVED_DOUBT)
 
 
-def _ended(job: Job, *, is_timed: bool) -> AttemptResult:
-    if job.failure is not None:
-        return AttemptResult(Ending.FAILED, job, job.failure)
-    return AttemptResult(Ending.DONE, job, is_timed=is_timed)
+def _ended(step: Done | Failed, *, is_timed: bool) -> AttemptResult:
+    if isinstance(step, Failed):
+        return AttemptResult(Ending.FAILED, step, step.failure)
+    return AttemptResult(Ending.DONE, step, is_timed=is_timed)

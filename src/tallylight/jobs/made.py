@@ -1,40 +1,37 @@
 """What a job tells: its progress, what was made, and what that cost. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from tallylight.catalogue.orders import order_cost
 from tallylight.catalogue.services import BillingBasis, Service
-from tallylight.model.attempt import Attempt, AttemptChange, Made, Progress
+from tallylight.model.attempt import Attempt, AttemptChange, Progress
 from tallylight.model.attempt_state import AttemptEvent
+from tallylight.model.jobs import NOTHING_TOLD, JobRef
 from tallylight.model.order import Operation
 from tallylight.model.video import CreateParams
-from tallylight.upstreams.messages import Job, JobState
+from tallylight.upstreams.messages import Phase, Request, get
+from tallylight.upstreams.steps import VIDEO, Done, Failed, Known, Output, Working
 
-_MAX_SECONDS = 24 * 3600  # longer ones are no lengths
 _PLAIN_CREATE = CreateParams()
 
 
-def progress_of(job: Job) -> Progress:
+def progress_of(step: Known) -> Progress:
     """Return the progress of a job; a finished one is still to be downloaded."""
-    is_working = job.state in {JobState.IN_PROGRESS, JobState.COMPLETED}
-    return Progress(is_working, job.progress)
+    if isinstance(step, Working):
+        return Progress(step.is_started, step.progress)
+    return Progress(isinstance(step, Done), None)
 
 
-def made_by(job: Job) -> Made | None:
-    """Return what the upstream says it made; None if it says nothing."""
-    made = Made(_whole_seconds(job.seconds), job.size, job.model)
-    return None if made == Made() else made
-
-
-def finished_job(attempt: Attempt) -> Job:
-    """Return the finished job of an attempt as far as it was recorded."""
-    return Job(attempt.job, JobState.COMPLETED, other_id=attempt.other_job, results=attempt.results)
+def finished_job(attempt: Attempt) -> Done:
+    """Return what the finished job of an attempt made, as far as it was recorded."""
+    return Done(tuple(Output(VIDEO, get(Phase.CONTENT, url)) for url in attempt.results))
 
 
 def cost_of_job(
-    service: Service, attempt: Attempt, job: Job, params: CreateParams = _PLAIN_CREATE
+    service: Service, attempt: Attempt, step: Known, params: CreateParams = _PLAIN_CREATE
 ) -> Decimal | None:
     """Return what a finished job cost in USD; None if only the estimate is known.
 
@@ -44,14 +41,15 @@ def cost_of_job(
     Args:
         service: The service that made it.
         attempt: The attempt that it is of.
-        job: The job.
+        step: Its end.
         params: The parameters of the request. Only a new video is priced by what was made: the
             length that a service tells of an extended one includes the part that existed before.
     """
-    if job.cost is not None or attempt.cost is not None:
-        return attempt.cost if job.cost is None else job.cost
-    made = made_by(job)
-    if made is None or params.operation is not Operation.CREATE:
+    told = told_cost(step)
+    if told is not None or attempt.cost is not None:
+        return attempt.cost if told is None else told
+    made = step.made
+    if made == NOTHING_TOLD or params.operation is not Operation.CREATE:
         return None
     ordered = attempt.order
     priced = replace(
@@ -62,49 +60,56 @@ def cost_of_job(
     return order_cost(service.sheet, priced, input_images=int(params.reference is not None))
 
 
+def told_cost(step: Known) -> Decimal | None:
+    """Return what an upstream says that a job took, in USD; None if it does not say."""
+    return None if step.usage is None else step.usage.amount
+
+
 def change_of_job(  # noqa: PLR0913, PLR0917  # what a job tells, and of what
     event: AttemptEvent,
     attempt: Attempt,
     service: Service,
-    job: Job,
+    step: Known,
     at: datetime,
     params: CreateParams = _PLAIN_CREATE,
+    job: JobRef | None = None,
 ) -> AttemptChange:
-    """Return an event of an attempt with all that its job tells."""
+    """Return an event of an attempt with all that the state of its job tells."""
     is_over = event in {AttemptEvent.DONE, AttemptEvent.FAILED_BILLED}
+    told_job, results = job, tuple[str, ...]()
+    if isinstance(step, Done):
+        told_job, results = step.job or job, _addresses(step.outputs)
     return AttemptChange(
         attempt.id,
         event,
         at,
-        job=job.id,
-        other_job=job.other_id,
-        failure=job.failure,
-        progress=progress_of(job),
-        made=made_by(job),
-        cost=cost_of_job(service, attempt, job, params) if is_over else job.cost,
-        results=tuple(each for each in job.results if isinstance(each, str)),
+        job=told_job,
+        failure=step.failure if isinstance(step, Failed) else None,
+        progress=progress_of(step),
+        made=None if step.made == NOTHING_TOLD else step.made,
+        cost=cost_of_job(service, attempt, step, params) if is_over else told_cost(step),
+        results=results,
     )
 
 
 def failed_change(
     attempt: Attempt,
     service: Service,
-    job: Job,
+    failed: Failed,
     at: datetime,
     params: CreateParams = _PLAIN_CREATE,
 ) -> AttemptChange:
     """Return the change of an attempt whose upstream says that its job failed.
 
-    It is free if the service bills deliveries only, and does not say that it took something.
+    It is free if the upstream says that it took nothing, or if it bills deliveries only and does
+    not say that it took something.
     """
-    is_free = service.upstream.bills is BillingBasis.DELIVERIES and job.cost is None
+    told = told_cost(failed)
+    is_free = service.upstream.bills is BillingBasis.DELIVERIES if told is None else not told
     event = AttemptEvent.FAILED_FREE if is_free else AttemptEvent.FAILED_BILLED
-    return change_of_job(event, attempt, service, job, at, params)
+    return change_of_job(event, attempt, service, failed, at, params)
 
 
-def _whole_seconds(text: str) -> int:
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        return 0
-    return int(value) if value.is_finite() and 0 < value <= _MAX_SECONDS else 0
+def _addresses(outputs: Iterable[Output]) -> tuple[str, ...]:
+    """Return where the sold file of a job can be fetched, again later, best first."""
+    return tuple(each.at.url for each in outputs if each.is_sold and isinstance(each.at, Request))

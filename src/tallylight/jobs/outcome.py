@@ -6,7 +6,7 @@ from typing import Protocol
 
 from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Failure, FailureKind, Fault
-from tallylight.upstreams.messages import Job
+from tallylight.upstreams.steps import Done, Failed
 
 
 class Ending(StrEnum):
@@ -26,14 +26,14 @@ class AttemptResult:
     """How the engine's work on an attempt ended.
 
     Args:
-        job: The job as last read; None if it was never read.
+        step: The end of the job; None if it was not seen to end.
         failure: Why there is no video, unless it is done or over.
         is_timed: The job was seen running shortly before it was done. After a restart it may have
             been done for a long time, so its duration is not known.
     """
 
     ending: Ending
-    job: Job | None = None
+    step: Done | Failed | None = None
     failure: Failure | None = None
     is_timed: bool = False
 
@@ -66,13 +66,6 @@ INTERRUPTED = Failure(
     fault=Fault.OURS,
     rule="doubt:interrupted",
     text="the process that sent it ended before the response arrived",
-)
-
-NO_JOB_ID = Failure(
-    kind=FailureKind.DEGRADED,
-    fault=Fault.UPSTREAM,
-    rule="job:no_id",
-    text="accepted without a job id, so the job cannot be polled",
 )
 
 LOST_JOB = "job:lost"

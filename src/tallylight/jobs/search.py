@@ -1,13 +1,15 @@
 """Searches upstreams' lists for the jobs of attempts in doubt; an attempt is never sent again.
 
-A prompt cannot carry a marker, so a job is recognised by its order: the same prompt, model, length
-and size, created since, and claimed by no other attempt. Two attempts in doubt with equal orders
+A job is recognised by our mark, where the list shows it. Else a prompt cannot carry one, so it is
+recognised by its order: the same prompt, model, length and size, created since, and claimed by no
+other attempt. Two attempts in doubt with equal orders
 are interchangeable as long as each job is claimed once. A create that still waits for its response
 is not in doubt: a job that may belong to it is not claimed until it has one.
 """
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tallylight.catalogue.services import Service
@@ -21,17 +23,15 @@ from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.ids import ServiceId, UpstreamId
 from tallylight.model.order import Operation
 from tallylight.storage.attempts import Attempts
-from tallylight.upstreams.messages import Job
-from tallylight.upstreams.protocols.registry import adapter_for
-from tallylight.upstreams.transport import Transport
+from tallylight.upstreams.client import UpstreamClient
+from tallylight.upstreams.protocol import Doubt
+from tallylight.upstreams.steps import Listed
 
 _SKEW = timedelta(seconds=30)
 """Allowed lag of an upstream's clock."""
 
 _PAGES = 40
 """Most pages read of a list: 2,000 jobs."""
-
-_NO_LIST = Failure(FailureKind.UNKNOWN, Fault.UPSTREAM, "list:none", "it lists no jobs")
 
 _NO_END = Failure(FailureKind.UNKNOWN, Fault.UPSTREAM, "list:no_end", "its list has no end")
 """A job that was not found may be on a page that was not read."""
@@ -57,55 +57,53 @@ class JobSearch:
     def __init__(
         self,
         attempts: Attempts,
-        transport: Transport,
+        client: UpstreamClient,
         journal: Journal,
         services_of: ServicesOf,
         clock: Clock,
     ) -> None:
         self._attempts = attempts
-        self._transport = transport
+        self._client = client
         self._journal = journal
         self._services_of = services_of
         self._clock = clock
 
     async def search(
         self, tracked: TrackedVideo, attempt: Attempt, service: Service
-    ) -> Job | Failure | None:
+    ) -> Listed | Failure | None:
         """Look once, and record the acceptance if the job is found.
 
         Returns:
             The job; None if a list that was read to its end does not show it; a failure if that
             cannot be told.
         """
-        after, ambiguous = "", None
+        cursor, ambiguous = "", None
+        doubt = Doubt(replace(attempt.order, prompt=tracked.video.prompt), attempt.id)
         for _ in range(_PAGES):
-            jobs = await self._page(service, after)
-            if isinstance(jobs, Failure):
-                return jobs
-            candidates = [job for job in jobs if _is_candidate(job, tracked, attempt)]
+            page = await self._client.find(doubt, cursor, service.upstream)
+            if isinstance(page, Failure):
+                return page
+            candidates = [job for job in page.jobs if _is_candidate(job, tracked, attempt)]
             claimed = (
                 await self._claim_one(tracked, attempt, service, candidates) if candidates else None
             )
-            if isinstance(claimed, Job):
+            if isinstance(claimed, Listed):
                 return claimed
             ambiguous = ambiguous or claimed
-            if not jobs or _is_before(jobs[-1], attempt):
+            if not page.cursor or not page.jobs or _is_before(page.jobs[-1], attempt):
                 return ambiguous
-            if jobs[-1].id == after:
+            if page.cursor == cursor:
                 break  # the list ignores the cursor
-            after = jobs[-1].id
+            cursor = page.cursor
         return _NO_END
 
-    async def _page(self, service: Service, after: str) -> Sequence[Job] | Failure:
-        adapter = adapter_for(service.upstream)
-        request = adapter.listing(after)
-        if request is None:
-            return _NO_LIST
-        return adapter.read_listing(await self._transport.send(request, service.upstream))
-
     async def _claim_one(
-        self, tracked: TrackedVideo, attempt: Attempt, service: Service, candidates: Sequence[Job]
-    ) -> Job | Failure | None:
+        self,
+        tracked: TrackedVideo,
+        attempt: Attempt,
+        service: Service,
+        candidates: Sequence[Listed],
+    ) -> Listed | Failure | None:
         """Claim one of the jobs with the attempt's prompt and model."""
         # A reload may have removed the service itself.
         services = self._services_of(service.upstream.id) | {service.id}
@@ -114,22 +112,30 @@ class JobSearch:
             services, tracked.video.prompt, since, attempt.id
         )
         taken = await self._attempts.jobs_of_other_attempts(
-            services, [job.id for job in candidates], attempt.id
+            services, [each.job.id for each in candidates], attempt.id
         )
-        free = [job for job in candidates if job.id not in taken]
-        for job in free:
-            is_ours = _has_ordered_measures(job, tracked, attempt) and not _may_belong_to_pending(
-                job, pending
+        free = [each for each in candidates if each.job.id not in taken]
+        for each in free:
+            is_ours = each.mark == attempt.id or (
+                _has_ordered_measures(each, tracked, attempt)
+                and not _may_belong_to_pending(each, pending)
             )
-            change = change_of_job(AttemptEvent.SHOWN, attempt, service, job, self._clock.now())
+            now = self._clock.now()
+            change = change_of_job(
+                AttemptEvent.SHOWN, attempt, service, each.step, now, job=each.job
+            )
             if is_ours and await self._journal.record(tracked, change, listing=services):
-                return job
+                return each
         return _AMBIGUOUS if free else None
 
 
-def _is_candidate(job: Job, tracked: TrackedVideo, attempt: Attempt) -> bool:
-    is_same = _is_model(job.model, attempt.model) and job.prompt == tracked.video.prompt
-    return is_same and bool(job.id) and not _is_before(job, attempt)
+def _is_candidate(listed: Listed, tracked: TrackedVideo, attempt: Attempt) -> bool:
+    """Tell whether a job may be the one: by our mark if the list shows it, else by its order."""
+    if listed.mark:
+        return listed.mark == attempt.id
+    model, prompt = listed.step.made.model, tracked.video.prompt
+    is_same = _is_model(model, attempt.model) and listed.prompt == prompt
+    return is_same and bool(listed.job.id) and not _is_before(listed, attempt)
 
 
 def _is_model(listed: str, ordered: str) -> bool:
@@ -137,20 +143,20 @@ def _is_model(listed: str, ordered: str) -> bool:
     return is_dated or listed in {"", ordered}
 
 
-def _has_ordered_measures(job: Job, tracked: TrackedVideo, attempt: Attempt) -> bool:
+def _has_ordered_measures(listed: Listed, tracked: TrackedVideo, attempt: Attempt) -> bool:
     """Tell whether a job has the ordered length and size, as far as the list shows them."""
     if tracked.video.params.operation is not Operation.CREATE:
         return True  # its measures are those of the source, which are not ordered
-    seconds = str(attempt.order.seconds)
-    is_length = job.seconds in {"", seconds, f"{seconds}.0"}
-    return is_length and job.size in {"", attempt.order.size}
+    made, ordered = listed.step.made, attempt.order
+    return made.seconds in {0, ordered.seconds} and made.size in {"", ordered.size}
 
 
-def _may_belong_to_pending(job: Job, pending: Iterable[datetime]) -> bool:
+def _may_belong_to_pending(listed: Listed, pending: Iterable[datetime]) -> bool:
     """Tell whether a create sent before the job was created still waits for its response."""
-    made_at = job.created_at
+    made_at = listed.created_at
     return any(made_at is None or sent_at <= made_at + _SKEW for sent_at in pending)
 
 
-def _is_before(job: Job, attempt: Attempt) -> bool:
-    return job.created_at is not None and job.created_at < attempt.intended_at - _SKEW
+def _is_before(listed: Listed, attempt: Attempt) -> bool:
+    created_at = listed.created_at
+    return created_at is not None and created_at < attempt.intended_at - _SKEW

@@ -10,19 +10,21 @@ from tallylight.catalogue.services import Service, Upstream
 from tallylight.clock import Clock
 from tallylight.jobs.journal import Journal
 from tallylight.jobs.made import change_of_job, progress_of
-from tallylight.jobs.outcome import NO_JOB_ID, JobObserver
+from tallylight.jobs.outcome import JobObserver
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, AttemptChange
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.jobs import JobRef
 from tallylight.model.order import Order
 from tallylight.storage.engine import run_to_completion
-from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
-from tallylight.upstreams.messages import Job, Reply, Request
+from tallylight.upstreams.acceptance import InDoubt, Refused, Submission
+from tallylight.upstreams.client import UpstreamClient
+from tallylight.upstreams.messages import Request
 from tallylight.upstreams.poll_state import requested_poll_delay
 from tallylight.upstreams.protocols.registry import adapter_for
+from tallylight.upstreams.steps import Accepted, Known, Working
 from tallylight.upstreams.time_limits import SendBudget
-from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()
 
@@ -79,16 +81,16 @@ class AttemptSubmitter:
     """Sends attempts and records whether services accepted them."""
 
     def __init__(
-        self, transport: Transport, journal: Journal, observer: JobObserver, clock: Clock
+        self, client: UpstreamClient, journal: Journal, observer: JobObserver, clock: Clock
     ) -> None:
-        self._transport = transport
+        self._client = client
         self._journal = journal
         self._observer = observer
         self._clock = clock
 
     async def submit(
         self, tracked: TrackedVideo, attempt: Attempt, service: Service, order: Order
-    ) -> Job | None:
+    ) -> Known | None:
         """Send an attempt whose intent this process has recorded.
 
         Args:
@@ -98,15 +100,15 @@ class AttemptSubmitter:
             order: The order with the bytes of its reference.
 
         Returns:
-            The job as the response described it; None if it was refused or is in doubt.
+            The job as the answer described it; None if it was refused or is in doubt.
         """
         adapter = adapter_for(service.upstream)
         try:
-            request = adapter.create(order, attempt.model)
+            request = adapter.submit(order, attempt.model, attempt.id)
         except LookupError as error:
             # The table of capabilities should have excluded the service: it has a gap.
             failure = replace(_UNSUPPORTED, text=str(error))
-            await self._refused(tracked, attempt, AttemptEvent.NOT_SENT, failure)
+            await self._record(tracked, attempt, service, Refused(failure, was_sent=False))
             return None
         is_begun = False
 
@@ -122,9 +124,9 @@ class AttemptSubmitter:
             may_begin=may_begin,
         )
         try:
-            if adapter.streams:
+            if adapter.reader is not None:
                 return await self._stream(tracked, attempt, service, request, budget)
-            reply = await self._transport.send(request, service.upstream, budget=budget)
+            result = await self._client.create(request, order, service.upstream, budget)
         except asyncio.CancelledError:
             if not is_begun:  # only this process knows that nothing was sent
                 change = AttemptChange(
@@ -132,43 +134,32 @@ class AttemptSubmitter:
                 )
                 await run_to_completion(self._journal.record(tracked, change))
             raise
-        return await self._answered(tracked, attempt, service, reply, adapter.read_job(reply))
+        return await self._record(tracked, attempt, service, result)
 
-    async def _answered(
-        self,
-        tracked: TrackedVideo,
-        attempt: Attempt,
-        service: Service,
-        reply: Reply,
-        outcome: Job | Failure,
-    ) -> Job | None:
-        if isinstance(outcome, Failure):
-            result = acceptance(
-                reply,
-                outcome,
-                refuses_with_500=service.upstream.refuses_with_500,
-                is_proven_not_billed=adapter_for(service.upstream).proves_not_billed(reply),
-            )
-            if result is Acceptance.REFUSED:
-                event = AttemptEvent.REFUSED if reply.was_sent else AttemptEvent.NOT_SENT
-                await self._refused(tracked, attempt, event, outcome)
-            else:
-                await self._in_doubt(tracked, attempt, outcome)
-            return None
-        if not outcome.id and not outcome.state.is_terminal:
-            await self._in_doubt(tracked, attempt, NO_JOB_ID)
-            return None
-        tracked.first_poll_after = requested_poll_delay(reply)
-        await self._accepted(tracked, attempt, service, outcome)
-        return outcome
+    async def _record(
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service, result: Submission
+    ) -> Known | None:
+        """Record what became of a create; return the state of its job, None if it has none."""
+        match result:
+            case Accepted(job=job, step=step):
+                tracked.first_poll_after = requested_poll_delay(step)
+                await self._accepted(tracked, attempt, service, job, step)
+                return step
+            case Refused(failure=failure, was_sent=was_sent):
+                event = AttemptEvent.REFUSED if was_sent else AttemptEvent.NOT_SENT
+                await self._refused(tracked, attempt, event, failure)
+            case InDoubt(failure=failure):
+                await self._in_doubt(tracked, attempt, failure)
+        return None
 
     async def _accepted(
-        self, tracked: TrackedVideo, attempt: Attempt, service: Service, job: Job
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service, job: JobRef, step: Known
     ) -> None:
-        change = change_of_job(AttemptEvent.ACCEPTED, attempt, service, job, self._clock.now())
+        now = self._clock.now()
+        change = change_of_job(AttemptEvent.ACCEPTED, attempt, service, step, now, job=job)
         await self._journal.record(tracked, change)
         tracked.resolve()
-        if not job.state.is_terminal:
+        if isinstance(step, Working):
             await self._observer.report_accepted(tracked.attempt(attempt.id))
 
     async def _refused(
@@ -195,58 +186,38 @@ class AttemptSubmitter:
         service: Service,
         request: Request,
         budget: SendBudget,
-    ) -> Job | None:
-        adapter = adapter_for(service.upstream)
-        reader = adapter.open_stream()
-        heard = _Stream()
+    ) -> Known | None:
         left = max(tracked.video.deadline - self._clock.now(), timedelta())
         upstream = replace(service.upstream, job_timeout=min(service.upstream.job_timeout, left))
-        async with self._transport.stream(request, upstream, budget=budget) as answer:
-            began = answer.is_open  # False again once the stream has broken off
-            if began:
-                async for chunk in answer:
-                    job = reader.feed(chunk)
-                    if job is None:
-                        continue
-                    if job.state.is_terminal:
-                        break
-                    await self._note_progress(tracked, attempt, service, job, heard)
-        if not began:
-            outcome = adapter.read_job(answer.reply)
-            return await self._answered(tracked, attempt, service, answer.reply, outcome)
-        error = answer.reply.error
-        return await self._streamed(tracked, attempt, service, reader.end(error), error)
+        heard = _Stream()
+        async with self._client.stream(request, upstream, budget) as stream:
+            async for step in stream:
+                seen = Accepted(stream.job, step)
+                await self._note_progress(tracked, attempt, service, seen, heard)
+            result = stream.result(attempt.order)
+        state = tracked.attempt(attempt.id).state
+        if state is AttemptState.INTENDED:
+            return await self._record(tracked, attempt, service, result)
+        # A stream that was lost stops no job that was accepted: it may continue and be billed.
+        return result.step if isinstance(result, Accepted) else None
 
     async def _note_progress(
-        self, tracked: TrackedVideo, attempt: Attempt, service: Service, job: Job, heard: _Stream
+        self,
+        tracked: TrackedVideo,
+        attempt: Attempt,
+        service: Service,
+        seen: Accepted,
+        heard: _Stream,
     ) -> None:
         """Record progress of a stream. A refusal is streamed, too: only progress proves a job."""
-        now = self._clock.monotonic()
+        now, progress = self._clock.monotonic(), progress_of(seen.step)
         if not heard.is_accepted:
-            if job.progress is not None:
+            if progress.percent is not None:
                 heard.is_accepted, heard.written_at = True, now
-                await self._accepted(tracked, attempt, service, job)
+                await self._accepted(tracked, attempt, service, seen.job, seen.step)
         elif now - heard.written_at >= PROGRESS_WRITE_INTERVAL.total_seconds():
             heard.written_at = now
             change = AttemptChange(
-                attempt.id, AttemptEvent.WORKING, self._clock.now(), progress=progress_of(job)
+                attempt.id, AttemptEvent.WORKING, self._clock.now(), progress=progress
             )
             await self._journal.record(tracked, change)
-
-    async def _streamed(
-        self, tracked: TrackedVideo, attempt: Attempt, service: Service, job: Job, error: str
-    ) -> Job | None:
-        """Record how a stream ended."""
-        result = acceptance_of_stream(job, error)
-        state = tracked.attempt(attempt.id).state
-        if result is Acceptance.IN_DOUBT and state is AttemptState.ACCEPTED:
-            return None  # a lost stream stops no job: it may continue and be billed
-        if state is AttemptState.INTENDED:
-            if job.failure is not None and result is Acceptance.REFUSED:
-                await self._refused(tracked, attempt, AttemptEvent.REFUSED, job.failure)
-                return None
-            if job.failure is not None and result is Acceptance.IN_DOUBT:
-                await self._in_doubt(tracked, attempt, job.failure)
-                return None
-            await self._accepted(tracked, attempt, service, job)
-        return job

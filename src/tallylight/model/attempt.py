@@ -13,6 +13,7 @@ from tallylight.model.attempt_state import (
 )
 from tallylight.model.evidence import Failure
 from tallylight.model.ids import AttemptId, ServiceId, VideoId
+from tallylight.model.jobs import JobRef, Made
 from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
 from tallylight.model.order import Order
 
@@ -43,8 +44,7 @@ class Attempt:
         number: The number of the attempt at that video, starting at 1.
         send_within: Time from the intent in which its first byte is sent, or it never is.
         answer_within: Time from the intent in which its response is awaited.
-        job: The upstream's id of its job, "" while it has none.
-        other_job: Another id that the upstream named beside it, by which it may know the job.
+        job: How the upstream knows its job; None while it has none, or one without an id.
         doubt_reason: Why it was unknown whether it was accepted, "" if it never was in doubt.
         doubt_rule: The rule of the failure behind the doubt about its create, by which doubts are
             compared; "" if there was none.
@@ -70,30 +70,25 @@ class Attempt:
     state: AttemptState = AttemptState.INTENDED
     accepted_at: datetime | None = None
     ended_at: datetime | None = None
-    job: str = ""
-    other_job: str = ""
+    job: JobRef | None = None
     doubt_reason: str = ""
     doubt_rule: str = ""
     failure: Failure | None = None
-    made: "Made | None" = None
+    made: Made | None = None
     cost: Decimal | None = None
     results: tuple[str, ...] = ()
     started_at: datetime | None = None
     rendered_at: datetime | None = None
 
     @property
+    def job_id(self) -> str:
+        """Return the upstream's id of its job, "" if there is none."""
+        return "" if self.job is None else self.job.id
+
+    @property
     def is_open(self) -> bool:
         """Return whether it has not ended."""
         return self.state not in END_STATES
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """What a service says it made; a member that it does not tell is 0 or ""."""
-
-    seconds: int = 0
-    size: str = ""
-    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +104,7 @@ class AttemptChange:
     """An event of an attempt, with what became known by it.
 
     Args:
-        job: The upstream's id of its job, "" if it is not told.
-        other_job: Another id that was told with it.
+        job: How the upstream knows its job, None if it is not told.
         failure: Why it failed, was refused, or is in doubt.
         cost: What it cost in USD; None if the event does not tell.
         results: Addresses of its result; none if the event does not tell.
@@ -119,8 +113,7 @@ class AttemptChange:
     attempt: AttemptId
     event: AttemptEvent
     at: datetime
-    job: str = ""
-    other_job: str = ""
+    job: JobRef | None = None
     failure: Failure | None = None
     progress: Progress | None = None
     made: Made | None = None
@@ -149,7 +142,9 @@ def changed_attempt(attempt: Attempt, change: AttemptChange) -> Attempt:
         AttemptState.IN_DOUBT,
         AttemptState.MISSING,
     }
-    has_job = bool(change.job) and (not attempt.job or change.event is AttemptEvent.ACCEPTED)
+    told = change.job
+    is_known = told is not None and attempt.job is not None and told.id != attempt.job.id
+    has_job = told is not None and (not is_known or change.event is AttemptEvent.ACCEPTED)
     is_worked_on = change.event in _WORKED_ON or (
         change.progress is not None and change.progress.is_working
     )
@@ -160,8 +155,7 @@ def changed_attempt(attempt: Attempt, change: AttemptChange) -> Attempt:
     return replace(
         attempt,
         state=state,
-        job=change.job if has_job else attempt.job,
-        other_job=change.other_job if has_job else attempt.other_job,
+        job=told if has_job else attempt.job,
         accepted_at=change.at if is_accepted else attempt.accepted_at,
         started_at=attempt.started_at or (change.at if is_worked_on else None),
         rendered_at=attempt.rendered_at
@@ -203,7 +197,7 @@ def _money_effect(before: Attempt, event: AttemptEvent) -> MoneyEffect:
     _, effect = step(before.state, event)
     if before.is_open:
         return effect
-    has_job = bool(before.job) or before.accepted_at is not None
+    has_job = before.job is not None or before.accepted_at is not None
     if has_job and event in _SAYS_WHETHER_THERE_IS_A_JOB:
         return MoneyEffect.KEEP  # the job is known, and perhaps what it cost
     if before.rendered_at is not None and effect is MoneyEffect.RELEASE:

@@ -131,7 +131,7 @@ def result_of_doubt(state: AttemptState, *, has_job: bool, is_released: bool) ->
 
 def has_job(attempt: Attempt) -> bool:
     """Tell whether it is certain that an upstream had a job for an attempt."""
-    return bool(attempt.job) or attempt.accepted_at is not None or attempt.state in _HAD_JOB
+    return attempt.job is not None or attempt.accepted_at is not None or attempt.state in _HAD_JOB
 
 
 def acceptance_bound(accepted: int, total: int) -> float:

@@ -9,12 +9,12 @@ from enum import StrEnum
 from tallylight.model.attempt import (
     Attempt,
     AttemptChange,
-    Made,
     changed_attempt,
     changed_entry,
 )
 from tallylight.model.attempt_state import AttemptState
 from tallylight.model.ids import NO_SERVICE, NO_VIDEO, KeyId, ServiceId, VideoId
+from tallylight.model.jobs import Made
 from tallylight.model.ledger import EntryId, LedgerEntry
 from tallylight.model.order import Operation, Order, Reference
 

@@ -11,7 +11,7 @@ from tallylight.board import Board
 from tallylight.catalogue.services import Feed, Service
 from tallylight.clock import Clock
 from tallylight.model.evidence import Source
-from tallylight.probes.free_probes import RequestSender
+from tallylight.upstreams.client import RequestSender
 from tallylight.upstreams.feeds.reader import FeedState
 from tallylight.upstreams.feeds.reading import feed_evidence
 from tallylight.upstreams.feeds.registry import FEED_READERS

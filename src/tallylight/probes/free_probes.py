@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Protocol
 
-from tallylight.catalogue.services import Service, Upstream
+from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Source
-from tallylight.upstreams.classify import classify
-from tallylight.upstreams.messages import Job, Reply, Request
+from tallylight.model.jobs import JobRef
+from tallylight.upstreams.client import RequestSender, run_flow
+from tallylight.upstreams.messages import Reply
 from tallylight.upstreams.protocols.registry import adapter_for
+from tallylight.upstreams.steps import Accepted
 
 _API_DOWN_KINDS = frozenset(
     {
@@ -28,14 +29,6 @@ _UNREADABLE_RULES = frozenset({"body", "page"})
 _MAX_TEXT = 200
 
 
-class RequestSender(Protocol):
-    """Sends requests; implemented by `upstreams.transport.Transport`."""
-
-    async def send(self, request: Request, upstream: Upstream) -> Reply:
-        """Send a request and return the complete response, or the error."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class FreeProbeResult:
     """The result of a free probe.
@@ -47,15 +40,15 @@ class FreeProbeResult:
     """
 
     evidence: Evidence
-    billed_job: Job | None = None
+    billed_job: JobRef | None = None
     may_be_billed: bool = False
 
 
 async def probe_reach(service: Service, sender: RequestSender, clock: Clock) -> FreeProbeResult:
     """Check whether a service's upstream responds at all."""
-    request = adapter_for(service.upstream).reach()
-    reply = await sender.send(request, service.upstream)
-    failure = classify(reply, service.upstream.dialect)
+    adapter = adapter_for(service.upstream)
+    reply = await sender.send(adapter.reach(service.model), service.upstream)
+    failure = adapter.errors.of(reply)
     if failure is not None and failure.kind not in _API_DOWN_KINDS and reply.status is not None:
         failure = None
     return FreeProbeResult(_evidence(service, Source.REACH, reply, failure, clock))
@@ -65,19 +58,16 @@ async def probe_credentials(
     service: Service, sender: RequestSender, clock: Clock
 ) -> FreeProbeResult:
     """Check whether an upstream accepts our key and lists the model."""
-    adapter = adapter_for(service.upstream)
-    request = adapter.credentials(service.model)
-    reply = await sender.send(request, service.upstream)
-    failure = adapter.read_credentials(reply, service.model)
+    check = adapter_for(service.upstream).check(service.model)
+    ran = await run_flow(check, service.upstream, sender)
+    reply, billed = ran.reply, ran.value if isinstance(ran.value, Accepted) else None
+    failure = ran.failure or (ran.value if isinstance(ran.value, Failure) else None)
     if failure is not None and failure.rule.partition(":")[0] in _UNREADABLE_RULES:
         failure = replace(failure, text=_described(failure.text, reply))
     evidence = _evidence(service, Source.CREDENTIALS, reply, failure, clock)
-    if request.method != "POST":
-        return FreeProbeResult(evidence)
-    # A failed read of the credentials does not exclude that the POST started a job.
-    job = adapter.read_job(reply)
-    may_be_billed = reply.was_sent and (reply.status is None or bool(reply.error))
-    return FreeProbeResult(evidence, job if isinstance(job, Job) else None, may_be_billed)
+    is_lost = reply.was_sent and (reply.status is None or bool(reply.error))
+    may_be_billed = ran.request.method == "POST" and is_lost
+    return FreeProbeResult(evidence, None if billed is None else billed.job, may_be_billed)
 
 
 def _described(text: str, reply: Reply) -> str:

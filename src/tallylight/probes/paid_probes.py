@@ -26,6 +26,7 @@ from tallylight.jobs.parts import JobParts
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.evidence import Depth, Evidence, Source
 from tallylight.model.ids import ServiceId
+from tallylight.model.jobs import JobRef
 from tallylight.model.ledger import Purpose
 from tallylight.model.money import Budget
 from tallylight.model.video import Video, VideoRecord
@@ -39,7 +40,7 @@ from tallylight.probes.probe_orders import (
 from tallylight.probes.settlement import ProbeSettlement, evidence_of
 from tallylight.storage.database import Storage
 from tallylight.storage.transaction import NewAttempt
-from tallylight.upstreams.messages import Job
+from tallylight.upstreams.steps import Known
 
 log = structlog.get_logger()
 
@@ -155,10 +156,10 @@ class PaidProbeRunner:
 
     async def follow(self, tracked: TrackedVideo) -> None:
         """Take a probe to its end; a stored attempt is never sent again."""
-        job = None
+        step = None
         while not tracked.is_over and not tracked.attempts:
-            job = await self._send_order(tracked)
-        await self._follow(tracked, job)
+            step = await self._send_order(tracked)
+        await self._follow(tracked, step)
 
     async def load_histories(self) -> Mapping[ServiceId, ProbeHistory]:
         """Return the history of the paid probes of all services."""
@@ -169,7 +170,7 @@ class PaidProbeRunner:
             for id_ in placed.keys() | billed.keys()
         }
 
-    async def record_unexpected_charge(self, service: Service, depth: Depth, job: Job) -> None:
+    async def record_unexpected_charge(self, service: Service, depth: Depth, job: JobRef) -> None:
         """Record the cost of a free probe that started a job."""
         await self._settlement.record_unexpected_charge(service, depth, job)
 
@@ -195,7 +196,7 @@ class PaidProbeRunner:
         now = self._clock.now()
         return probe_attempt(wanted, video, self.total_budget, now, self._jobs.timing)
 
-    async def _send_order(self, tracked: TrackedVideo) -> Job | None:
+    async def _send_order(self, tracked: TrackedVideo) -> Known | None:
         """Record and send the attempt of an order that no process has sent yet."""
         video, began = tracked.video, self._clock.boottime()
         service = self._service(video)
@@ -222,7 +223,7 @@ class PaidProbeRunner:
         """Send the attempt that was recorded with a probe, and follow it."""
         await self._follow(tracked, await self._submit(tracked, service))
 
-    async def _submit(self, tracked: TrackedVideo, service: Service) -> Job | None:
+    async def _submit(self, tracked: TrackedVideo, service: Service) -> Known | None:
         attempt = tracked.attempts[0]
         # The row has no prompt of its own: the order is that of the video.
         order = replace(attempt.order, prompt=tracked.video.prompt)
@@ -233,7 +234,7 @@ class PaidProbeRunner:
             tracked.is_sending = False
             tracked.notify()
 
-    async def _follow(self, tracked: TrackedVideo, job: Job | None) -> None:
+    async def _follow(self, tracked: TrackedVideo, step: Known | None) -> None:
         while not tracked.is_over:
             service = self._service(tracked.video)
             if service is None:
@@ -244,9 +245,9 @@ class PaidProbeRunner:
                 tracked.attempts[0],
                 service,
                 Patience(stall_after=service.upstream.job_timeout),
-                job,
+                step,
             )
-            job = None
+            step = None
             await self._settlement.settle(tracked, service, outcome)
 
     def _service(self, video: Video) -> Service | None:

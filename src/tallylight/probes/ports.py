@@ -6,10 +6,10 @@ from typing import Protocol
 from tallylight.catalogue.services import Service
 from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ServiceId
+from tallylight.model.jobs import JobRef
 from tallylight.model.money import Budget
 from tallylight.model.video import Video
 from tallylight.probes.paid_probes import ProbeHistory
-from tallylight.upstreams.messages import Job
 
 
 class PaidProbes(Protocol):
@@ -32,6 +32,8 @@ class PaidProbes(Protocol):
         """Return the history of the paid probes of all services."""
         ...
 
-    async def record_unexpected_charge(self, service: Service, depth: Depth, job: Job, /) -> None:
+    async def record_unexpected_charge(
+        self, service: Service, depth: Depth, job: JobRef, /
+    ) -> None:
         """Record the cost of a free probe that started a job."""
         ...

@@ -28,7 +28,6 @@ from tallylight.probes.budget_allocation import (
 )
 from tallylight.probes.free_probes import (
     FreeProbeResult,
-    RequestSender,
     probe_credentials,
     probe_reach,
 )
@@ -37,6 +36,7 @@ from tallylight.probes.plan import PlannedProbe, ProbeTiming, initial_delay, pla
 from tallylight.probes.ports import PaidProbes
 from tallylight.probes.probe_state import ProbeState, current_plan_input, probe_candidate
 from tallylight.probes.timers import Timers
+from tallylight.upstreams.client import RequestSender
 
 log = structlog.get_logger()
 

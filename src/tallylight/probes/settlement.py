@@ -22,11 +22,12 @@ from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, AttemptChange, closing_changes
 from tallylight.model.attempt_state import AttemptEvent
 from tallylight.model.evidence import Depth, Evidence, Failure, Source
+from tallylight.model.jobs import JobRef
 from tallylight.model.ledger import Purpose
 from tallylight.model.video import Video, VideoError, VideoStatus
 from tallylight.probes.verify import DeliveryVerifier
 from tallylight.storage.database import Storage
-from tallylight.upstreams.messages import Job
+from tallylight.upstreams.steps import Failed
 
 log = structlog.get_logger()
 
@@ -62,22 +63,23 @@ class ProbeSettlement:
             service: Its service.
             outcome: How the engine's work on its attempt ended.
         """
-        if outcome.job is None:
+        step = outcome.step
+        if step is None:
             await self.close(tracked, outcome)
             return
         attempt = tracked.attempts[0]
-        if outcome.job.failure is not None:
-            change = failed_change(attempt, service, outcome.job, self._clock.now())
+        if isinstance(step, Failed):
+            change = failed_change(attempt, service, step, self._clock.now())
             await self._conclude(tracked, (change,), change.failure)
             return
-        arrival = await self._verifier.verify(service, attempt.order, outcome.job)
+        arrival = await self._verifier.verify(service, attempt, step)
         if arrival.failure is not None:
             event = AttemptEvent.FAILED_BILLED
-            change = change_of_job(event, attempt, service, outcome.job, arrival.arrived_at)
+            change = change_of_job(event, attempt, service, step, arrival.arrived_at)
             change = replace(change, failure=arrival.failure)
             await self._conclude(tracked, (change,), change.failure)
             return
-        done = change_of_job(AttemptEvent.DONE, attempt, service, outcome.job, self._clock.now())
+        done = change_of_job(AttemptEvent.DONE, attempt, service, step, self._clock.now())
         fetched = AttemptChange(attempt.id, AttemptEvent.FETCHED, arrival.arrived_at)
         latency = arrival.arrived_at - attempt.intended_at if outcome.is_timed else None
         await self._conclude(tracked, (done, fetched), None, latency)
@@ -102,7 +104,7 @@ class ProbeSettlement:
         log.info("probe.withheld", service=tracked.video.model, reason=str(error))
         await self._end(tracked, VideoError("not_sent", str(error)), self._clock.now())
 
-    async def record_unexpected_charge(self, service: Service, depth: Depth, job: Job) -> None:
+    async def record_unexpected_charge(self, service: Service, depth: Depth, job: JobRef) -> None:
         """Record the cost of a free probe that started a job."""
         cost = Decimal(0) if costs_nothing(service) else probe_cost(service)
         await self._storage.ledger.charge(

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from tallylight.catalogue.services import Medium, Service
 from tallylight.clock import Clock
+from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.order import Order
 from tallylight.upstreams.defects import defect_failure, find_defects
 from tallylight.upstreams.download import LATE_PATIENCE, ResultFetcher
 from tallylight.upstreams.inspection import inspect_file
-from tallylight.upstreams.messages import Job
+from tallylight.upstreams.steps import Done
 from tallylight.upstreams.transport import Transport
 
 _LARGEST_VIDEO = 500 * 2**20
@@ -38,19 +39,22 @@ class DeliveryVerifier:
         self._results = ResultFetcher(transport, clock)
         self._clock = clock
 
-    async def verify(self, service: Service, order: Order, job: Job) -> VerifiedDelivery:
-        """Return when a job's video arrived and whether it is as ordered."""
-        if job.model and not is_same_model(job.model, service.model):
-            text = f"asked for {service.model}, delivered by {job.model}"
+    async def verify(self, service: Service, attempt: Attempt, done: Done) -> VerifiedDelivery:
+        """Return when the video of an attempt arrived and whether it is as ordered."""
+        made_by = done.made.model
+        if made_by and not is_same_model(made_by, service.model):
+            text = f"asked for {service.model}, delivered by {made_by}"
             other = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "delivery:other_model", text)
             return VerifiedDelivery(self._clock.now(), other)
         with tempfile.TemporaryDirectory(prefix="tallylight-") as folder:
             file = Path(folder) / "delivery"
-            found = await self._results.fetch(job, service, file, _LARGEST_VIDEO, LATE_PATIENCE)
+            found = await self._results.fetch(
+                attempt.job, done, service, file, _LARGEST_VIDEO, LATE_PATIENCE
+            )
             at = self._clock.now()
             if isinstance(found, Failure):
                 return VerifiedDelivery(at, found)
-            return VerifiedDelivery(at, await _defect(service, order, file))
+            return VerifiedDelivery(at, await _defect(service, attempt.order, file))
 
 
 def is_same_model(named: str, asked: str) -> bool:

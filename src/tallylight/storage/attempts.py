@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, or_, select
 
-from tallylight.model.attempt import Attempt, Made
+from tallylight.model.attempt import Attempt
 from tallylight.model.attempt_state import AttemptState
 from tallylight.model.doubt import DoubtRecord, result_of_doubt
 from tallylight.model.ids import AttemptId, ServiceId, VideoId
+from tallylight.model.jobs import JobRef, Made
 from tallylight.model.ledger import EntryId, EntryState, Purpose
 from tallylight.model.money import from_micro_usd, to_optional_micro_usd
 from tallylight.model.order import Order
@@ -192,8 +193,8 @@ def attempt_update_values(attempt: Attempt) -> dict[str, object]:
         "started_at_us": attempt.started_at,
         "rendered_at_us": attempt.rendered_at,
         "ended_at_us": attempt.ended_at,
-        "job": attempt.job,
-        "other_job": attempt.other_job,
+        "job": attempt.job_id,
+        "job_extra": json.dumps(attempt.job.extra) if attempt.job and attempt.job.extra else "{}",
         "doubt": attempt.doubt_reason,
         "doubt_rule": attempt.doubt_rule,
         "cost_micro_usd": to_optional_micro_usd(attempt.cost),
@@ -216,8 +217,7 @@ def attempt_from_row(row: Row[*tuple[object, ...]]) -> Attempt:
         state=AttemptState(row.state),
         accepted_at=row.accepted_at_us,
         ended_at=row.ended_at_us,
-        job=row.job,
-        other_job=row.other_job,
+        job=_job_from_row(row),
         doubt_reason=row.doubt,
         failure=failure_from_row(row),
         video=VideoId(row.video),
@@ -231,6 +231,11 @@ def attempt_from_row(row: Row[*tuple[object, ...]]) -> Attempt:
         cost=from_micro_usd(row.cost_micro_usd),
         results=() if row.results == "[]" else tuple(json.loads(row.results)),
     )
+
+
+def _job_from_row(row: Row[*tuple[object, ...]]) -> JobRef | None:
+    extra = {} if row.job_extra == "{}" else json.loads(row.job_extra)
+    return JobRef(row.job, extra) if row.job or extra else None
 
 
 def made_values(made: Made | None) -> dict[str, object]:

@@ -157,7 +157,7 @@ attempts_table = Table(
     Column("accepted_at_us", MicrosecondTimestamp),
     Column("ended_at_us", MicrosecondTimestamp),
     Column("job", Text, nullable=False),
-    Column("other_job", Text, nullable=False, server_default=""),
+    Column("job_extra", Text, nullable=False, server_default="{}"),  # JSON
     Column("doubt", Text, nullable=False),
     *failure_columns(),
     Column("video", Text, nullable=False, server_default=""),

@@ -313,11 +313,12 @@ class _Group:
 
     def _is_job_taken(self, write: Write) -> bool:
         """Return whether another attempt has a job that the list shows."""
-        jobs = {fact.job for fact in write.facts if fact.event is AttemptEvent.SHOWN} - {""}
+        shown = (fact.job for fact in write.facts if fact.event is AttemptEvent.SHOWN)
+        jobs = {job.id for job in shown if job is not None and job.id}
         own = {fact.attempt for fact in write.facts}
         in_group = (each for record in self._records.values() for each in record.attempts)
         if any(
-            each.job in jobs and each.service in write.listing and each.id not in own
+            each.job_id in jobs and each.service in write.listing and each.id not in own
             for each in in_group
         ):
             return True

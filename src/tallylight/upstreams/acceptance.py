@@ -3,15 +3,24 @@
 The table and its reasons: `docs/protocols.md`, "Accepted, refused, in doubt".
 """
 
-from enum import StrEnum
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.jobs import JobRef
+from tallylight.model.order import Order
 from tallylight.upstreams.event_stream import unframed
+from tallylight.upstreams.failures import upstream_failure
 from tallylight.upstreams.json_access import is_json_object
-from tallylight.upstreams.messages import Job, Reply
+from tallylight.upstreams.messages import Reply
+from tallylight.upstreams.protocol import Adapter
+from tallylight.upstreams.steps import Accepted, Done, Failed, Working
 
 _CALLER_ERRORS = range(400, 500)
+
+#: A proxy answers these, and the service behind it may have received the request. 499 is nginx's
+#: word for a client that left; a relay repeats what its own upstream said.
+_PROXY_STATUSES = frozenset({408, 499})
 
 #: A POST is never redirected, so no job was created; behind a 302 or 303 one may have been.
 _REDIRECTS = frozenset({301, 307, 308})
@@ -33,53 +42,76 @@ _REFUSAL_KINDS = frozenset(
 _CUT_STREAM_RULES = frozenset({"stream:cut", "stream:disconnected"})
 
 
-class Acceptance(StrEnum):
-    """Whether an upstream accepted a create."""
-
-    ACCEPTED = "accepted"
-    REFUSED = "refused"  # certainly: nothing was billed, and the next service may be tried
-    IN_DOUBT = "in_doubt"  # the job may be running: reconcile it, never send it again
+_NO_JOB_ID = upstream_failure("job:no_id", "accepted without a job id, so the job cannot be polled")
 
 
-def acceptance(
-    reply: Reply,
-    outcome: Job | Failure,
-    *,
-    refuses_with_500: bool = False,
-    is_proven_not_billed: bool = False,
-) -> Acceptance:
-    """Return whether a create was accepted.
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A create that was not accepted, so that nothing is billed.
 
     Args:
-        reply: The answer to the create.
-        outcome: The job or the failure that the protocol read from it.
+        failure: Why.
+        was_sent: It left this host.
+    """
+
+    failure: Failure
+    was_sent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """A create of which nobody can tell yet whether it was accepted: it is never sent again."""
+
+    failure: Failure
+
+
+Submission = Accepted | Refused | InDoubt
+"""What became of a create."""
+
+
+def judge_create(
+    adapter: Adapter, order: Order, reply: Reply, *, refuses_with_500: bool = False
+) -> Submission:
+    """Return what became of a create.
+
+    Args:
+        adapter: The adapter that sent it.
+        order: The order.
+        reply: The answer, or the error in its place.
         refuses_with_500: This upstream answers 500 only before it accepts a job. Others answer 500
             afterwards too, so the operator has to say so.
-        is_proven_not_billed: The dialect gives this answer only if nothing is billed.
     """
-    if isinstance(outcome, Job):
-        return Acceptance.ACCEPTED  # even if it failed at once
-    definite = (
+    accepted = adapter.accepted(order, reply)
+    if accepted is not None:
+        is_lost = isinstance(accepted.step, Working) and not accepted.job.id
+        return InDoubt(_NO_JOB_ID) if is_lost else accepted
+    failure = adapter.errors.failure(reply, "create:unreadable")
+    is_definite = (
         not reply.was_sent
-        or is_proven_not_billed
-        or _is_refusal(reply, outcome, refuses_with_500=refuses_with_500)
+        or adapter.errors.proves_free(reply)
+        or _is_refusal(reply, failure, refuses_with_500=refuses_with_500)
     )
-    return Acceptance.REFUSED if definite else Acceptance.IN_DOUBT
+    return Refused(failure, reply.was_sent) if is_definite else InDoubt(failure)
 
 
-def acceptance_of_stream(job: Job, error: str) -> Acceptance:
-    """Return whether a create was accepted whose streamed answer has ended.
+def judge_stream(job: JobRef, end: Done | Failure, error: str, *, has_begun: bool) -> Submission:
+    """Return what became of a create whose streamed answer has ended.
 
-    REFUSED if the answer names a refusal before any progress. IN_DOUBT if the stream broke off
-    otherwise (`error` says how), since a disconnect does not cancel the job.
+    A refusal is streamed, too: before any work it is one. A stream that broke off otherwise is in
+    doubt, since a disconnect does not cancel the job.
+
+    Args:
+        job: How the job is known.
+        end: How the stream ended.
+        error: How it broke off, "" if it did not.
+        has_begun: Work on the job was seen.
     """
-    failure = job.failure
-    if failure is None:
-        return Acceptance.ACCEPTED
-    is_refusal = _is_explicit_refusal(failure) and job.progress is None
-    if failure.rule in _CUT_STREAM_RULES or (error and not is_refusal):
-        return Acceptance.IN_DOUBT
-    return Acceptance.REFUSED if is_refusal else Acceptance.ACCEPTED
+    if isinstance(end, Done):
+        return Accepted(job, end)
+    is_refusal = _is_explicit_refusal(end) and not has_begun
+    if end.rule in _CUT_STREAM_RULES or (error and not is_refusal):
+        return InDoubt(end)
+    return Refused(end) if is_refusal else Accepted(job, Failed(end))
 
 
 def _is_refusal(reply: Reply, failure: Failure, *, refuses_with_500: bool) -> bool:
@@ -89,8 +121,7 @@ def _is_refusal(reply: Reply, failure: Failure, *, refuses_with_500: bool) -> bo
     if status in _REDIRECTS:
         return True
     if status in _CALLER_ERRORS:
-        # A proxy answers 408 too, and the service behind it may have received the request.
-        return status != HTTPStatus.REQUEST_TIMEOUT and bool(reply.body.strip())
+        return status not in _PROXY_STATUSES and bool(reply.body.strip())
     if not is_json_object(unframed(reply.body)):
         return False  # a proxy's page says nothing about the service behind it
     if reply.is_success:

@@ -7,7 +7,7 @@ first bytes show that it is what the service sells, whatever it is called.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Container, Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,17 +16,17 @@ from typing import Self
 from tallylight.catalogue.services import Medium, Service, Upstream
 from tallylight.clock import Clock
 from tallylight.model.evidence import Failure
+from tallylight.model.jobs import JobRef
 from tallylight.upstreams.atomic_download import save_atomically
-from tallylight.upstreams.classify import classify
+from tallylight.upstreams.client import UpstreamClient
+from tallylight.upstreams.failures import as_upstream_fault, upstream_failure
 from tallylight.upstreams.inline_files import InlineFile
-from tallylight.upstreams.job_poll import poll_job
 from tallylight.upstreams.media_types import is_film
-from tallylight.upstreams.messages import Job, JobState, Output, Reply, Request
-from tallylight.upstreams.poll_state import as_upstream_fault
-from tallylight.upstreams.protocols.base import RequestBuilder
-from tallylight.upstreams.protocols.failures import upstream_failure
+from tallylight.upstreams.messages import Phase, Reply, Request, get
+from tallylight.upstreams.networks import request_address
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.protocols.result_addresses import results_named_in
+from tallylight.upstreams.steps import Done, Output
 from tallylight.upstreams.transport import Transport
 
 LATE_PATIENCE = timedelta(minutes=5)
@@ -38,16 +38,11 @@ _MIN_PAUSE, _MAX_PAUSE = timedelta(seconds=2), timedelta(seconds=30)
 
 
 class ResultWays(Iterator[Output]):
-    """The ways to the result of a job that are still to be tried, best first; a bounded number."""
+    """The ways to a file of a job that are still to be tried, best first; a bounded number."""
 
-    def __init__(self, job: Job, upstream: Upstream, variant: str = "video") -> None:
-        """Find the ways.
-
-        Raises:
-            LookupError: if the protocol has no such variant.
-        """
-        self._requests = RequestBuilder.of(upstream)
-        self._ways = deque(adapter_for(upstream).outputs(job, variant))
+    def __init__(self, outputs: Iterable[Output], upstream: Upstream) -> None:
+        self._upstream = upstream
+        self._ways = deque(outputs)
         self._tried: set[str] = set()
         self._named: list[Output] = []
         self._left = _MAX_WAYS
@@ -58,19 +53,21 @@ class ResultWays(Iterator[Output]):
     def __next__(self) -> Output:
         while self._ways and self._left:
             way = self._ways.popleft()
-            if isinstance(way, Request) and way.url in self._tried:
-                continue
-            if isinstance(way, Request):
-                self._tried.add(way.url)
+            if isinstance(way.at, Request):
+                # An answer may name in full what the adapter names by its path.
+                address = request_address(way.at, self._upstream)
+                if address in self._tried:
+                    continue
+                self._tried.add(address)
             self._left -= 1
             return way
         raise StopIteration
 
-    def follow(self, way: Request, reply: Reply) -> None:
+    def follow(self, way: Output, reply: Reply) -> None:
         """Try next what an answer in place of the file names; what that names is not followed."""
         if reply.is_success and not any(way is each for each in self._named):
-            results = results_named_in(reply, self._requests.base_url)[:_MAX_NAMED]
-            named = self._requests.outputs(results)
+            results = results_named_in(reply, self._upstream.base_url)[:_MAX_NAMED]
+            named = [replace(way, at=_way_to(each)) for each in results]
             self._named += named
             self._ways.extendleft(reversed(named))
 
@@ -80,12 +77,19 @@ class ResultFetcher:
 
     def __init__(self, transport: Transport, clock: Clock) -> None:
         self._transport = transport
+        self._client = UpstreamClient(transport)
         self._clock = clock
 
-    async def fetch(
-        self, job: Job, service: Service, target: Path, limit_bytes: int, patience: timedelta
+    async def fetch(  # noqa: PLR0913, PLR0917  # what is fetched, where to, and for how long
+        self,
+        job: JobRef | None,
+        done: Done,
+        service: Service,
+        target: Path,
+        limit_bytes: int,
+        patience: timedelta,
     ) -> str | Failure:
-        """Save the result of a completed job; return its media type, or why there is none.
+        """Save the result of a finished job; return its media type, or why there is none.
 
         It is tried at least once, and for so long again; the job is then asked anew for its ways.
 
@@ -94,26 +98,28 @@ class ResultFetcher:
         """
         began = self._clock.monotonic()
         while True:
-            outcome = await self._try_all(job, service, target, limit_bytes)
+            outcome = await self._try_all(done, service, target, limit_bytes)
             waited = timedelta(seconds=self._clock.monotonic() - began)
             pause = retry_pause(waited)
             if isinstance(outcome, str) or waited + pause > patience:
                 return outcome
             await self._clock.sleep(pause)
-            job = await read_again(job, service.upstream, self._transport)
+            done = await read_again(job, done, service.upstream, self._client)
 
     async def _try_all(
-        self, job: Job, service: Service, target: Path, limit_bytes: int
+        self, done: Done, service: Service, target: Path, limit_bytes: int
     ) -> str | Failure:
         failure: Failure | None = None
-        ways = ResultWays(job, service.upstream)
+        ways = ResultWays(filter(_is_sold_file, done.outputs), service.upstream)
         for way in ways:
-            if isinstance(way, InlineFile):
-                saved = await _save_inline(way, target, limit_bytes)
+            if isinstance(way.at, InlineFile):
+                saved = await _save_inline(way.at, target, limit_bytes)
             else:
-                reply = await self._transport.download(way, service.upstream, target, limit_bytes)
+                reply = await self._transport.download(
+                    way.at, service.upstream, target, limit_bytes
+                )
                 saved = "" if reply.error else reply.media_type
-                failure = _failure_of(reply, service.upstream.dialect)
+                failure = _failure_of(reply, service.upstream)
                 ways.follow(way, reply)
             if saved and is_sold(saved, service.sheet.medium):
                 return saved
@@ -132,18 +138,35 @@ def is_sold(media_type: str, medium: Medium) -> bool:
     return medium is not Medium.VIDEO or is_film(media_type)
 
 
-async def read_again(job: Job, upstream: Upstream, transport: Transport) -> Job:
-    """Return a completed job as its upstream describes it now: addresses expire, and are renewed.
+async def read_again(
+    job: JobRef | None, done: Done, upstream: Upstream, client: UpstreamClient
+) -> Done:
+    """Return a finished job as its upstream describes it now: addresses expire, and are renewed.
 
-    What it named before is kept, too. A chat cannot be read again.
+    What it named before is kept, too. Where no job outlives its create, nothing is asked.
     """
-    if adapter_for(upstream).streams or not job.id:
-        return job
-    found, _ = await poll_job(job.id, job.other_id, upstream, transport)
-    if not isinstance(found, Job) or found.state is not JobState.COMPLETED:
-        return job
-    results = tuple(dict.fromkeys((*found.results, *job.results)))
-    return replace(job, id=found.id, results=results)
+    if job is None or adapter_for(upstream).poll is None:
+        return done
+    found = await client.poll(job, upstream)
+    if not isinstance(found, Done):
+        return done
+    known = {each.at for each in found.outputs if isinstance(each.at, InlineFile)}
+    urls = {each.at.url for each in found.outputs if isinstance(each.at, Request)}
+    kept = (each for each in done.outputs if not _is_among(each, urls, known))
+    return replace(found, outputs=(*found.outputs, *kept))
+
+
+def _is_among(output: Output, urls: Container[str], files: Container[InlineFile]) -> bool:
+    at = output.at
+    return at.url in urls if isinstance(at, Request) else at in files
+
+
+def _is_sold_file(output: Output) -> bool:
+    return output.is_sold
+
+
+def _way_to(result: str | InlineFile) -> Request | InlineFile:
+    return result if isinstance(result, InlineFile) else get(Phase.CONTENT, result)
 
 
 async def _save_inline(file: InlineFile, target: Path, limit_bytes: int) -> str:
@@ -161,7 +184,7 @@ async def _blocks(file: InlineFile) -> AsyncIterator[bytes]:
         yield block
 
 
-def _failure_of(reply: Reply, dialect: str) -> Failure:
+def _failure_of(reply: Reply, upstream: Upstream) -> Failure:
     found = reply.error.removeprefix("ContentTypeError: ") or f"{reply.media_type} was delivered"
     nothing = upstream_failure("delivery:nothing", found, http_status=reply.status)
-    return as_upstream_fault(classify(reply, dialect) or nothing)
+    return as_upstream_fault(adapter_for(upstream).errors.of(reply) or nothing)

@@ -1,28 +1,35 @@
-"""Messages between the adapters and the transport: requests, replies and jobs.
+"""Messages between the adapters and the transport: requests and replies.
 
 Adapters build and read these values; `transport` sends them.
 """
 
+import json as json_text
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
+from urllib.parse import urlencode
 
-from tallylight.model.evidence import Failure
-from tallylight.upstreams.inline_files import InlineFile, LongText
+from tallylight.upstreams.inline_files import LongText
+from tallylight.upstreams.json_view import JsonView
 
 #: Statuses that mean success (RFC 9110, section 15.3).
 SUCCESS_STATUSES = range(200, 300)
 
+ANY_STATUS = range(100, 600)
+
 
 class Phase(StrEnum):
-    """The step of using a service that a request belongs to, as the error corpus names it."""
+    """The step of using a service that a request belongs to, as the error corpus names it.
+
+    A create alone is paid, whatever its method: it is sent once, never redirected, never repeated.
+    """
 
     REACH = "reach"
     PROBE = "probe"  # credentials, model lists, other free requests
+    UPLOAD = "upload"  # what a later create needs
     CREATE = "create"
     POLL = "poll"
+    RESULT = "result"  # a document beside the poll's that says what a finished job made
     CONTENT = "content"
     LIST = "list"
     STREAM = "stream"
@@ -45,10 +52,11 @@ class Request:
     """One request to an upstream.
 
     Args:
+        url: An absolute URL, or a path below the upstream's base URL ("/videos").
         json: The body as JSON text, "" for none.
         form: The text fields of a multipart body, if `json` is "".
-        authorization: The header with the key, ("Authorization", "Bearer …"), or None. It is never
-            printed and never sent to another host.
+        is_signed: The upstream's key goes along, but to the upstream's own origin alone.
+        reads: The statuses of answers that a flow reads; any other answer ends the flow.
     """
 
     phase: Phase
@@ -58,7 +66,20 @@ class Request:
     json: str = ""
     form: tuple[tuple[str, str], ...] = ()
     files: tuple[FilePart, ...] = ()
-    authorization: tuple[str, str] | None = field(default=None, repr=False)
+    is_signed: bool = True
+    reads: range = SUCCESS_STATUSES
+
+
+def get(
+    phase: Phase, url: str, query: Mapping[str, str] | None = None, reads: range = SUCCESS_STATUSES
+) -> Request:
+    """Return a GET request."""
+    return Request(phase, "GET", f"{url}?{urlencode(query)}" if query else url, reads=reads)
+
+
+def post_json(phase: Phase, url: str, body: Mapping[str, object]) -> Request:
+    """Return a POST request with a JSON body."""
+    return Request(phase, "POST", url, json=json_text.dumps(body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,51 +120,12 @@ class Reply:
         """Tell whether the status is 2xx; the body may still be cut, or say otherwise."""
         return self.status in SUCCESS_STATUSES
 
-
-Output = Request | InlineFile
-"""A way to the result of a job: a download, or the file that the answer held."""
-
-
-class JobState(StrEnum):
-    """The state of an upstream's task, in the words of the Videos API."""
-
-    QUEUED = "queued"
-    IN_PROGRESS = "in_progress"
-    COMPLETED = "completed"
-    FAILED = "failed"
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether a complete answer arrived, with any status."""
+        return self.status is not None and not self.error and not self.truncated
 
     @property
-    def is_terminal(self) -> bool:
-        """Tell whether the task has ended."""
-        return self in {JobState.COMPLETED, JobState.FAILED}
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """The upstream's task behind a video, as the last answer describes it.
-
-    A member that the answer does not give is "" or None.
-
-    Args:
-        other_id: Another id in the same answer, by which the upstream may know the job instead.
-        progress: 0 to 100.
-        results: Where the answer says that the result is, best first: http addresses, and files
-            inside the answer.
-        failure: Why the job failed; None unless `state` is FAILED.
-        prompt: The prompt as the upstream repeats it, which reconciles a job in doubt.
-        cost: What the upstream charged for the job, in USD.
-    """
-
-    id: str
-    state: JobState
-    other_id: str = ""
-    progress: int | None = None
-    model: str = ""
-    results: tuple[str | InlineFile, ...] = ()
-    failure: Failure | None = None
-    created_at: datetime | None = None
-    expires_at: datetime | None = None
-    prompt: str = ""
-    seconds: str = ""
-    size: str = ""
-    cost: Decimal | None = None
+    def json(self) -> JsonView:
+        """Return the body as JSON, empty if it is none; it is parsed at each call."""
+        return JsonView.parse(self.body)

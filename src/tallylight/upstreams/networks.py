@@ -65,6 +65,13 @@ def shares_origin(first: URL, target: URL) -> bool:
     return target.host == first.host and upgraded and usual_ports
 
 
+def request_address(request: Request, upstream: Upstream) -> str:
+    """Return the absolute URL of a request; a path is below the upstream's base URL."""
+    if request.url.startswith("/"):
+        return upstream.base_url.rstrip("/") + request.url
+    return request.url
+
+
 def configured_url(request: Request, upstream: Upstream) -> URL:
     """Return the URL by which the operator permits a request: a feed has one of its own."""
     return request_url(request.url if request.phase is Phase.FEED else upstream.base_url)

@@ -1,11 +1,10 @@
 """The state of polling one job, and the delay before the next poll."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tallylight.model.evidence import Failure, FailureKind, Fault
-from tallylight.upstreams.messages import Reply
-from tallylight.upstreams.missing_job import says_no_such_job
+from tallylight.model.evidence import Failure
+from tallylight.upstreams.steps import Missing, Step, Trouble, Working
 
 MIN_POLL_INTERVAL, MAX_POLL_INTERVAL = timedelta(seconds=1), timedelta(seconds=10)
 
@@ -15,10 +14,6 @@ _MAX_RETRY_AFTER = timedelta(minutes=1)
 _MIN_MISSING_POLLS, _MIN_MISSING_TIME = 3, timedelta(minutes=1)
 """A job is lost after this many consecutive "not found" answers over at least this time. Some
 upstreams know a job only seconds after they accepted it."""
-
-_REQUEST_FAILURES = frozenset(
-    {FailureKind.INVALID_REQUEST, FailureKind.RETIRED, FailureKind.UNKNOWN}
-)
 
 
 @dataclass(slots=True)
@@ -42,10 +37,10 @@ class PollState:
         self.last_seen_at, self.last_failure = at, None
         self.missing_count, self.missing_since = 0, None
 
-    def record_failure(self, failure: Failure, reply: Reply, at: datetime) -> None:
+    def record_failure(self, step: Missing | Trouble, at: datetime) -> None:
         """Record an answer without a job."""
-        self.last_failure = failure
-        is_gone = says_no_such_job(failure, reply)
+        self.last_failure = step.failure
+        is_gone = isinstance(step, Missing)
         self.missing_count = self.missing_count + 1 if is_gone else 0
         self.missing_since = (self.missing_since or at) if is_gone else None
 
@@ -59,33 +54,17 @@ class PollState:
         )
 
 
-def next_poll_delay(reply: Reply, failure: Failure | None, elapsed: timedelta) -> timedelta:
-    """Return the delay before the next poll: what the upstream requests, else 10 % of `elapsed`.
-
-    `failure` says why the last answer held no job, None if it held one.
-    """
+def next_poll_delay(step: Step, elapsed: timedelta) -> timedelta:
+    """Return the delay before the next poll: what the upstream requests, else 10 % of `elapsed`."""
     default = min(max(elapsed / 10, MIN_POLL_INTERVAL), MAX_POLL_INTERVAL)
-    if failure is None:
-        return requested_poll_delay(reply) or default
-    if failure.retry_after is None:
-        return default
-    return min(max(failure.retry_after, default), _MAX_RETRY_AFTER)
+    if isinstance(step, Missing | Trouble):
+        wait = step.failure.retry_after
+        return default if wait is None else min(max(wait, default), _MAX_RETRY_AFTER)
+    return requested_poll_delay(step) or default
 
 
-def requested_poll_delay(reply: Reply) -> timedelta | None:
+def requested_poll_delay(step: Step) -> timedelta | None:
     """Return the delay that an upstream requests before the next poll, None if it requests none."""
-    milliseconds = reply.headers.get("openai-poll-after-ms", "")
-    if not milliseconds.isdecimal():
+    if not isinstance(step, Working) or step.poll_after is None:
         return None
-    requested = timedelta(milliseconds=int(milliseconds[:9]))
-    return max(min(requested, _MAX_RETRY_AFTER), MIN_POLL_INTERVAL)
-
-
-def as_upstream_fault(failure: Failure) -> Failure:
-    """Return a failure of an accepted job as the upstream's fault.
-
-    "No such video" would be the caller's mistake, had the upstream not created that video.
-    """
-    if failure.fault is Fault.OURS or failure.kind not in _REQUEST_FAILURES:
-        return failure
-    return replace(failure, kind=FailureKind.DEGRADED, fault=Fault.UPSTREAM, names_state=False)
+    return max(min(step.poll_after, _MAX_RETRY_AFTER), MIN_POLL_INTERVAL)

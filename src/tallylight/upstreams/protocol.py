@@ -1,126 +1,172 @@
-"""The port to video APIs: what a protocol adapter offers, and what it needs of an upstream."""
+"""The port to video APIs: what the adapter of a protocol offers.
 
-from typing import Protocol
+One exchange is paid, the create, and only that one is plain data: a request, and whether its answer
+names a job. All others are free, may be repeated and may take several requests, so they are flows.
 
+An adapter is pure: no socket, no clock, no chance, no key. It never says that a create was refused
+or is in doubt: `acceptance` draws that line for all of them.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from tallylight.catalogue.services import NO_OPTIONS
+from tallylight.documents.section import Section
 from tallylight.model.evidence import Failure
+from tallylight.model.jobs import JobRef
 from tallylight.model.order import Operation, Order, Reference
-from tallylight.upstreams.messages import Job, Output, Reply, Request
+from tallylight.upstreams.auth import BEARER, Auth
+from tallylight.upstreams.error_table import Errors
+from tallylight.upstreams.messages import Reply, Request
+from tallylight.upstreams.steps import Accepted, Done, Page, Step, Working
+
+_T = TypeVar("_T")
+_OptionsT = TypeVar("_OptionsT", bound=Section)
+
+Flow = Generator[Request, Reply, _T]
+"""Yields requests, receives the complete answers with a status that they read, returns a value."""
+
+ONLY_CREATE = frozenset({Operation.CREATE})
 
 
-class JobStream(Protocol):
-    """Reads the answer to a create that streams until the video is ready (chat services)."""
+class Mark(StrEnum):
+    """The best sign by which the job of a create in doubt is known again in a list."""
 
-    def feed(self, chunk: str) -> Job | None:
-        """Read the next chunk; return the job if it has changed."""
+    TOKEN = "token"  # noqa: S105  # our own mark comes back: certain
+    REQUEST = "request"  # prompt, model and measures come back: certain unless two are alike
+    NONE = "none"
 
-    def end(self, error: str) -> Job:
-        """Return the job, COMPLETED or FAILED, at the end of the stream.
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a dialect supports.
+
+    Args:
+        operations: The supported operations; `CREATE` is always one of them.
+        takes_reference: A create takes a reference image.
+        takes_reference_url: A create takes its URL, too, and not only its bytes.
+        create_timeout: How long the answer to a create may take; None for the usual time.
+        mark: How a job in doubt is known again.
+    """
+
+    operations: frozenset[Operation] = ONLY_CREATE
+    takes_reference: bool = True
+    takes_reference_url: bool = True
+    create_timeout: timedelta | None = None
+    mark: Mark = Mark.NONE
+
+
+class StreamReader(Protocol):
+    """Reads the answer to a create that streams until the job ends."""
+
+    @property
+    def job(self) -> JobRef:
+        """Return how the job is known, as far as the answer has told it."""
+        ...
+
+    @property
+    def has_progress(self) -> bool:
+        """Tell whether the answer has shown work on the job, also in the chunk that ended it."""
+        ...
+
+    def feed(self, chunk: str) -> Working | Done | Failure | None:
+        """Read the next chunk; return the state of the job, or why there is none, if it changed."""
+        ...
+
+    def end(self, error: str) -> Done | Failure:
+        """Return how the job ended, at the end of the stream.
 
         Args:
             error: The class and text of the exception that ended the stream, "" for a clean end.
         """
+        ...
 
 
-class VideoProtocol(Protocol):
-    """Translates orders to requests, and replies to jobs or failures, without I/O.
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A create that may have been accepted: the order, and the mark that was sent with it."""
 
-    An instance is bound to the address, the dialect and the key of one upstream. The bodies here
-    are those of a protocol without the capability.
+    order: Order
+    mark: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """What one dialect of a protocol does at one upstream. What it cannot do is None.
+
+    Args:
+        features: What it supports.
+        errors: How its failures are known.
+        reach: Returns a free request without the key; any answer proves that the API responds.
+        check: Asks for free whether the key and a model are accepted; returns None if they are,
+            else why not. `Accepted` says that the question started a job after all.
+        submit: Returns the paid request for an order, a model and our mark; raises LookupError if
+            the dialect cannot express the order.
+        accepted: Returns the job that the answer to a create names, None if it names none.
+        poll: Asks for a job; None if no job outlives the answer to its create.
+        reader: Makes a reader if the answer to a create streams; it masks the given texts.
+        find: Returns a page of the list in which the job of a doubt would be, newest first; the
+            text is the cursor, "" for the first page.
+        cancel: Stops a running job, and returns its state afterwards. Only a `Failed` with a usage
+            of 0 proves that nothing is billed. It never harms a finished job.
+        delete: Deletes a finished job; tells whether it is gone.
+        create_character: Creates a character with a name from a video; returns its id.
     """
 
-    @property
-    def streams(self) -> bool:
-        """Tell whether a create streams until the job ends, rather than returns a job to poll."""
+    features: Features
+    errors: Errors
+    reach: Callable[[str], Request]
+    check: Callable[[str], Flow[Accepted | Failure | None]]
+    submit: Callable[[Order, str, str], Request]
+    accepted: Callable[[Order, Reply], Accepted | None]
+    poll: Callable[[JobRef], Flow[Step]] | None = None
+    reader: Callable[[tuple[str, ...]], StreamReader] | None = None
+    find: Callable[[Doubt, str], Flow[Page | Failure]] | None = None
+    cancel: Callable[[JobRef], Flow[Step]] | None = None
+    delete: Callable[[JobRef], Flow[bool]] | None = None
+    create_character: Callable[[str, Reference], Flow[str | Failure]] | None = None
 
-    @property
-    def operations(self) -> frozenset[Operation]:
-        """Return the supported operations; `CREATE` is always one of them."""
 
-    @property
-    def takes_reference(self) -> bool:
-        """Tell whether a create accepts a reference image."""
-        return True
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where an adapter works.
 
-    @property
-    def takes_reference_url(self) -> bool:
-        """Tell whether a create accepts the URL of a reference image, and not only its bytes."""
+    Args:
+        base_url: The upstream's base URL, without a slash at its end.
+        dialect: The dialect that it speaks.
+        options: What its section says besides, in the model of the protocol's definition.
+    """
 
-    @property
-    def takes_characters(self) -> bool:
-        """Tell whether characters can be created and used in a create."""
-        return False
+    base_url: str
+    dialect: str
+    options: Section = NO_OPTIONS
 
-    @property
-    def variants(self) -> frozenset[str]:
-        """Return the downloads of a completed job; "video" is always one of them."""
-        return frozenset({"video"})
+    def options_as(self, model: type[_OptionsT]) -> _OptionsT:
+        """Return the options as the model of the protocol; its defaults if none are set."""
+        return self.options if isinstance(self.options, model) else model()
 
-    def reach(self) -> Request:
-        """Return a free request without the key; any answer proves that the API responds."""
 
-    def credentials(self, model: str) -> Request:
-        """Return a free request that needs a valid key: mostly the list of models.
+def _bearer(_: Site) -> Auth:
+    return BEARER
 
-        If it is a POST, `read_job` of its reply tells whether it started a job after all.
-        """
 
-    def read_credentials(self, reply: Reply, model: str) -> Failure | None:
-        """Return why the key or the model is refused; None if both are accepted."""
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A protocol: the one value that its file offers to the registry.
 
-    def create(self, order: Order, model: str) -> Request:
-        """Return the paid request of a job; raise LookupError if the dialect cannot express it."""
+    Args:
+        name: Its name in the configuration.
+        dialects: Its dialects; the first is the default, which is safe for any upstream.
+        make: Returns the adapter at a site.
+        auth: Returns how requests from a site are signed.
+        options: The model of the options that an upstream may set.
+    """
 
-    def read_job(self, reply: Reply) -> Job | Failure:
-        """Return the job in an answer to a create or a poll, or why it holds none.
-
-        A failed job is a Job; a Failure is an answer without a job.
-        """
-
-    def proves_not_billed(self, reply: Reply) -> bool:
-        """Tell whether this dialect gives an error answer only if nothing is billed."""
-
-    def open_stream(self) -> JobStream:
-        """Return a reader for the answer to a create; raise LookupError unless `streams`."""
-
-    def poll(self, job_id: str) -> Request:
-        """Return the request for the state of a job; raise LookupError if jobs cannot be polled."""
-
-    def outputs(self, job: Job, variant: str = "video") -> tuple[Output, ...]:
-        """Return the ways to the result of a completed job, in the order in which they are tried.
-
-        Raises LookupError for an unknown variant.
-        """
-
-    def cancel(self, job_id: str) -> Request | None:  # noqa: ARG002
-        """Return the request that stops a running job so that nothing is billed.
-
-        None if no answer of this dialect proves that.
-        """
-        return None
-
-    def read_cancel(self, reply: Reply) -> bool:  # noqa: ARG002
-        """Tell whether an answer to `cancel` proves that the job was stopped."""
-        return False
-
-    def delete(self, job_id: str) -> Request | None:  # noqa: ARG002
-        """Return the request that deletes a finished job; None if the dialect has none."""
-        return None
-
-    def create_character(self, name: str, video: Reference) -> Request:
-        """Return the request that creates a character from a video.
-
-        Raises LookupError if this dialect has no characters, or `video` holds no bytes.
-        """
-
-    def read_character(self, reply: Reply) -> str | Failure:
-        """Return the upstream's id of the created character, or why there is none."""
-
-    def listing(self, after: str = "") -> Request | None:  # noqa: ARG002
-        """Return the request that lists jobs, newest first; None if the dialect has none.
-
-        `after` is the id of the last job of the previous page, "" for the first page.
-        """
-        return None
-
-    def read_listing(self, reply: Reply) -> tuple[Job, ...] | Failure:
-        """Return the jobs of a listing."""
+    name: str
+    dialects: tuple[str, ...]
+    make: Callable[[Site], Adapter]
+    auth: Callable[[Site], Auth] = _bearer
+    options: type[Section] = Section

@@ -7,7 +7,6 @@ OpenRouter, Kling, MiniMax V2, Runway, Volcengine Ark, DashScope, xAI, fal, kie.
 from collections.abc import Mapping
 from enum import StrEnum
 
-from tallylight.upstreams.messages import JobState
 from tallylight.upstreams.normalize import normalize_code, normalize_text
 
 
@@ -25,23 +24,12 @@ class StatusMeaning(StrEnum):
     @property
     def is_failure(self) -> bool:
         """Tell whether the job ended without a video."""
-        return self.job_state is JobState.FAILED
-
-    @property
-    def job_state(self) -> JobState:
-        """Return the state of a job with this status."""
-        return _JOB_STATES[self]
+        return self in _FAILURES
 
 
-_JOB_STATES: Mapping[StatusMeaning, JobState] = {
-    StatusMeaning.QUEUED: JobState.QUEUED,
-    StatusMeaning.RUNNING: JobState.IN_PROGRESS,
-    StatusMeaning.SUCCEEDED: JobState.COMPLETED,
-    StatusMeaning.FAILED: JobState.FAILED,
-    StatusMeaning.EXPIRED: JobState.FAILED,
-    StatusMeaning.CANCELLED: JobState.FAILED,
-    StatusMeaning.LOST: JobState.FAILED,
-}
+_FAILURES = frozenset(
+    {StatusMeaning.FAILED, StatusMeaning.EXPIRED, StatusMeaning.CANCELLED, StatusMeaning.LOST}
+)
 
 _WORDS: Mapping[StatusMeaning, str] = {
     StatusMeaning.QUEUED: (
@@ -84,12 +72,12 @@ def status_meaning(word: str) -> StatusMeaning | None:
     return _STATUS_OF.get(normalize_code(word if word.isascii() else normalize_text(word)))
 
 
-def video_object_state(word: str) -> JobState | None:
+def video_object_status(word: str) -> StatusMeaning | None:
     """Return what the status of a video object means, a word or a phrase; None if unknown."""
     status = status_meaning(word) or _status_of_phrase(word)
-    if status is None:
-        return JobState.QUEUED if normalize_code(word) in _WAITING_WORDS else None
-    return status.job_state
+    if status is None and normalize_code(word) in _WAITING_WORDS:
+        return StatusMeaning.QUEUED
+    return status
 
 
 def _status_of_phrase(phrase: str) -> StatusMeaning | None:

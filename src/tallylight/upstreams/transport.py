@@ -30,7 +30,8 @@ from tallylight.upstreams.call_record import CALL_ERRORS, CallRecord, error_text
 from tallylight.upstreams.connections import ConnectionPools
 from tallylight.upstreams.media_types import SNIFFED_BYTES, media_type_of
 from tallylight.upstreams.messages import SUCCESS_STATUSES, Phase, Reply, Request
-from tallylight.upstreams.networks import configured_url, shares_origin
+from tallylight.upstreams.networks import configured_url, request_address, shares_origin
+from tallylight.upstreams.protocols.registry import auth_for
 from tallylight.upstreams.streaming import IDLE_TIMEOUT, ProxiedResponse, StreamedResponse
 from tallylight.upstreams.time_limits import SendBudget, time_limit
 
@@ -60,8 +61,6 @@ _DEFAULT_HEADERS: Mapping[Phase, Mapping[str, str]] = {
 }
 
 _FORWARDED_HEADERS = frozenset({"range", "if-range"})
-
-"""The characters of a URL (RFC 3986)."""
 
 
 class Transport:
@@ -96,7 +95,8 @@ class Transport:
         A create may have a budget in place of that. Once its time for the first byte is over,
         nothing is sent and the reply says so: `was_sent` is False, the error "TooLate: …".
         """
-        slot = self._host_slots[_host(request.url), request.phase is Phase.CREATE]
+        host = _host(request_address(request, upstream))
+        slot = self._host_slots[host, request.phase is Phase.CREATE]
         call = self._new_call(request, upstream, budget)
         async with AsyncExitStack() as stack:
             if budget is None:
@@ -202,20 +202,18 @@ class Transport:
         limits: aiohttp.ClientTimeout = _NO_TIMEOUT,
     ) -> aiohttp.ClientResponse:
         """Return the response after all redirects, with its body unread; the stack releases it."""
-        own, url = configured_url(request, upstream), request_url(request.url)
+        own = configured_url(request, upstream)
+        url = request_url(request_address(request, upstream))
         headers = {**_DEFAULT_HEADERS.get(request.phase, _NO_HEADERS), **request.headers}
+        signature = self._signature(request, upstream)
         data = _request_data(request, headers)
         for _ in range(redirects.MAX_REDIRECTS + 1):
             permission = await self._pools.permission(request, upstream, url)
-            if request.authorization and shares_origin(own, url):
-                headers[request.authorization[0]] = request.authorization[1]
-            else:
-                headers.pop(request.authorization[0] if request.authorization else "", None)
             response = await self._pools.session(permission).request(
                 request.method,
                 url,
                 data=data,
-                headers=headers,
+                headers={**headers, **signature} if shares_origin(own, url) else headers,
                 allow_redirects=False,
                 timeout=limits,
                 ssl=self._ssl_context(upstream),
@@ -230,6 +228,15 @@ class Transport:
             response.release()
             url = target
         raise redirects.RedirectError(str(url), f"more than {redirects.MAX_REDIRECTS} redirects")
+
+    def _signature(self, request: Request, upstream: Upstream) -> Mapping[str, str]:
+        """Return the headers that sign a request, for the upstream's own origin alone."""
+        # A status feed has an origin of its own, and that is not who gave us the key.
+        if upstream.key is None or not request.is_signed or request.phase is Phase.FEED:
+            return _NO_HEADERS
+        now = self._clock.now().timestamp()
+        name, value = auth_for(upstream).header(upstream.key.reveal(), now)
+        return {name: value}
 
     def _ssl_context(self, upstream: Upstream) -> ssl.SSLContext | bool:
         if not upstream.ca_file:

@@ -8,7 +8,7 @@ ends the trouble. Missing evidence ends none.
 from datetime import datetime
 
 from tallylight.model.status import Status
-from tallylight.verdicts.state import LayerStatus, Recovery, ServiceState, Trouble
+from tallylight.verdicts.state import LayerStatus, Recovery, ServiceState, TroubleSource
 
 
 def recovered(state: ServiceState, status: Status, since: datetime) -> Recovery:
@@ -19,20 +19,20 @@ def recovered(state: ServiceState, status: Status, since: datetime) -> Recovery:
     trouble, api = _trouble(state, status), state.api
     if status is not Status.UNKNOWN:
         return Recovery(trouble)
-    if trouble is Trouble.CHECKS and api.status is LayerStatus.UP:
-        return Recovery(Trouble.NONE, max(since, api.since or since))
+    if trouble is TroubleSource.CHECKS and api.status is LayerStatus.UP:
+        return Recovery(TroubleSource.NONE, max(since, api.since or since))
     return Recovery(trouble, state.recovery.at)
 
 
-def _trouble(state: ServiceState, status: Status) -> Trouble:
+def _trouble(state: ServiceState, status: Status) -> TroubleSource:
     before = state.recovery.trouble
     if status is Status.OPERATIONAL:
-        return Trouble.NONE
+        return TroubleSource.NONE
     if _jobs_fail(state):
-        return Trouble.JOBS
-    if status is Status.UNKNOWN or before is Trouble.JOBS:
+        return TroubleSource.JOBS
+    if status is Status.UNKNOWN or before is TroubleSource.JOBS:
         return before
-    return Trouble.CHECKS
+    return TroubleSource.CHECKS
 
 
 def _jobs_fail(state: ServiceState) -> bool:

@@ -284,7 +284,7 @@ class RetirementEvidence:
     listing_counted_at: datetime | None = None
 
 
-class Trouble(StrEnum):
+class TroubleSource(StrEnum):
     """What has failed since the service was last operational, or its trouble last ended."""
 
     NONE = "none"
@@ -301,7 +301,7 @@ class Recovery(NamedTuple):
             it and they succeed again. None otherwise.
     """
 
-    trouble: Trouble = Trouble.NONE
+    trouble: TroubleSource = TroubleSource.NONE
     at: datetime | None = None
 
 

@@ -21,8 +21,8 @@ from tallylight.gateway.http.serialize import (
     video_page_json,
 )
 from tallylight.gateway.requests import ApiError
-from tallylight.model.attempt import Made
 from tallylight.model.ids import ServiceId, VideoId
+from tallylight.model.jobs import Made
 from tallylight.model.order import Operation
 from tallylight.model.video import CreateParams, VideoError, VideoStatus
 from tests.builders import NOON, VIDEO

@@ -67,7 +67,7 @@ def relay(dialect: str) -> Service:
 def billed(choice: Choice) -> Decimal:
     """Return what the simulated service bills for the request that the gateway sends to it."""
     upstream = choice.service.upstream
-    request = adapter_for(upstream).create(choice.order, "m")
+    request = adapter_for(upstream).submit(choice.order, "m", "")
     values = json.loads(request.json) if request.json else dict(request.form)
     read = VIDEO_DIALECTS[upstream.dialect]().measured(RequestFields(values, not request.json))
     size, seconds = read.fields.values["size"], read.fields.values["seconds"]

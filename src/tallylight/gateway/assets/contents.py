@@ -1,7 +1,7 @@
 """A completed video's content: from the asset store, or proxied from its service."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 
@@ -20,12 +20,11 @@ from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Failure
 from tallylight.model.video import Video
 from tallylight.storage.database import Storage
+from tallylight.upstreams.client import UpstreamClient
 from tallylight.upstreams.download import ResultWays, is_sold, read_again
-from tallylight.upstreams.job_poll import poll_job
-from tallylight.upstreams.messages import Job, JobState, Reply, Request
-from tallylight.upstreams.missing_job import says_no_such_job
-from tallylight.upstreams.protocols.failures import reply_failure
+from tallylight.upstreams.messages import Reply, Request
 from tallylight.upstreams.protocols.registry import adapter_for
+from tallylight.upstreams.steps import Done, Missing, Output, Trouble
 from tallylight.upstreams.streaming import ProxiedResponse
 from tallylight.upstreams.transport import Transport
 
@@ -33,7 +32,6 @@ log = structlog.get_logger()
 
 _VIDEO = "video"
 _MP4 = "video/mp4"
-_SUCCESS = range(200, 300)
 _GONE_STATUSES = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 
@@ -52,6 +50,7 @@ class ContentReader:
         self._board = board
         self._storage = storage
         self._transport = transport
+        self._client = UpstreamClient(transport)
         self._store = store
         self._clock = clock
 
@@ -77,11 +76,8 @@ class ContentReader:
         if attempt is None or attempt.service not in self._board:
             return
         service = self._board.service(attempt.service)
-        request = adapter_for(service.upstream).delete(attempt.job)
-        if request is not None:
-            reply = await self._transport.send(request, service.upstream)
-            if reply.status not in _SUCCESS:
-                log.info("video.upstream_delete_failed", service=service.id, status=reply.status)
+        if attempt.job is not None and not await self._client.delete(attempt.job, service.upstream):
+            log.info("video.upstream_delete_failed", service=service.id)
 
     @asynccontextmanager
     async def _open_stored(
@@ -112,20 +108,15 @@ class ContentReader:
         if attempt is None or attempt.service not in self._board:
             raise _expired(video)
         service = self._board.service(attempt.service)
-        adapter = adapter_for(service.upstream)
-        if variant not in adapter.variants:
-            raise bad_request(
-                f"{service.id} has no '{variant}'; it has {', '.join(sorted(adapter.variants))}.",
-                param="variant",
-            )
-        job = await self._current_job(video, attempt, variant)
+        done = await self._current_job(video, attempt, variant)
         headers = {} if byte_range is None else {"Range": _range_header(byte_range)}
-        failure, is_gone = None, True
-        ways = ResultWays(job, service.upstream, variant)
+        errors = adapter_for(service.upstream).errors
+        gone: Missing | Trouble | None = None
+        ways = ResultWays(_outputs_of(done, variant, service), service.upstream)
         for way in ways:
-            if not isinstance(way, Request):
+            if not isinstance(way.at, Request):
                 continue  # a film in the answer is stored before the video is completed
-            async with self._transport.proxy(way, service.upstream, headers) as response:
+            async with self._transport.proxy(way.at, service.upstream, headers) as response:
                 reply = response.reply
                 if reply.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                     raise RangeNotSatisfiableError(None)
@@ -136,29 +127,30 @@ class ContentReader:
                     yield Content(_complete_chunks(response), media_type, size, served_range)
                     return
             ways.follow(way, reply)
-            failure = reply_failure(reply, service.upstream.dialect, "content:empty")
-            is_gone = _is_gone(failure, reply)
-        raise self._unavailable(video, service, failure, is_gone=is_gone)
+            gone = errors.no_job(reply, "content:empty")
+        raise self._unavailable(video, service, gone)
 
-    async def _current_job(self, video: Video, attempt: Attempt, variant: str) -> Job:
+    async def _current_job(self, video: Video, attempt: Attempt, variant: str) -> Done:
         """Return the upstream's current description of a delivered job: its URLs may change."""
-        upstream = self._board.service(attempt.service).upstream
-        if variant == _VIDEO:  # what is known may lead to it, even if the job cannot be read
-            return await read_again(finished_job(attempt), upstream, self._transport)
-        job, reply = await poll_job(attempt.job, attempt.other_job, upstream, self._transport)
-        if isinstance(job, Failure):
-            service = self._board.service(attempt.service)
-            raise self._unavailable(video, service, job, is_gone=_is_gone(job, reply))
-        if job.state is JobState.FAILED:  # it was completed before, so the content has expired
+        service, known = self._board.service(attempt.service), finished_job(attempt)
+        if variant == _VIDEO or attempt.job is None:
+            # What is known may lead to it, even if the job cannot be read.
+            return await read_again(attempt.job, known, service.upstream, self._client)
+        step = await self._client.poll(attempt.job, service.upstream)
+        if isinstance(step, Missing | Trouble):
+            raise self._unavailable(video, service, step)
+        if not isinstance(step, Done):  # it was completed before, so the content has expired
             raise _expired(video)
-        return job
+        return step
 
     def _unavailable(
-        self, video: Video, service: Service, failure: Failure | None, *, is_gone: bool
+        self, video: Video, service: Service, last: Missing | Trouble | None
     ) -> ApiError:
         """Return the error for content that its service does not serve."""
+        is_gone = last is None or isinstance(last, Missing) or _says_gone(last.failure)
         if is_gone and not awaits_content(video, self._clock.now()):
             return _expired(video)
+        failure = None if last is None else last.failure
         reason = "" if failure is None else f" {service.id}: {failure.text or failure.rule}"
         return ApiError(
             HTTPStatus.SERVICE_UNAVAILABLE,
@@ -196,8 +188,21 @@ def _served_range(reply: Reply, length: int | None) -> tuple[tuple[int, int] | N
     return (int(first), int(last)), None if size == "*" else int(size)
 
 
-def _is_gone(failure: Failure, reply: Reply) -> bool:
-    return failure.http_status in _GONE_STATUSES or says_no_such_job(failure, reply)
+def _outputs_of(done: Done, variant: str, service: Service) -> Iterable[Output]:
+    """Return the ways to a variant; "video" is what the service sells, whatever that is."""
+    if variant == _VIDEO:
+        return (each for each in done.outputs if each.is_sold)
+    found = [each for each in done.outputs if each.kind == variant]
+    if not found:
+        names = sorted({_VIDEO, *(each.kind for each in done.outputs if not each.is_sold)})
+        raise bad_request(
+            f"{service.id} has no '{variant}'; it has {', '.join(names)}.", param="variant"
+        )
+    return found
+
+
+def _says_gone(failure: Failure) -> bool:
+    return failure.http_status in _GONE_STATUSES
 
 
 def _is_wanted(media_type: str, variant: str, service: Service) -> bool:

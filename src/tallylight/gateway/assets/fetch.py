@@ -15,7 +15,7 @@ from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.ids import AttemptId
 from tallylight.upstreams.download import ResultFetcher
 from tallylight.upstreams.media_types import FILE_SUFFIXES
-from tallylight.upstreams.messages import Job
+from tallylight.upstreams.steps import Done
 from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()
@@ -35,7 +35,7 @@ class AssetFetcher:
         self._clock = clock
 
     async def fetch(
-        self, attempt: Attempt, service: Service, job: Job, patience: timedelta
+        self, attempt: Attempt, service: Service, done: Done, patience: timedelta
     ) -> str | Failure:
         """Return the name of the stored asset, or why it was not stored.
 
@@ -44,14 +44,16 @@ class AssetFetcher:
         Args:
             attempt: The attempt that delivered.
             service: Its service.
-            job: Its completed job.
+            done: Its finished job.
             patience: How long the result may be late.
         """
         try:
             # Outside the store, so that an incomplete download never appears there.
             with tempfile.TemporaryDirectory(prefix="tallylight-") as folder:
                 file = Path(folder) / "video"
-                found = await self._results.fetch(job, service, file, _MAX_VIDEO_BYTES, patience)
+                found = await self._results.fetch(
+                    attempt.job, done, service, file, _MAX_VIDEO_BYTES, patience
+                )
                 if isinstance(found, Failure):
                     return found
                 name = asset_name(attempt.id, found)

@@ -141,10 +141,10 @@ def capability_of(service: Service) -> Capability:
     """Return the requests that a service can serve, by its fact sheet and its protocol."""
     adapter = adapter_for(service.upstream)
     features = Features(
-        adapter.operations,
-        adapter.takes_reference,
-        adapter.takes_reference_url,
-        adapter.takes_characters,
+        adapter.features.operations,
+        adapter.features.takes_reference,
+        adapter.features.takes_reference_url,
+        adapter.create_character is not None,
     )
     return Capability(service, features)
 

@@ -54,23 +54,23 @@ _SYMPTOM_RULES = {
 _PHASES_WITHOUT_RESULT = frozenset({Phase.CANCEL, Phase.REACH})
 
 
-def classify(reply: Reply, dialect: str = "") -> Failure | None:
+def classify(reply: Reply) -> Failure | None:
     """Return the failure of a request, None if it did not fail.
 
     None proves that the service accepted or finished work, or that the answer is harmless: a list
     of models, a running job. A reach probe only asks whether the API responds: there, a refusal of
-    the request is no failure. The dialect is a hint for numeric codes of an unknown scheme.
+    the request is no failure.
     """
     if reply.status is None:
         rule = transport_errors.exception_rule(reply.error) if reply.error else _NO_ANSWER
         return _failure(reply, RuleMatch("exception", rule), reply.error, None)
-    return _failure_in(reply, parse_reply(reply, reply.status, dialect))
+    return _failure_in(reply, parse_reply(reply, reply.status))
 
 
-def classify_chat(chat: ChatTranscript, dialect: str = "") -> Failure | None:
+def classify_chat(chat: ChatTranscript) -> Failure | None:
     """Return the failure of a streamed chat that has ended, None if it holds a result."""
     reply = Reply(Phase.STREAM, HTTPStatus.OK, {}, chat.document)
-    return _failure_in(reply, parse_chat(reply.phase, HTTPStatus.OK, chat, dialect))
+    return _failure_in(reply, parse_chat(reply.phase, HTTPStatus.OK, chat))
 
 
 def _failure_in(reply: Reply, answer: ParsedReply) -> Failure | None:

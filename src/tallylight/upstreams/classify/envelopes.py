@@ -67,10 +67,10 @@ def by_depth(names: list[tuple[int, str]]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(name for at, name in names if at == depth) for depth in depths)
 
 
-def collect_signals(value: object, dialect: str = "") -> EnvelopeSignals:
-    """Return the signals in a JSON value; the dialect is a hint for bare numeric codes."""
+def collect_signals(value: object) -> EnvelopeSignals:
+    """Return the signals in a JSON value."""
     signals = EnvelopeSignals()
-    _ObjectVisitor(signals, dialect, depth=0).visit(value)
+    _ObjectVisitor(signals, depth=0).visit(value)
     return signals
 
 
@@ -79,7 +79,6 @@ class _ObjectVisitor:
     """One object of the walk, with the context that its members depend on."""
 
     signals: EnvelopeSignals
-    dialect: str
     depth: int
     node: Mapping[str, object] = field(default_factory=dict)
 
@@ -166,9 +165,7 @@ class _ObjectVisitor:
             return Envelope.KIE if is_kie else Envelope.HTTP
         if value in _RPC and "message" in self.node:
             return Envelope.RPC
-        if value in _KLING and self.dialect == "minimax":
-            return Envelope.MINIMAX
-        if value in _KLING and ("request_id" in self.node or self.dialect == "kling"):
+        if value in _KLING and "request_id" in self.node:
             return Envelope.KLING
         return None
 

@@ -25,20 +25,20 @@ _MAX_TEXTS = 30
 _NO_CONTENT = 204
 
 
-def parse_reply(reply: Reply, status: int, dialect: str = "") -> ParsedReply:
+def parse_reply(reply: Reply, status: int) -> ParsedReply:
     """Return a reply with an HTTP status as the rules read it."""
     body = reply.body.strip("﻿ \t\r\n\0")
     if _is_media(reply, status):
         return ParsedReply(reply.phase, status, Claim.SUCCEEDED)
     if is_event_stream(body):
-        return parse_chat(reply.phase, status, read_transcript(body), dialect)
+        return parse_chat(reply.phase, status, read_transcript(body))
     value = parse_json(body)
     if isinstance(value, str):
         value = embedded_json.embedded_value(value) or value
     if isinstance(value, dict | list):
         if has_array(value, "choices") and status < FIRST_ERROR_STATUS:
-            return parse_chat(reply.phase, status, read_completion(object_at(value)), dialect)
-        return _json_answer(reply.phase, status, value, dialect)
+            return parse_chat(reply.phase, status, read_completion(object_at(value)))
+        return _json_answer(reply.phase, status, value)
     return _text_answer(reply.phase, status, body)
 
 
@@ -50,8 +50,8 @@ def _is_media(reply: Reply, status: int) -> bool:
     )
 
 
-def _json_answer(phase: Phase, status: int, value: object, dialect: str) -> ParsedReply:
-    signals = envelopes.collect_signals(value, dialect)
+def _json_answer(phase: Phase, status: int, value: object) -> ParsedReply:
+    signals = envelopes.collect_signals(value)
     failed = status >= FIRST_ERROR_STATUS or signals.failed
     symptom = "" if failed else _empty_symptom(value)
     texts = [text for _, text in sorted(signals.texts, key=itemgetter(0), reverse=True)]
@@ -74,7 +74,7 @@ def _json_answer(phase: Phase, status: int, value: object, dialect: str) -> Pars
     )
 
 
-def parse_chat(phase: Phase, status: int, chat: ChatTranscript, dialect: str) -> ParsedReply:
+def parse_chat(phase: Phase, status: int, chat: ChatTranscript) -> ParsedReply:
     """Return a chat answer as the rules read it: a result, an error, a refusal or a cut stream."""
     if chat.document:
         return _text_answer(phase, status, chat.document)
@@ -82,7 +82,7 @@ def parse_chat(phase: Phase, status: int, chat: ChatTranscript, dialect: str) ->
     if not has_failed and any(result_addresses(chat)):
         return ParsedReply(phase, status, Claim.SUCCEEDED)
     if chat.errors:
-        return replace(_json_answer(phase, status, list(chat.errors), dialect), is_streamed=True)
+        return replace(_json_answer(phase, status, list(chat.errors)), is_streamed=True)
     claim, symptom = (Claim.FAILED, "") if has_failed else _claim_without_result(chat)
     return ParsedReply(
         phase,

@@ -5,18 +5,17 @@ from tallylight.upstreams.addresses import resolved_address
 from tallylight.upstreams.classify import classify_chat
 from tallylight.upstreams.classify.chat_results import result_addresses
 from tallylight.upstreams.classify.chat_transcript import ChatTranscript
-from tallylight.upstreams.protocols.failures import upstream_failure
+from tallylight.upstreams.failures import upstream_failure
 from tallylight.upstreams.protocols.result_addresses import MAX_ADDRESSES
 
 
 def chat_outcome(
-    transcript: ChatTranscript, dialect: str, base_url: str, *, error: str
+    transcript: ChatTranscript, base_url: str, *, error: str
 ) -> tuple[str, ...] | Failure:
     """Return the addresses of the result, best first, or why there is none.
 
     Args:
         transcript: The answer.
-        dialect: The dialect of the upstream.
         base_url: What addresses in the answer are relative to.
         error: How the stream broke off, "" if it did not.
     """
@@ -27,7 +26,7 @@ def chat_outcome(
     if error and not transcript.is_complete and not transcript.says_failure:
         # Half a sentence is no refusal.
         return upstream_failure("stream:disconnected", error)
-    if (failure := classify_chat(transcript, dialect)) is not None:
+    if (failure := classify_chat(transcript)) is not None:
         return failure
     if transcript.is_complete:
         return upstream_failure("stream:no_video", text or "the answer held no video")

@@ -7,26 +7,25 @@ sent as it is, and the order's seconds and size are not sent.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
-from tallylight.catalogue.services import Upstream
 from tallylight.model.evidence import Failure
 from tallylight.model.order import Operation, Order, Reference
-from tallylight.upstreams.classify import classify
+from tallylight.upstreams.error_table import Errors
 from tallylight.upstreams.json_access import array_at, unwrapped_object
-from tallylight.upstreams.messages import Job, Output, Phase, Reply, Request
-from tallylight.upstreams.protocol import JobStream, VideoProtocol
-from tallylight.upstreams.protocols.base import RequestBuilder
+from tallylight.upstreams.messages import Phase, Reply, Request
+from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.chat_stream import ChatStream
-from tallylight.upstreams.protocols.failures import reply_failure
 from tallylight.upstreams.protocols.forms import reference_url
-from tallylight.upstreams.protocols.model_list import read_model_list
+from tallylight.upstreams.protocols.model_list import check_models, reach_models
 from tallylight.upstreams.protocols.not_billed import (
     new_api_proves_not_billed,
     sora2api_proves_not_billed,
 )
+from tallylight.upstreams.steps import Accepted, Done
 
-_NO_EXTRAS: Mapping[str, object] = {}
+_ERRORS = Errors()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,7 @@ class ChatVideoProfile:
         has_free_dry_run: A chat that is not streamed generates nothing, and says whether the
             server could generate. Elsewhere it would be a paid job.
         echoes_model: The `model` of an answer is the one that was used.
+        errors: How its failures are known.
         fetches_image_urls: The server fetches reference images from URLs. Else it takes only data
             URLs, and silently ignores an image that is given by its URL.
     """
@@ -44,6 +44,7 @@ class ChatVideoProfile:
     has_free_dry_run: bool = False
     echoes_model: bool = True
     fetches_image_urls: bool = True
+    errors: Errors = _ERRORS
 
 
 CHAT_VIDEO_PROFILES: Mapping[str, ChatVideoProfile] = {
@@ -51,149 +52,87 @@ CHAT_VIDEO_PROFILES: Mapping[str, ChatVideoProfile] = {
     "relay": ChatVideoProfile(),
     # The model in its answers is always "sora".
     "sora2api": ChatVideoProfile(
-        has_free_dry_run=True, echoes_model=False, fetches_image_urls=False
+        has_free_dry_run=True,
+        echoes_model=False,
+        fetches_image_urls=False,
+        errors=Errors(is_free=sora2api_proves_not_billed),
     ),
-    "new_api": ChatVideoProfile(),
+    "new_api": ChatVideoProfile(errors=Errors(is_free=new_api_proves_not_billed)),
 }
 
+_PATH = "/chat/completions"
 
-class ChatVideo(VideoProtocol):
-    """The adapter for `/v1/chat/completions` at one upstream."""
 
-    streams = True
+def _make(site: Site) -> Adapter:
+    profile = CHAT_VIDEO_PROFILES[site.dialect]
+    chats = _Chats(site, profile)
+    return Adapter(
+        features=Features(takes_reference_url=profile.fetches_image_urls),
+        errors=profile.errors,
+        reach=reach_models,
+        check=chats.dry_run if profile.has_free_dry_run else partial(check_models, profile.errors),
+        submit=chats.submit,
+        accepted=chats.accepted,
+        reader=chats.reader,
+    )
 
-    def __init__(self, upstream: Upstream) -> None:
-        self._requests = RequestBuilder.of(upstream)
-        self._dialect = upstream.dialect
-        self._profile = CHAT_VIDEO_PROFILES[upstream.dialect]
-        self._secrets = () if upstream.key is None else (upstream.key.reveal(),)
 
-    @property
-    def operations(self) -> frozenset[Operation]:
-        """Return the supported operations."""
-        return frozenset({Operation.CREATE})
+class _Chats:
+    """`/v1/chat/completions` of one dialect."""
 
-    @property
-    def takes_reference_url(self) -> bool:
-        """Tell whether a create accepts the URL of such an image."""
-        return self._profile.fetches_image_urls
+    def __init__(self, site: Site, profile: ChatVideoProfile) -> None:
+        self._base_url = site.base_url
+        self._dialect = site.dialect
+        self._profile = profile
 
-    def reach(self) -> Request:
-        """Return the request for the list of models, without the key."""
-        return self._requests.reach()
-
-    def credentials(self, model: str) -> Request:
-        """Return the free dry run, or the request for the list of models."""
-        if self._profile.has_free_dry_run:
-            return self._chat_request(
-                Phase.PROBE, model, [_text_part("a paper boat")], streamed=False
-            )
-        return self._requests.models()
-
-    def read_credentials(self, reply: Reply, model: str) -> Failure | None:
-        """Return why the key or the model is refused; None if both are accepted."""
-        if not self._profile.has_free_dry_run:
-            return read_model_list(reply, self._dialect, model)
-        if not reply.is_success or reply.error:
-            return reply_failure(reply, self._dialect, "chat:unreadable")
-        if (failure := classify(reply, self._dialect)) is not None:
-            return failure
-        is_chat = bool(array_at(unwrapped_object(reply.body), "choices"))
-        return None if is_chat else reply_failure(reply, self._dialect, "chat:unreadable")
-
-    def create(self, order: Order, model: str) -> Request:
+    def submit(self, order: Order, model: str, mark: str) -> Request:  # noqa: ARG002  # none is kept
         """Return the paid request, whose answer streams."""
         if order.operation is not Operation.CREATE or order.source or order.characters:
             raise LookupError("chat_video supports neither characters nor any operation but create")
         parts = [_text_part(order.prompt)]
         if order.reference is not None:
             parts.append(self._image_part(order.reference))
-        return self._chat_request(Phase.CREATE, model, parts, streamed=True, extras=order.extras)
+        body = {**order.extras, **_chat(model, parts, is_streamed=True)}
+        accept = {"Accept": "text/event-stream"}
+        return Request(Phase.CREATE, "POST", _PATH, headers=accept, json=json.dumps(body))
 
-    def read_job(self, reply: Reply) -> Job | Failure:
-        """Return the job in a complete answer, or why it holds none.
+    @staticmethod
+    def accepted(order: Order, reply: Reply) -> Accepted | None:  # noqa: ARG004
+        """Return None: an answer that does not stream is a refusal."""
+        return None
 
-        The answer to a dry run is a job only if it holds a video.
-        """
-        if not reply.is_success:
-            return reply_failure(reply, self._dialect, "chat:unreadable")
-        stream = self.open_stream()
-        stream.feed(reply.body)
-        job = stream.end(reply.error)
-        if reply.phase is Phase.PROBE and job.failure is not None:
-            return replace(job.failure, http_status=reply.status)
-        return job
-
-    def proves_not_billed(self, reply: Reply) -> bool:
-        """Tell whether this dialect gives an error answer only if nothing is billed."""
-        match self._dialect:
-            case "new_api":
-                return new_api_proves_not_billed(reply)
-            case "sora2api":
-                return sora2api_proves_not_billed(reply)
-            case _:
-                return False
-
-    def open_stream(self) -> JobStream:
+    def reader(self, secrets: tuple[str, ...]) -> ChatStream:
         """Return a reader for the answer to a create."""
-        return ChatStream(
-            self._dialect,
-            self._requests.base_url,
-            echoes_model=self._profile.echoes_model,
-            secrets=self._secrets,
-        )
+        return ChatStream(self._base_url, echoes_model=self._profile.echoes_model, secrets=secrets)
 
-    def poll(self, job_id: str) -> Request:
-        """Raise LookupError: a lost stream cannot be resumed."""
-        raise LookupError(f"chat_video cannot poll {job_id}: its answer was a stream")
-
-    def outputs(self, job: Job, variant: str = "video") -> tuple[Output, ...]:
-        """Return the ways to the result that the answer names; there is no content call."""
-        if variant not in self.variants:
-            raise LookupError(f"there is no variant {variant}, only video")
-        return self._requests.outputs(job.results)
-
-    def read_listing(self, reply: Reply) -> tuple[Job, ...] | Failure:
-        """Return the failure in a reply, since there is no such request."""
-        return reply_failure(reply, self._dialect, "list:unreadable")
-
-    def create_character(self, name: str, video: Reference) -> Request:  # noqa: ARG002
-        """Raise LookupError: there are no characters."""
-        raise LookupError("chat_video has no characters")
-
-    def read_character(self, reply: Reply) -> str | Failure:
-        """Return the failure in a reply, since there is no such request."""
-        return reply_failure(reply, self._dialect, "character:unreadable")
+    def dry_run(self, model: str) -> Flow[Accepted | Failure | None]:
+        """Ask for a chat that is not streamed, which makes nothing here; elsewhere it is paid."""
+        body = _chat(model, [_text_part("a paper boat")], is_streamed=False)
+        reply = yield Request(Phase.PROBE, "POST", _PATH, json=json.dumps(body))
+        errors, stream = self._profile.errors, self.reader(())
+        stream.feed(reply.body)
+        if isinstance(end := stream.end(""), Done):
+            return Accepted(stream.job, end)
+        if (failure := errors.of(reply)) is not None:
+            return failure
+        is_chat = bool(array_at(unwrapped_object(reply.body), "choices"))
+        return None if is_chat else errors.failure(reply, "chat:unreadable")
 
     def _image_part(self, reference: Reference) -> Mapping[str, object]:
         if reference.url and not self._profile.fetches_image_urls:
             raise LookupError(f"{self._dialect} takes the bytes of an image, not its URL")
         return {"type": "image_url", "image_url": {"url": reference_url(reference)}}
 
-    def _chat_request(
-        self,
-        phase: Phase,
-        model: str,
-        parts: Sequence[Mapping[str, object]],
-        *,
-        streamed: bool,
-        extras: Mapping[str, object] = _NO_EXTRAS,
-    ) -> Request:
-        body = {
-            **extras,
-            "model": model,
-            "stream": streamed,
-            "messages": [{"role": "user", "content": parts}],
-        }
-        return Request(
-            phase,
-            "POST",
-            f"{self._requests.base_url}/chat/completions",
-            headers={"Accept": "text/event-stream"} if streamed else {},
-            json=json.dumps(body),
-            authorization=self._requests.authorization,
-        )
+
+def _chat(
+    model: str, parts: Sequence[Mapping[str, object]], *, is_streamed: bool
+) -> dict[str, object]:
+    messages = [{"role": "user", "content": parts}]
+    return {"model": model, "stream": is_streamed, "messages": messages}
 
 
 def _text_part(prompt: str) -> Mapping[str, object]:
     return {"type": "text", "text": prompt}
+
+
+DEFINITION = Definition(name="chat_video", dialects=tuple(CHAT_VIDEO_PROFILES), make=_make)

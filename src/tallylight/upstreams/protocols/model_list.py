@@ -1,32 +1,40 @@
-"""Reads the list of models, which most upstreams return for free to a valid key."""
+"""Asks for the list of models, which most upstreams return for free to a valid key."""
 
 from tallylight.model.evidence import Failure, FailureKind
-from tallylight.upstreams.classify import classify
-from tallylight.upstreams.json_access import (
-    json_text,
-    parse_json,
-    text_at,
-    unwrapped_object,
-)
-from tallylight.upstreams.messages import Reply
-from tallylight.upstreams.protocols.failures import reply_failure, upstream_failure
+from tallylight.upstreams.error_table import Errors
+from tallylight.upstreams.failures import upstream_failure
+from tallylight.upstreams.json_access import json_text, parse_json, text_at, unwrapped_object
+from tallylight.upstreams.messages import Phase, Reply, Request, get
+from tallylight.upstreams.protocol import Flow
+from tallylight.upstreams.steps import Accepted
+
+_PATH = "/models"
 
 
-def read_model_list(reply: Reply, dialect: str, model: str) -> Failure | None:
+def reach_models(_: str) -> Request:
+    """Return the request for the list without the key."""
+    return Request(Phase.REACH, "GET", _PATH, is_signed=False)
+
+
+def check_models(errors: Errors, model: str) -> Flow[Accepted | Failure | None]:
+    """Ask for the list; return why the key or the model is refused, None if both are accepted."""
+    reply = yield get(Phase.PROBE, _PATH)
+    return read_model_list(reply, errors, model)
+
+
+def read_model_list(reply: Reply, errors: Errors, model: str) -> Failure | None:
     """Return why the key or the model is refused; None if both are accepted.
 
     A list without the model is UNKNOWN: it may be retired, renamed, or sold to other keys. The
     first of several pages proves the key, and says nothing about the model.
     """
-    if not reply.is_success or reply.error:
-        return reply_failure(reply, dialect, "models:unreadable")
     if reply.truncated and reply.body.lstrip().startswith(("{", "[")):
         return None  # the list was cut; only a valid key gets one
-    if (failure := classify(reply, dialect)) is not None:
+    if (failure := errors.of(reply)) is not None:
         return failure
     names = _model_names(reply.body)
     if names is None:
-        return reply_failure(reply, dialect, "models:unreadable")
+        return errors.failure(reply, "models:unreadable")
     if _lists_model(names, model) or unwrapped_object(reply.body).get("has_more"):
         return None
     return upstream_failure(

@@ -3,160 +3,147 @@
 A dialect is a profile: data, not code. The facts and their sources: `docs/protocols.md`.
 """
 
-from urllib.parse import quote
+from decimal import Decimal
+from functools import partial
+from http import HTTPStatus
 
-from tallylight.catalogue.services import Upstream
-from tallylight.model.evidence import Failure
-from tallylight.model.order import Operation, Order, Reference
+from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.jobs import JobRef, Usage
+from tallylight.model.order import Order, Reference
+from tallylight.upstreams.error_table import Errors
 from tallylight.upstreams.json_access import text_at, unwrapped_object
-from tallylight.upstreams.messages import Job, Output, Phase, Reply, Request
-from tallylight.upstreams.protocol import JobStream, VideoProtocol
-from tallylight.upstreams.protocols.base import RequestBuilder, path_segment
-from tallylight.upstreams.protocols.failures import reply_failure
+from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get
+from tallylight.upstreams.protocol import (
+    Adapter,
+    Definition,
+    Doubt,
+    Features,
+    Flow,
+    Mark,
+    Site,
+)
 from tallylight.upstreams.protocols.forms import file_part
-from tallylight.upstreams.protocols.model_list import read_model_list
+from tallylight.upstreams.protocols.model_list import check_models, reach_models
 from tallylight.upstreams.protocols.not_billed import new_api_proves_not_billed
+from tallylight.upstreams.protocols.paths import path_segment
 from tallylight.upstreams.protocols.request_body import (
     VIDEOS_API_PROFILES,
-    RequestBody,
+    VideosApiProfile,
     request_body_for,
 )
-from tallylight.upstreams.protocols.video_object import VideoObjectReader
+from tallylight.upstreams.protocols.video_object import OTHER_ID, VideoObjectReader
+from tallylight.upstreams.steps import Accepted, Failed, Missing, Page, Step, Working
+
+_ERRORS = Errors()
+_NEW_API_ERRORS = Errors(is_free=new_api_proves_not_billed)
+
+_PAGE_SIZE = 50
+
+_CANCELLED = Failure(FailureKind.UNKNOWN, Fault.OURS, "job:cancelled", "cancelled by us")
 
 
-class OpenAIVideos(VideoProtocol):
-    """The adapter for `/v1/videos` at one upstream."""
+def _make(site: Site) -> Adapter:
+    profile = VIDEOS_API_PROFILES[site.dialect]
+    errors = _NEW_API_ERRORS if site.dialect == "new_api" else _ERRORS
+    reader = VideoObjectReader(errors, site.base_url, profile.variants)
+    videos = _Videos(profile, reader)
+    return Adapter(
+        features=Features(
+            operations=profile.operations,
+            mark=Mark.REQUEST if profile.lists_jobs else Mark.NONE,
+        ),
+        errors=errors,
+        reach=reach_models,
+        check=partial(check_models, errors),
+        submit=videos.submit,
+        accepted=videos.accepted,
+        poll=videos.poll,
+        find=videos.find if profile.lists_jobs else None,
+        cancel=videos.cancel if profile.cancels else None,
+        delete=videos.delete if profile.deletes else None,
+        create_character=videos.create_character if profile.has_characters else None,
+    )
 
-    streams = False
 
-    def __init__(self, upstream: Upstream) -> None:
-        self._requests = RequestBuilder.of(upstream)
-        self._dialect = upstream.dialect
-        self._profile = VIDEOS_API_PROFILES[upstream.dialect]
-        self._reader = VideoObjectReader(upstream.dialect, self._requests.base_url)
+class _Videos:
+    """`/v1/videos` of one dialect."""
 
-    @property
-    def operations(self) -> frozenset[Operation]:
-        """Return the supported operations."""
-        return self._profile.operations
+    def __init__(self, profile: VideosApiProfile, reader: VideoObjectReader) -> None:
+        self._profile = profile
+        self._reader = reader
 
-    @property
-    def takes_reference_url(self) -> bool:
-        """Tell whether a create accepts the URL of such an image: all these servers do."""
-        return True
-
-    @property
-    def takes_characters(self) -> bool:
-        """Tell whether characters can be created and used in a create."""
-        return self._profile.has_characters
-
-    @property
-    def variants(self) -> frozenset[str]:
-        """Return the variants of the content call."""
-        return self._profile.variants
-
-    def reach(self) -> Request:
-        """Return the request for the list of models, without the key."""
-        return self._requests.reach()
-
-    def credentials(self, model: str) -> Request:  # noqa: ARG002  # the list holds all models
-        """Return the request for the list of models."""
-        return self._requests.models()
-
-    def read_credentials(self, reply: Reply, model: str) -> Failure | None:
-        """Return why the key or the model is refused; None if both are accepted."""
-        return read_model_list(reply, self._dialect, model)
-
-    def create(self, order: Order, model: str) -> Request:
+    def submit(self, order: Order, model: str, mark: str) -> Request:  # noqa: ARG002  # none is kept
         """Return the paid request that starts a job."""
-        return self._create_request(request_body_for(order, model, self._profile))
-
-    def read_job(self, reply: Reply) -> Job | Failure:
-        """Return the job in an answer to a create or a poll, or why it holds none."""
-        return self._reader.read_job(reply)
-
-    def proves_not_billed(self, reply: Reply) -> bool:
-        """Tell whether this dialect gives an error answer only if nothing is billed."""
-        return self._dialect == "new_api" and new_api_proves_not_billed(reply)
-
-    def open_stream(self) -> JobStream:
-        """Raise LookupError: a create returns a job at once."""
-        raise LookupError("openai_videos answers a create with a job; there is no stream")
-
-    def poll(self, job_id: str) -> Request:
-        """Return the request for the state of a job."""
-        return self._requests.get(Phase.POLL, _job_path(job_id))
-
-    def outputs(self, job: Job, variant: str = "video") -> tuple[Output, ...]:
-        """Return the ways to a result: those that the job names, then the content call."""
-        if variant not in self.variants:
-            raise LookupError(
-                f"there is no variant {variant}, only {', '.join(sorted(self.variants))}"
-            )
-        path = f"{_job_path(job.id)}/content"
-        if variant != "video":
-            return (self._requests.get(Phase.CONTENT, f"{path}?variant={variant}"),)
-        named = self._requests.outputs(job.results)
-        return (*named, self._requests.get(Phase.CONTENT, path)) if job.id else named
-
-    def cancel(self, job_id: str) -> Request | None:
-        """Return the request that stops a running job; None if no answer would prove that."""
-        return self._delete_request(job_id) if self._profile.cancels else None
-
-    def read_cancel(self, reply: Reply) -> bool:
-        """Tell whether an answer to `cancel` proves that the job was stopped."""
-        answer = unwrapped_object(reply.body)
-        is_whole = reply.is_success and not reply.error
-        return self._profile.cancels and is_whole and answer.get("deleted") is True
-
-    def delete(self, job_id: str) -> Request | None:
-        """Return the request that deletes a finished job; None if the dialect has none."""
-        return self._delete_request(job_id) if self._profile.deletes else None
-
-    def create_character(self, name: str, video: Reference) -> Request:
-        """Return the request that creates a character from a video."""
-        if not self._profile.has_characters or not video.body:
-            raise LookupError(
-                "a character needs a server that has characters, and the bytes of a video"
-            )
-        files = (file_part("video", video),)
-        return self._create_request(
-            RequestBody("/videos/characters", form=(("name", name),), files=files)
-        )
-
-    def read_character(self, reply: Reply) -> str | Failure:
-        """Return the upstream's id of the created character, or why there is none."""
-        answer = unwrapped_object(reply.body)
-        is_refusal = not reply.is_success or bool(answer.get("error"))
-        character_id = "" if is_refusal else text_at(answer, "id")
-        return character_id or reply_failure(reply, self._dialect, "character:unreadable")
-
-    def listing(self, after: str = "") -> Request | None:
-        """Return the request that lists jobs, newest first; None if the dialect has none."""
-        if not self._profile.lists_jobs:
-            return None
-        cursor = f"&after={quote(after, safe='')}" if after else ""
-        return self._requests.get(Phase.LIST, f"/videos?limit=50&order=desc{cursor}")
-
-    def read_listing(self, reply: Reply) -> tuple[Job, ...] | Failure:
-        """Return the jobs of a listing."""
-        return self._reader.read_list(reply)
-
-    def _create_request(self, body: RequestBody) -> Request:
+        body = request_body_for(order, model, self._profile)
         return Request(
-            Phase.CREATE,
-            "POST",
-            f"{self._requests.base_url}{body.path}",
-            json=body.json,
-            form=body.form,
-            files=body.files,
-            authorization=self._requests.authorization,
+            Phase.CREATE, "POST", body.path, json=body.json, form=body.form, files=body.files
         )
 
-    def _delete_request(self, job_id: str) -> Request:
-        url = f"{self._requests.base_url}{_job_path(job_id)}"
-        return Request(Phase.CANCEL, "DELETE", url, authorization=self._requests.authorization)
+    def accepted(self, order: Order, reply: Reply) -> Accepted | None:  # noqa: ARG002
+        """Return the job in the answer to a create."""
+        found = self._reader.read(reply)
+        return None if found is None else Accepted(found.job, found.step)
+
+    def poll(self, job: JobRef) -> Flow[Step]:
+        """Ask for a job by its id, then by the other one that the create named."""
+        step = yield from self._ask(job.id)
+        other = job.extra.get(OTHER_ID, "")
+        if isinstance(step, Missing) and other:
+            found = yield from self._ask(other)
+            return step if isinstance(found, Missing) else found
+        return step
+
+    def find(self, doubt: Doubt, cursor: str) -> Flow[Page | Failure]:  # noqa: ARG002
+        """Return a page of the list of jobs; the cursor is the id of the last one before."""
+        query = {"limit": str(_PAGE_SIZE), "order": "desc"} | ({"after": cursor} if cursor else {})
+        reply = yield get(Phase.LIST, "/videos", query)
+        jobs = self._reader.read_list(reply)
+        if isinstance(jobs, Failure):
+            return jobs
+        return Page(jobs, jobs[-1].job.id if jobs else "")
+
+    def cancel(self, job: JobRef) -> Flow[Step]:
+        """Stop a job that has not ended."""
+        step = yield from self.poll(job)
+        if not isinstance(step, Working):
+            return step
+        reply = yield self._deletion(job)
+        if reply.is_success and unwrapped_object(reply.body).get("deleted") is True:
+            return Failed(_CANCELLED, Usage(Decimal(0)))
+        return (yield from self.poll(job))
+
+    def delete(self, job: JobRef) -> Flow[bool]:
+        """Delete a finished job."""
+        reply = yield self._deletion(job)
+        return reply.is_success or reply.status == HTTPStatus.NOT_FOUND
+
+    def create_character(self, name: str, video: Reference) -> Flow[str | Failure]:
+        """Create a character from the bytes of a video."""
+        reply = yield Request(
+            Phase.UPLOAD,
+            "POST",
+            "/videos/characters",
+            form=(("name", name),),
+            files=(file_part("video", video),),
+        )
+        answer = unwrapped_object(reply.body)
+        id_ = "" if answer.get("error") else text_at(answer, "id")
+        return id_ or self._reader.errors.failure(reply, "character:unreadable")
+
+    def _ask(self, id_: str) -> Flow[Step]:
+        # The HTTP status of vLLM-Omni's failed jobs is the job's error and not the server's.
+        reply = yield get(Phase.POLL, _path(id_), reads=ANY_STATUS)
+        found = self._reader.read(reply, id_)
+        return (
+            self._reader.errors.no_job(reply, "video:unreadable") if found is None else found.step
+        )
+
+    def _deletion(self, job: JobRef) -> Request:
+        return Request(Phase.CANCEL, "DELETE", _path(job.id), reads=ANY_STATUS)
 
 
-def _job_path(job_id: str) -> str:
-    return f"/videos/{path_segment(job_id)}"
+def _path(id_: str) -> str:
+    return f"/videos/{path_segment(id_)}"
+
+
+DEFINITION = Definition(name="openai_videos", dialects=tuple(VIDEOS_API_PROFILES), make=_make)

@@ -1,23 +1,40 @@
-"""All protocols by name, with the dialects of each. A new one is a module and a line here."""
+"""All protocols by name. A new one is a module and a line here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 
 from tallylight.catalogue.services import Upstream
-from tallylight.upstreams.protocol import VideoProtocol
-from tallylight.upstreams.protocols import chat_video, openai_videos, request_body
+from tallylight.upstreams.auth import Auth
+from tallylight.upstreams.protocol import Adapter, Definition, Site
+from tallylight.upstreams.protocols import chat_video, openai_videos
 
-PROTOCOLS: Mapping[str, Callable[[Upstream], VideoProtocol]] = {
-    "openai_videos": openai_videos.OpenAIVideos,
-    "chat_video": chat_video.ChatVideo,
+PROTOCOLS: Mapping[str, Definition] = {
+    each.name: each
+    for each in (
+        openai_videos.DEFINITION,
+        chat_video.DEFINITION,
+    )
 }
 
-DIALECTS: Mapping[str, tuple[str, ...]] = {
-    "openai_videos": tuple(request_body.VIDEOS_API_PROFILES),
-    "chat_video": tuple(chat_video.CHAT_VIDEO_PROFILES),
-}
-"""The dialects of each protocol; the first is the default, which is safe for any upstream."""
+
+def adapter_for(upstream: Upstream) -> Adapter:
+    """Return the adapter of an upstream.
+
+    Raises:
+        KeyError: for an unknown protocol or dialect.
+    """
+    return _adapter(upstream.protocol, _site(upstream))
 
 
-def adapter_for(upstream: Upstream) -> VideoProtocol:
-    """Return the adapter of an upstream; raise KeyError for an unknown protocol or dialect."""
-    return PROTOCOLS[upstream.protocol](upstream)
+def auth_for(upstream: Upstream) -> Auth:
+    """Return how the requests to an upstream are signed."""
+    return PROTOCOLS[upstream.protocol].auth(_site(upstream))
+
+
+def _site(upstream: Upstream) -> Site:
+    return Site(upstream.base_url.rstrip("/"), upstream.dialect, upstream.options)
+
+
+@lru_cache(maxsize=1024)
+def _adapter(protocol: str, site: Site) -> Adapter:
+    return PROTOCOLS[protocol].make(site)

@@ -10,11 +10,10 @@ from enum import StrEnum
 
 from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.messages import FilePart
-from tallylight.upstreams.protocols.base import path_segment
 from tallylight.upstreams.protocols.forms import file_part, form_fields, reference_url
+from tallylight.upstreams.protocols.paths import path_segment
 
 _ONLY_CREATE = frozenset({Operation.CREATE})
-_ONLY_VIDEO = frozenset({"video"})
 
 
 class ImageField(StrEnum):
@@ -35,6 +34,7 @@ class VideosApiProfile:
         integer_seconds: In JSON, `seconds` is a number; OpenAI accepted only text.
         sends_duration: `duration`, a number, is sent beside `seconds`.
         sends_image: `image` is sent beside `input_reference`, with the same picture.
+        variants: The files of a job that the content call has beside the video.
         lists_jobs: The server lists recent jobs, which reconciles a create in doubt.
         has_characters: The server stores characters.
         deletes: DELETE removes a finished job.
@@ -49,7 +49,7 @@ class VideosApiProfile:
     lists_jobs: bool = True
     operations: frozenset[Operation] = _ONLY_CREATE
     has_characters: bool = False
-    variants: frozenset[str] = _ONLY_VIDEO
+    variants: tuple[str, ...] = ()
     deletes: bool = True
     cancels: bool = False
 
@@ -60,7 +60,7 @@ VIDEOS_API_PROFILES: Mapping[str, VideosApiProfile] = {
         image_field=ImageField.FILE_OR_OBJECT,
         operations=frozenset(Operation),
         has_characters=True,
-        variants=frozenset({"video", "thumbnail", "spritesheet"}),
+        variants=("thumbnail", "spritesheet"),
     ),
     "new_api": VideosApiProfile(
         multipart=False,

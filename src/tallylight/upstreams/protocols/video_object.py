@@ -7,12 +7,16 @@ error and not the server's.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from tallylight.model.evidence import Failure, FailureKind
-from tallylight.upstreams.classify import classify
+from tallylight.model.jobs import JobRef, Made, Usage
 from tallylight.upstreams.classify.claims import says_error
+from tallylight.upstreams.error_table import Errors
+from tallylight.upstreams.failures import upstream_failure
+from tallylight.upstreams.inline_files import InlineFile
 from tallylight.upstreams.json_access import (
     json_amount,
     json_percent,
@@ -21,43 +25,68 @@ from tallylight.upstreams.json_access import (
     text_at,
     unwrapped_object,
 )
-from tallylight.upstreams.messages import Job, JobState, Phase, Reply
-from tallylight.upstreams.protocols.failures import reply_failure, upstream_failure
+from tallylight.upstreams.messages import Phase, Reply, Request, get
+from tallylight.upstreams.protocols.paths import path_segment
 from tallylight.upstreams.protocols.result_addresses import find_results
-from tallylight.upstreams.status_words import StatusMeaning, status_meaning, video_object_state
+from tallylight.upstreams.status_words import StatusMeaning, video_object_status
+from tallylight.upstreams.steps import VIDEO, Done, Failed, Known, Listed, Output, Working
 
 #: Members around the task: the older route of new-api wraps it as {"code": "success", "data": {…}}.
 _ENVELOPES = ("data", "task", "video", "result", "output", "response")
 _VIDEO_FIELDS = frozenset({"progress", "seconds", "size", "model", "created_at", "completed_at"})
 _ALL = 100  # percent
+_DONE = StatusMeaning.SUCCEEDED
+_MAX_SECONDS = 24 * 3600  # longer ones are no lengths
+
+OTHER_ID = "other_id"
+"""In a job's reference: another id in the same answer, by which the upstream may know it."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoObjectReader:
-    """Reads the answers of one dialect."""
+    """Reads the answers of one dialect.
 
-    dialect: str
+    Args:
+        errors: How its failures are known.
+        base_url: What addresses in an answer are relative to.
+        variants: The files that the content call has beside the video.
+    """
+
+    errors: Errors
     base_url: str
+    variants: tuple[str, ...] = ()
 
-    def read_job(self, reply: Reply) -> Job | Failure:
-        """Return the job in an answer, or why it holds none."""
+    def read(self, reply: Reply, asked_id: str = "") -> Listed | None:
+        """Return the job in an answer; None if it holds none.
+
+        A job that was asked for keeps the id that its upstream knows it by: the answer may name it
+        otherwise, or not at all.
+        """
         answer = unwrapped_object(reply.body)
         video = self._video_in(answer, reply)
         if video is None:
-            return reply_failure(reply, self.dialect, "video:unreadable")
-        job = self._job(video, answer, reply)
-        if reply.is_success or (job.state is JobState.FAILED and not _lacks_video_fields(video)):
-            return job
-        return reply_failure(reply, self.dialect, "video:unreadable")
+            return None
+        found = self._job(video, answer, reply, asked_id)
+        is_failed = isinstance(found.step, Failed)
+        return found if reply.is_success or (is_failed and not _lacks_video_fields(video)) else None
 
-    def read_list(self, reply: Reply) -> tuple[Job, ...] | Failure:
+    def read_list(self, reply: Reply) -> tuple[Listed, ...] | Failure:
         """Return the jobs of a list, without entries that are no jobs."""
         entries = unwrapped_object(reply.body).get("data")
-        if not reply.is_success or not isinstance(entries, list):
-            return reply_failure(reply, self.dialect, "list:unreadable")
+        if not isinstance(entries, list):
+            return self.errors.failure(reply, "list:unreadable")
         replies = (replace(reply, phase=Phase.POLL, body=json.dumps(entry)) for entry in entries)
-        jobs = tuple(map(self.read_job, replies))
-        return tuple(job for job in jobs if isinstance(job, Job))
+        return tuple(job for job in map(self.read, replies) if job is not None)
+
+    def outputs(self, job: str, results: Iterable[str | InlineFile] = ()) -> tuple[Output, ...]:
+        """Return the ways to the files of a job: those that its answer names, then the calls."""
+        named = (each if isinstance(each, InlineFile) else _file(each) for each in results)
+        ways = [Output(VIDEO, each) for each in named]
+        if job:
+            content = f"/videos/{path_segment(job)}/content"
+            ways.append(Output(VIDEO, _file(content)))
+            ways += (Output(each, _file(f"{content}?variant={each}")) for each in self.variants)
+        return tuple(ways)
 
     def _video_in(self, answer: Mapping[str, object], reply: Reply) -> Mapping[str, object] | None:
         """Return the object that describes the job; None if there is none."""
@@ -67,41 +96,46 @@ class VideoObjectReader:
             return told
         # The answer to a create that holds an id and no error is a job, whatever else it says.
         named = sorted(filter(_has_id, found), key=_certainty, reverse=True)
-        return named[0] if named and classify(reply, self.dialect) is None else None
+        return named[0] if named and self.errors.of(reply) is None else None
 
-    def _job(self, video: Mapping[str, object], answer: Mapping[str, object], reply: Reply) -> Job:
-        word, progress = text_at(video, "status"), json_percent(video.get("progress"))
-        state = video_object_state(word)
-        may_be_done = state is JobState.COMPLETED or (state is None and progress == _ALL)
-        results = find_results(video, answer, reply, self.base_url) if may_be_done else ()
-        if state is None and results:
-            state = JobState.COMPLETED
-        elif state is None:  # a job with an unknown status word is polled on
-            state = JobState.IN_PROGRESS if word else JobState.QUEUED
-        if state is JobState.COMPLETED and says_error(video.get("error")) and not results:
-            # LiteLLM reports a Gemini operation that is done with an error as completed.
-            state = JobState.FAILED
-        id_, other_id = _ids(video)
-        return Job(
-            id=id_,
-            other_id=other_id,
-            state=state,
-            progress=progress,
-            model=text_at(video, "model"),
-            results=results,
-            failure=self._failure(word, video, reply) if state is JobState.FAILED else None,
-            created_at=json_timestamp(video.get("created_at")),
-            expires_at=json_timestamp(video.get("expires_at")),
+    def _job(
+        self,
+        video: Mapping[str, object],
+        answer: Mapping[str, object],
+        reply: Reply,
+        asked_id: str,
+    ) -> Listed:
+        id_, other_id = (asked_id, "") if asked_id else _ids(video)
+        return Listed(
+            job=JobRef(id_, {OTHER_ID: other_id} if other_id else {}),
+            step=self._step(id_, video, answer, reply),
             prompt=text_at(video, "prompt"),
-            seconds=text_at(video, "seconds"),
-            size=text_at(video, "size"),
-            cost=json_amount(object_at(video, "usage").get("cost")),
+            created_at=json_timestamp(video.get("created_at")),
         )
 
+    def _step(
+        self, id_: str, video: Mapping[str, object], answer: Mapping[str, object], reply: Reply
+    ) -> Known:
+        word, progress = text_at(video, "status"), json_percent(video.get("progress"))
+        status = video_object_status(word)
+        may_be_done = status is _DONE or (status is None and progress == _ALL)
+        results = find_results(video, answer, reply, self.base_url) if may_be_done else ()
+        made, usage = _made(video), _usage(video)
+        # LiteLLM reports a Gemini operation that is done with an error as completed.
+        is_failed_done = status is _DONE and not results and says_error(video.get("error"))
+        if is_failed_done or (status is not None and status.is_failure):
+            return Failed(self._failure(word, video, reply), usage, made)
+        if status is _DONE or (status is None and results):
+            expires_at = json_timestamp(video.get("expires_at"))
+            return Done(self.outputs(id_, results), made, usage, expires_at=expires_at)
+        # A job with an unknown status word is polled on.
+        is_started = bool(word) if status is None else status is StatusMeaning.RUNNING
+        return Working(is_started, progress, _poll_after(reply), made, usage)
+
     def _failure(self, word: str, video: Mapping[str, object], reply: Reply) -> Failure:
-        if failure := classify(replace(reply, phase=Phase.POLL), self.dialect):
+        if failure := self.errors.of(replace(reply, phase=Phase.POLL)):
             return failure
-        is_cancelled = status_meaning(word) is StatusMeaning.CANCELLED
+        is_cancelled = video_object_status(word) is StatusMeaning.CANCELLED
         return upstream_failure(
             f"job:{word.lower()}",
             _error_message(video) or f"the job's status is {word}",
@@ -109,6 +143,28 @@ class VideoObjectReader:
             kind=FailureKind.UNKNOWN if is_cancelled else FailureKind.DEGRADED,
             http_status=reply.status,
         )
+
+
+def _file(url: str) -> Request:
+    return get(Phase.CONTENT, url)
+
+
+def _made(video: Mapping[str, object]) -> Made:
+    seconds = json_amount(video.get("seconds"))
+    is_length = seconds is not None and 0 < seconds <= _MAX_SECONDS
+    return Made(
+        round(seconds or 0) if is_length else 0, text_at(video, "size"), text_at(video, "model")
+    )
+
+
+def _usage(video: Mapping[str, object]) -> Usage | None:
+    cost = json_amount(object_at(video, "usage").get("cost"))
+    return None if cost is None else Usage(cost)
+
+
+def _poll_after(reply: Reply) -> timedelta | None:
+    milliseconds = reply.headers.get("openai-poll-after-ms", "")
+    return timedelta(milliseconds=int(milliseconds[:9])) if milliseconds.isdecimal() else None
 
 
 def _candidates(body: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
@@ -123,7 +179,7 @@ def _tells_state(video: Mapping[str, object]) -> bool:
     status = video.get("status")
     if isinstance(status, str) and status:
         # An answer to a poll need not repeat the id that was asked for.
-        is_task = video_object_state(status) is not None and not _VIDEO_FIELDS.isdisjoint(video)
+        is_task = video_object_status(status) is not None and not _VIDEO_FIELDS.isdisjoint(video)
         return _has_id(video) or video.get("object") == "video" or is_task
     return video.get("object") == "video" and _has_id(video)
 
