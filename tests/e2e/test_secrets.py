@@ -143,7 +143,7 @@ def test_no_secret_shows_anywhere(  # noqa: PLR0913, PLR0917  # all of it is one
     server = serve(planted, env)
     ids = ("film", "relayed", "streamed")
     eventually(lambda: all(server.evidence(id_, "generation") for id_ in ids))
-    world.order("film", refusal(MAKER, 401, echo(MAKER), doors=["create", "models", "poll"]))
+    world.order("film", refusal(MAKER, 401, echo(MAKER), doors=["create", "check", "poll"]))
     page = f"<html><title>500</title>{echo(STREAM)}</html>"
     world.order("streamed", {"fault": {"kind": "refuse", "http_status": 500, "body": page}})
     eventually(lambda: server.get("/api/services/film").json()["blocked"] == "auth")

@@ -78,7 +78,7 @@ async def test_a_create_that_hangs_may_be_without_acceptance(
 async def test_the_simulation_ends_although_a_request_hangs(
     start: Start, http: aiohttp.ClientSession
 ) -> None:
-    world = await start(faults={SORA: [{"kind": "hang", "doors": ["models"]}]})
+    world = await start(faults={SORA: [{"kind": "hang", "doors": ["check"]}]})
 
     with pytest.raises(TimeoutError):
         await http.get(f"{world.base_urls['openai']}/models", timeout=aiohttp.ClientTimeout(0.3))
@@ -248,7 +248,7 @@ async def test_the_scenarios_response_is_sent_as_it_is(
         "http_status": 403,
         "body": "<html><title>Just a moment...</title></html>",
         "headers": {"server": "cloudflare", "cf-ray": "1"},
-        "doors": ["models"],
+        "doors": ["check"],
     }
     world = await start(faults={SORA: [challenge]})
 

@@ -38,7 +38,7 @@ seconds = st.floats(0, 100_000)
 shares = st.floats(0.01, 1)
 KINDS: list[dict[str, object]] = [
     {"kind": "refuse", "http_status": 503},
-    {"kind": "refuse", "sign": "risk_control", "doors": ["create", "poll", "models"]},
+    {"kind": "refuse", "sign": "risk_control", "doors": ["create", "poll", "check"]},
     {"kind": "hang"},
     {"kind": "reset", "doors": ["content"]},
     {"kind": "stall", "at": 60},

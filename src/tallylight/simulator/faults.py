@@ -10,14 +10,17 @@ from tallylight.simulator.scenario_section import ScenarioSection
 
 
 class Endpoint(StrEnum):
-    """An operation that a fault can affect."""
+    """An operation that a fault can affect; every protocol maps its paths to these."""
 
-    CREATE = "create"
+    CREATE = "create"  # the paid request
     POLL = "poll"
-    CONTENT = "content"
+    RESULT = "result"  # a document that names the outputs, where it is not the poll's
+    CONTENT = "content"  # the bytes of an output
     LIST = "list"
-    DELETE = "delete"
-    MODELS = "models"
+    CANCEL = "cancel"  # also the deletion of a job
+    CHECK = "check"  # models, balance: what a free probe of a key asks
+    UPLOAD = "upload"  # of an input, before the create
+    TOKEN = "token"  # noqa: S105  # the exchange of a secret for a token
 
 
 class NamedState(StrEnum):

@@ -60,7 +60,7 @@ class _ChatUpstream:
         """List the model ids: one for each length and orientation."""
         for name in self._world.scenario.services_at(self._upstream):
             # A failing server fails before it checks keys.
-            fault = self._world.draw_fault(name, Endpoint.MODELS)
+            fault = self._world.draw_fault(name, Endpoint.CHECK)
             if response := await self._fault_response(request, fault):
                 return response
         try:

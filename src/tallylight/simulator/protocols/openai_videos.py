@@ -99,7 +99,7 @@ class _VideoHandlers:
         """List the models that the caller's key may use."""
         # A failing server fails before it checks keys.
         services = self._world.scenario.services_at(self._guard.upstream)
-        if response := await self._guard.apply_faults(request, Endpoint.MODELS, services):
+        if response := await self._guard.apply_faults(request, Endpoint.CHECK, services):
             return response
         key = self._guard.authenticate(request)
         models = self._world.listed_models(self._guard.upstream, key)
@@ -187,7 +187,7 @@ class _VideoHandlers:
 
     async def delete(self, request: Request) -> Response:
         """Delete a finished job; some dialects delete a running one too."""
-        job, response = await self._find_job(request, Endpoint.DELETE)
+        job, response = await self._find_job(request, Endpoint.CANCEL)
         if response:
             return response
         is_final = job.progress_at(self._world.second()).status.is_final
