@@ -10,6 +10,7 @@ import pytest
 from tallylight.gateway.keys import ANONYMOUS
 from tallylight.gateway.requests import ApiError
 from tallylight.model.video import VideoStatus
+from tallylight.simulator.reading import sized_reading
 from tallylight.simulator.world import JobRequest
 from tallylight.storage.transaction import Decision, NewVideo, Write
 from tests.builders import new_video
@@ -164,7 +165,7 @@ async def test_a_create_interrupted_by_a_kill_is_found_behind_many_jobs(start: S
     killed = await start()
     await killed.kill_during_create("a")
     for number in range(120):  # a page of the list shows fifty
-        other_job = JobRequest("a", f"another {number}", "720x1280", 4, "sora-2")
+        other_job = JobRequest("a", sized_reading(f"another {number}", "720x1280", 4, "sora-2"))
         killed.simulation.accept_job(other_job, None, f"video_other{number}")
 
     other = await start()

@@ -38,7 +38,7 @@ def make_instead(gateway: RunningGateway, seconds: int) -> None:
     """Let the simulated services make another length than they accepted."""
     jobs = gateway.simulation.jobs
     for id_, job in jobs.items():
-        jobs[id_] = replace(job, requested=replace(job.requested, seconds=seconds))
+        jobs[id_] = replace(job, reading=replace(job.reading, seconds=seconds))
 
 
 async def test_each_service_is_asked_for_what_the_caller_wished(start: Start) -> None:

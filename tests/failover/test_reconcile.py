@@ -7,6 +7,7 @@ import pytest
 
 from tallylight.model.attempt_state import AttemptState
 from tallylight.model.video import Video, VideoStatus
+from tallylight.simulator.reading import sized_reading
 from tallylight.simulator.scenario import Scenario, parse_scenario
 from tallylight.simulator.world import JobRequest
 
@@ -41,9 +42,9 @@ async def assert_unresolved(gateway: RunningGateway, video: Video) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        JobRequest("pro", "a paper boat", "720x1280", 4, "sora-2-pro"),
-        JobRequest("a", "a paper boat", "1280x720", 4, "sora-2"),
-        JobRequest("a", "a paper boat", "720x1280", 8, "sora-2"),
+        JobRequest("pro", sized_reading("a paper boat", "720x1280", 4, "sora-2-pro")),
+        JobRequest("a", sized_reading("a paper boat", "1280x720", 4, "sora-2")),
+        JobRequest("a", sized_reading("a paper boat", "720x1280", 8, "sora-2")),
     ],
     ids=["another model", "another size", "another length"],
 )
@@ -58,7 +59,7 @@ async def test_a_job_of_other_measures_is_not_claimed(start: Start, other: JobRe
 
 async def test_a_dated_name_of_the_model_is_the_same_model(start: Start) -> None:
     gateway = await start(routes={"boats": ONE})
-    dated = JobRequest("a", "a paper boat", "720x1280", 4, "sora-2-2025-10-06")
+    dated = JobRequest("a", sized_reading("a paper boat", "720x1280", 4, "sora-2-2025-10-06"))
     gateway.simulation.accept_job(dated, None, "video_dated")
 
     video = await create_unresolved(gateway)
@@ -91,7 +92,7 @@ async def test_a_job_may_belong_to_a_create_that_awaits_its_answer(start: Start)
 
 async def test_a_job_that_may_belong_to_another_attempt_proves_no_refusal(start: Start) -> None:
     gateway = await start(upstreams={"first": {"lists_all_jobs": True}})
-    other = JobRequest("a", "a paper boat", "1280x720", 4, "sora-2")
+    other = JobRequest("a", sized_reading("a paper boat", "1280x720", 4, "sora-2"))
     gateway.simulation.accept_job(other, None, "video_other")
 
     video = await create_unresolved(gateway)

@@ -1,6 +1,8 @@
 """The pure decisions: faults, outcomes and prices."""
 
+from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,9 +29,10 @@ from tallylight.simulator.outcomes import (
     draw_job_duration,
     fault_intervals,
     progress_at,
+    reading_price,
     select_fault,
-    video_price,
 )
+from tallylight.simulator.reading import OrderReading, frame_pixels, sized_reading
 from tallylight.simulator.scenario import ScenarioPrice, ScenarioService, ScheduledFault
 
 REQUESTED = OutputSpec("sora-2", "1280x720", 8)
@@ -221,12 +224,65 @@ def test_an_override_replaces_the_script_for_its_duration() -> None:
     assert kinds == [["stall"], ["slow"], ["stall"], []]
 
 
+def read(size: str, seconds: int, **facts: Any) -> OrderReading:
+    return replace(sized_reading("a boat", size, seconds, "m"), **facts)
+
+
 def test_prices_depend_on_resolution_and_unit() -> None:
     by_second = ScenarioPrice.model_validate(
         {"unit": "per_second", "rates": {"720p": "0.3", "*": "0.5"}}
     )
     by_call = ScenarioPrice.model_validate({"unit": "per_call", "rates": {"*": "0.15"}})
 
-    assert video_price(by_second, "1280x720", 4) == Decimal("1.2")
-    assert video_price(by_second, "1792x1024", 4) == Decimal(2)
-    assert video_price(by_call, "1280x704", 15) == Decimal("0.15")
+    assert reading_price(by_second, read("1280x720", 4)) == Decimal("1.2")
+    assert reading_price(by_second, read("1792x1024", 4)) == Decimal(2)
+    assert reading_price(by_call, read("1280x704", 15)) == Decimal("0.15")
+
+
+def test_silence_and_quality_have_their_own_rates_and_every_output_is_paid() -> None:
+    clip = ScenarioPrice.model_validate(
+        {"unit": "per_second", "rates": {"720p": "0.2", "*": "0.4"}, "silent": {"720p": "0.1"}}
+    )
+    image = ScenarioPrice.model_validate(
+        {"unit": "per_call", "rates": {"*": "0.04"}, "qualities": {"high": "0.16"}}
+    )
+    still = read("1024x1024", 0, count=2)
+
+    assert reading_price(clip, read("1280x720", 5, audio=True)) == Decimal(1)
+    assert reading_price(clip, read("1280x720", 5, audio=False)) == Decimal("0.5")
+    assert reading_price(clip, read("1920x1080", 5, audio=False)) == Decimal(2)
+    assert reading_price(image, still) == Decimal("0.08")
+    assert reading_price(image, replace(still, quality="high")) == Decimal("0.32")
+
+
+@pytest.mark.parametrize(
+    ("size", "resolution", "aspect"),
+    [
+        ("1280x720", "720p", "16:9"),
+        ("854x480", "480p", "16:9"),
+        ("1080x1920", "1080p", "9:16"),
+        ("3840x2160", "4k", "16:9"),
+        ("1280x704", "704p", "20:11"),
+    ],
+)
+def test_a_frame_in_pixels_has_a_class_and_an_aspect(
+    size: str, resolution: str, aspect: str
+) -> None:
+    reading = read(size, 4)
+
+    assert (reading.resolution, reading.aspect, reading.size) == (resolution, aspect, size)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "aspect", "pixels"),
+    [
+        ("720p", "16:9", (1280, 720)),
+        ("1080p", "9:16", (1080, 1920)),
+        ("4k", "1:1", (2160, 2160)),
+        ("480p", "16:9", (852, 480)),
+    ],
+)
+def test_a_class_and_an_aspect_have_pixels(
+    resolution: str, aspect: str, pixels: tuple[int, int]
+) -> None:
+    assert frame_pixels(resolution, aspect) == pixels

@@ -9,8 +9,10 @@ from tallylight.simulator.outcomes import (
     JobProgress,
     JobStatus,
     OutputSpec,
+    output_of,
     progress_at,
 )
+from tallylight.simulator.reading import OrderReading
 from tallylight.simulator.scenario import Billing
 
 _NOTHING = Decimal(0)
@@ -23,9 +25,9 @@ class SimulatedJob:
     Args:
         accepted_at: Scenario second of its acceptance.
         created_at: The same in Unix seconds.
-        price: Price of a delivered video in USD.
+        reading: What the upstream read from the create.
+        price: Price of its outputs in USD.
         parent: Id of the video that a remix was made from, "" for none.
-        reference: Its input: "image/png, 120 bytes" or a URL; "" for none.
         answered: False if the create was accepted but got no response.
         is_cancelled: The caller deleted the job while it ran; nothing is charged.
     """
@@ -33,8 +35,7 @@ class SimulatedJob:
     id: str
     service: str
     upstream: str
-    prompt: str
-    requested: OutputSpec
+    reading: OrderReading
     outcome: JobOutcome
     accepted_at: float
     created_at: int
@@ -42,9 +43,23 @@ class SimulatedJob:
     billing: Billing
     parent: str = ""
     key: str = ""
-    reference: str = ""
     answered: bool = True
     is_cancelled: bool = False
+
+    @property
+    def prompt(self) -> str:
+        """Return the prompt that was read."""
+        return self.reading.prompt
+
+    @property
+    def reference(self) -> str:
+        """Return the source of its first input, "" if it has none."""
+        return self.reading.inputs[0].source if self.reading.inputs else ""
+
+    @property
+    def requested(self) -> OutputSpec:
+        """Return the output that was asked for."""
+        return output_of(self.reading)
 
     def progress_at(self, second: float) -> JobProgress:
         """Return its progress at a scenario second."""

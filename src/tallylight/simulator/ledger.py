@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from decimal import Decimal
 from typing import TypedDict
 
@@ -30,6 +30,7 @@ class BilledJobJson(TypedDict):
     billed_usd: float
     answered: bool
     at: int
+    read: dict[str, object]
 
 
 class LedgerJson(TypedDict):
@@ -89,6 +90,7 @@ def _job_json(entry: SimulatedJob, second: float) -> BilledJobJson:
         "billed_usd": float(entry.billed_usd(second)),
         "answered": entry.answered,
         "at": entry.created_at,
+        "read": asdict(entry.reading),
     }
 
 

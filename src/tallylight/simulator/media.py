@@ -38,9 +38,10 @@ def render_output(output: OutputSpec) -> bytes:
         if output.seconds == 0:
             return _apply_defect(render_image(output.size, "png"), output.defect)
         # Other defects do not change the encoding: their clips share one cache entry.
-        encoded = {VideoDefect.BLACK, VideoDefect.FROZEN, VideoDefect.SILENT}
-        defect = output.defect if output.defect in encoded else None
-        return _apply_defect(render_clip(output.size, output.seconds, defect), output.defect)
+        defect = output.defect if output.defect in {VideoDefect.BLACK, VideoDefect.FROZEN} else None
+        is_silent = output.is_silent or output.defect is VideoDefect.SILENT
+        clip = render_clip(output.size, output.seconds, defect, is_silent=is_silent)
+        return _apply_defect(clip, output.defect)
 
 
 def with_padding_box(data: bytes, size: int) -> tuple[bytes, int]:
@@ -62,12 +63,14 @@ def _apply_defect(data: bytes, defect: VideoDefect | None) -> bytes:
 
 
 @lru_cache(maxsize=_CACHE_SIZE)
-def render_clip(size: str, seconds: int, defect: VideoDefect | None) -> bytes:
-    """Return an H.264 and AAC clip of a size ("1280x720") and length."""
+def render_clip(
+    size: str, seconds: int, defect: VideoDefect | None, *, is_silent: bool = False
+) -> bytes:
+    """Return an H.264 clip of a size ("1280x720") and length, with AAC unless it is silent."""
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         video = _video_stream(container, size, defect)
-        audio = None if defect is VideoDefect.SILENT else _audio_stream(container)
+        audio = None if is_silent else _audio_stream(container)
         _encode_frames(container, video, seconds, defect)
         if audio is not None:
             _encode_tone(container, audio, seconds)

@@ -25,6 +25,7 @@ from tallylight.simulator.faults import (
     VideoDefect,
     affects,
 )
+from tallylight.simulator.reading import OrderReading
 from tallylight.simulator.scenario import ScenarioPrice, ScenarioService, ScheduledFault
 
 _DAY = 86_400.0
@@ -107,6 +108,13 @@ class OutputSpec:
     size: str
     seconds: int
     defect: VideoDefect | None = None
+    is_silent: bool = False
+
+
+def output_of(reading: OrderReading) -> OutputSpec:
+    """Return the output that a create asks for."""
+    is_silent = reading.audio is False
+    return OutputSpec(reading.model, reading.size, reading.seconds, is_silent=is_silent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +187,7 @@ def apply_defect(output: OutputSpec, fault: DeliverDefective) -> OutputSpec:
             | VideoDefect.SILENT
         ):
             pass
-    return OutputSpec(model, size, seconds, fault.defect)
+    return OutputSpec(model, size, seconds, fault.defect, output.is_silent)
 
 
 def _half(size: str) -> str:
@@ -239,9 +247,14 @@ def is_listed(faults: Iterable[AnyFault]) -> bool:
     return not any(isinstance(one, Retire) or getattr(one, "unlisted", False) for one in faults)
 
 
-def video_price(price: ScenarioPrice, size: str, seconds: int) -> Decimal:
-    """Return the price of one video in USD."""
-    lines = min(int(side) for side in size.split("x"))
-    resolution = "4k" if lines >= 2160 else f"{lines}p"  # noqa: PLR2004  # UHD has 2160 lines
-    rate = price.rates.get(resolution, price.rates.get("*", Decimal(0)))
-    return rate * seconds if price.unit == "per_second" else rate
+def reading_price(
+    price: ScenarioPrice, reading: OrderReading, billed_seconds: int | None = None
+) -> Decimal:
+    """Return the price of what was read in USD, for another length if one is given."""
+    any_rate = price.rates.get("*", Decimal(0))
+    rate = price.rates.get(reading.resolution, any_rate)
+    if reading.audio is False:
+        rate = price.silent.get(reading.resolution, price.silent.get("*", rate))
+    rate = price.qualities.get(reading.quality, rate)
+    seconds = reading.seconds if billed_seconds is None else billed_seconds
+    return rate * reading.count * (seconds if price.unit == "per_second" else 1)

@@ -21,6 +21,7 @@ from tallylight.simulator.scenario_section import ScenarioError, ScenarioSection
 FrameSize = Annotated[str, Field(pattern=r"^[1-9]\d{1,3}x[1-9]\d{1,3}$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 NonEmptyString = Annotated[str, Field(min_length=1)]
+Rate = Annotated[Decimal, Field(ge=0)]
 
 
 def _to_utc(moment: datetime) -> datetime:
@@ -39,10 +40,17 @@ class Billing(StrEnum):
 
 
 class ScenarioPrice(ScenarioSection):
-    """The price of one video: rates in USD by resolution ("720p"), "*" for all others."""
+    """The price of one output, in USD by resolution ("720p"), "*" for all others.
+
+    Args:
+        silent: The rates without sound, where the model has a switch for it.
+        qualities: The rates of an image by quality, which come before those by resolution.
+    """
 
     unit: Literal["per_second", "per_call"]
-    rates: Mapping[str, Annotated[Decimal, Field(ge=0)]] = Field(min_length=1)
+    rates: Mapping[str, Rate] = Field(min_length=1)
+    silent: Mapping[str, Rate] = Field(default_factory=dict)
+    qualities: Mapping[str, Rate] = Field(default_factory=dict)
 
 
 class ScenarioKey(ScenarioSection):

@@ -11,14 +11,15 @@ from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.ledger import SimulatedLedger
 from tallylight.simulator.outcomes import (
     FaultInterval,
-    OutputSpec,
     active_faults,
     decide_outcome,
     fault_intervals,
     is_listed,
+    output_of,
+    reading_price,
     select_fault,
-    video_price,
 )
+from tallylight.simulator.reading import OrderReading
 from tallylight.simulator.scenario import Scenario, ScenarioKey, ScenarioService
 from tallylight.simulator.status_reports import StatusReport, actual_intervals, build_report
 from tallylight.simulator.time_scale import ScenarioClock
@@ -29,24 +30,17 @@ class JobRequest:
     """A create, after validation.
 
     Args:
-        seconds: Length of the clip, 0 for a still image.
         billed_seconds: Seconds to charge, if not the length of the clip.
-        count: Number of videos to charge; one of them can be fetched.
         parent: Id of the video that it is made from, "" for none.
         answered: False if the caller gets no response.
     """
 
     service: str
-    prompt: str
-    size: str
-    seconds: int
-    model: str
+    reading: OrderReading
     billed_seconds: int | None = None
-    count: int = 1
     parent: str = ""
     key: str = ""
     answered: bool = True
-    reference: str = ""
 
 
 @dataclass(slots=True)
@@ -149,23 +143,21 @@ class Simulation:
     def accept_job(self, request: JobRequest, fault: AnyFault | None, job_id: str) -> SimulatedJob:
         """Accept a job: decide its outcome and record it in the ledger."""
         service = self.scenario.services[request.service]
-        requested = OutputSpec(request.model, request.size, request.seconds)
-        seconds = request.seconds if request.billed_seconds is None else request.billed_seconds
+        reading = request.reading
+        requested = output_of(reading)
         second = self.second()
         job = SimulatedJob(
             id=job_id,
             service=request.service,
             upstream=service.upstream,
-            prompt=request.prompt,
-            requested=requested,
-            outcome=decide_outcome(service, requested, request.prompt, fault, self.draw()),
+            reading=reading,
+            outcome=decide_outcome(service, requested, reading.prompt, fault, self.draw()),
             accepted_at=second,
             created_at=int(self.clock.unix_time(second)),
-            price=video_price(service.price, request.size, seconds) * request.count,
+            price=reading_price(service.price, reading, request.billed_seconds),
             billing=service.billing,
             parent=request.parent,
             key=request.key,
-            reference=request.reference,
             answered=request.answered,
         )
         self.jobs[job_id] = job

@@ -21,9 +21,10 @@ from tallylight.gateway.routing.ranking import Candidate, Choice
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.money import Price, PriceUnit
 from tallylight.model.order import Order
-from tallylight.simulator.outcomes import video_price
+from tallylight.simulator.outcomes import reading_price
 from tallylight.simulator.protocols.openai_videos import VIDEO_DIALECTS
 from tallylight.simulator.protocols.request_fields import RequestFields
+from tallylight.simulator.reading import sized_reading
 from tallylight.simulator.scenario import ScenarioPrice
 from tallylight.upstreams.protocols.registry import adapter_for
 from tests.builders import priced_service
@@ -72,7 +73,8 @@ def billed(choice: Choice) -> Decimal:
     read = VIDEO_DIALECTS[upstream.dialect]().measured(RequestFields(values, not request.json))
     size, seconds = read.fields.values["size"], read.fields.values["seconds"]
     price = ScenarioPrice.model_validate({"unit": "per_second", "rates": dict(RATES)})
-    return video_price(price, str(size), int(str(seconds))) * read.count
+    made = sized_reading("a boat", str(size), int(str(seconds)), "m")
+    return reading_price(price, replace(made, count=read.count))
 
 
 def choices(request: CreateRequest, candidate: Candidate) -> tuple[Choice, ...]:

@@ -29,6 +29,7 @@ from tallylight.simulator.outcomes import JobStatus, is_blocked_content
 from tallylight.simulator.protocols import chat_messages, references
 from tallylight.simulator.protocols.chat_messages import completion_chunk, server_error
 from tallylight.simulator.protocols.guard import SimulatedRefusalError, bearer_token
+from tallylight.simulator.reading import sized_reading
 from tallylight.simulator.responses import SimulatedResponse, scripted_response
 from tallylight.simulator.scenario import ScenarioKey, ScenarioService
 from tallylight.simulator.world import JobRequest, Simulation
@@ -101,8 +102,11 @@ class _ChatUpstream:
         if not prompt:
             raise _server_refusal(400, "Prompt is required")
         size, seconds = parse_model_name(service, model)
-        image = _input_image(content)
-        job_request = JobRequest(name, prompt, size, seconds, model, key=key.key, reference=image)
+        reading = replace(
+            sized_reading(prompt, size, seconds, model),
+            inputs=references.first_frames(_input_image(content)),
+        )
+        job_request = JobRequest(name, reading, key=key.key)
         return await self._start_job(request, key, service, job_request)
 
     def _authenticate(self, request: Request) -> ScenarioKey:
@@ -134,7 +138,7 @@ class _ChatUpstream:
     ) -> Response:
         fault = self._world.draw_fault(job_request.service, Endpoint.CREATE)
         job_id = self._world.random_hex(16)
-        is_blocked = is_blocked_content(service, job_request.prompt)
+        is_blocked = is_blocked_content(service, job_request.reading.prompt)
         state = _named_state(fault, key, is_blocked=is_blocked)
         if state is not None:
             created = int(self._world.clock.unix_time())
@@ -146,7 +150,7 @@ class _ChatUpstream:
                 if fault.accepts:
                     self._world.accept_job(replace(job_request, answered=False), None, job_id)
             case Retire(message=message):
-                raise _server_refusal(500, message or f"Invalid model: {job_request.model}")
+                raise _server_refusal(500, message or f"Invalid model: {job_request.reading.model}")
             case _:
                 pass
         if response := await self._fault_response(request, fault):

@@ -19,6 +19,7 @@ from tallylight.simulator.protocols.request_fields import (
     parse_prompt,
     parse_source_video,
 )
+from tallylight.simulator.reading import sized_reading
 from tallylight.simulator.scenario import ScenarioKey
 from tallylight.simulator.world import JobRequest
 
@@ -107,12 +108,12 @@ class DerivedVideoHandlers:
         name = self._default_service(key) if parent is None else parent.service
         service = self._world.scenario.services[name]
         fault = self._world.draw_fault(name, Endpoint.CREATE)
+        size = service.sizes[0] if parent is None else parent.requested.size
+        model = service.model if parent is None else parent.requested.model
+        length = service.lengths[0] if seconds is None else seconds
         job_request = JobRequest(
             service=name,
-            prompt=prompt,
-            size=service.sizes[0] if parent is None else parent.requested.size,
-            seconds=service.lengths[0] if seconds is None else seconds,
-            model=service.model if parent is None else parent.requested.model,
+            reading=sized_reading(prompt, size, length, model),
             billed_seconds=billed_seconds,
             parent=parent.id if parent is not None and is_remix else "",
             key=key.key,
@@ -121,7 +122,7 @@ class DerivedVideoHandlers:
         job_id = self._guard.dialect.id_prefix + self._world.random_hex()
         if isinstance(fault, Hang | Reset | Refuse) and fault.accepts:
             self._world.accept_job(job_request, None, job_id)
-        if response := await self._guard.apply_fault(request, fault, job_request.model):
+        if response := await self._guard.apply_fault(request, fault, model):
             return response
         job = self._world.accept_job(job_request, fault, job_id)
         return JSONResponse(self._guard.dialect.job_object(self._world, job))

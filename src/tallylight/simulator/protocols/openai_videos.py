@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from tallylight.simulator.faults import Endpoint, Hang, NamedState, Refuse, Reset
 from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.outcomes import JobStatus, is_blocked_content
+from tallylight.simulator.protocols import references
 from tallylight.simulator.protocols.contents import content_response, has_expired
 from tallylight.simulator.protocols.derivations import DerivedVideoHandlers
 from tallylight.simulator.protocols.dialect import VideosDialect
@@ -31,6 +32,7 @@ from tallylight.simulator.protocols.request_fields import (
 )
 from tallylight.simulator.protocols.sglang_dialect import SglangDialect
 from tallylight.simulator.protocols.vllm_omni_dialect import VllmOmniDialect
+from tallylight.simulator.reading import sized_reading
 from tallylight.simulator.scenario import ScenarioKey
 from tallylight.simulator.world import JobRequest, Simulation
 
@@ -147,16 +149,14 @@ class _VideoHandlers:
     ) -> JobRequest:
         service = self._world.scenario.services[name]
         measured = self._dialect.measured(fields)
-        return JobRequest(
-            service=name,
-            prompt=prompt,
-            size=parse_frame_size(measured.fields, service),
-            seconds=parse_clip_length(measured.fields, service, strict=self._dialect.is_full_api),
+        size = parse_frame_size(measured.fields, service)
+        seconds = parse_clip_length(measured.fields, service, strict=self._dialect.is_full_api)
+        reading = replace(
+            sized_reading(prompt, size, seconds, model),
             count=measured.count,
-            model=model,
-            key=key.key,
-            reference=self._dialect.input_reference(fields),
+            inputs=references.first_frames(self._dialect.input_reference(fields)),
         )
+        return JobRequest(name, reading, key=key.key)
 
     async def _find_job(
         self, request: Request, endpoint: Endpoint

@@ -7,6 +7,7 @@ import json
 from starlette.datastructures import UploadFile
 
 from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
+from tallylight.simulator.reading import InputReading
 
 _IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/webp"})
 _MAX_URL_LENGTH = 20_971_520
@@ -79,6 +80,11 @@ def parse_image_url(value: object) -> str:
         return _describe(head.removeprefix("data:"), base64.b64decode(text, validate=True))
     except binascii.Error as error:
         raise _invalid_reference("The image is not base64.", "invalid_value") from error
+
+
+def first_frames(reference: str) -> tuple[InputReading, ...]:
+    """Return the inputs of a create whose one picture begins the clip, none for ""."""
+    return (InputReading("first_frame", "image", reference),) if reference else ()
 
 
 def _describe_file(file: UploadFile) -> str:
