@@ -15,7 +15,7 @@ from tallylight.documents.document import parse_document
 from tallylight.jobs.submit import CreateTiming
 from tallylight.simulator.catalogue import client_catalogue
 from tallylight.simulator.faults import FAULT_ADAPTER
-from tallylight.simulator.scenario import parse_scenario
+from tallylight.simulator.files import parse_scenario
 from tallylight.simulator.server import serve_simulation
 from tallylight.simulator.world import Simulation
 

@@ -7,7 +7,7 @@ import pytest
 
 from tallylight.config.settings import Configuration
 from tallylight.simulator.catalogue import client_catalogue
-from tallylight.simulator.scenario import parse_scenario
+from tallylight.simulator.files import parse_scenario
 
 Load = Callable[..., Configuration]
 

@@ -31,7 +31,8 @@ from tallylight.model.ids import VideoId
 from tallylight.model.video import Video
 from tallylight.simulator.catalogue import client_catalogue
 from tallylight.simulator.faults import FAULT_ADAPTER
-from tallylight.simulator.scenario import Scenario, ScenarioKey, parse_scenario
+from tallylight.simulator.files import parse_scenario
+from tallylight.simulator.scenario import Scenario, ScenarioKey
 from tallylight.simulator.server import serve_simulation
 from tallylight.simulator.world import Simulation
 from tallylight.storage.database import Storage, open_storage

@@ -10,7 +10,8 @@ from tallylight.gateway.requests import ApiError
 from tallylight.model.attempt_state import AttemptState
 from tallylight.model.ids import VideoId
 from tallylight.model.video import Video, VideoStatus
-from tallylight.simulator.scenario import Scenario, parse_scenario
+from tallylight.simulator.files import parse_scenario
+from tallylight.simulator.scenario import Scenario
 from tallylight.upstreams.download import LATE_PATIENCE
 
 from .conftest import RunningGateway, Start

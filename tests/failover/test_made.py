@@ -7,7 +7,8 @@ import pytest
 
 from tallylight.gateway.http.serialize import video_headers, video_json
 from tallylight.model.video import Video, VideoStatus
-from tallylight.simulator.scenario import Scenario, parse_scenario
+from tallylight.simulator.files import parse_scenario
+from tallylight.simulator.scenario import Scenario
 
 from .conftest import SCENARIO, RunningGateway, Start
 

@@ -7,8 +7,9 @@ import pytest
 
 from tallylight.model.attempt_state import AttemptState
 from tallylight.model.video import Video, VideoStatus
+from tallylight.simulator.files import parse_scenario
 from tallylight.simulator.reading import sized_reading
-from tallylight.simulator.scenario import Scenario, parse_scenario
+from tallylight.simulator.scenario import Scenario
 from tallylight.simulator.world import JobRequest
 
 from .conftest import SCENARIO, RunningGateway, Start

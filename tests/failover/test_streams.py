@@ -5,7 +5,8 @@ import pytest
 from tallylight.gateway.requests import ApiError
 from tallylight.model.attempt_state import AttemptState
 from tallylight.model.ledger import EntryState
-from tallylight.simulator.scenario import Scenario, parse_scenario
+from tallylight.simulator.files import parse_scenario
+from tallylight.simulator.scenario import Scenario
 
 from .conftest import Start
 

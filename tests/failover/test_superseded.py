@@ -4,7 +4,8 @@ import pytest
 
 from tallylight.model.ledger import EntryState
 from tallylight.model.video import VideoStatus
-from tallylight.simulator.scenario import Scenario, parse_scenario
+from tallylight.simulator.files import parse_scenario
+from tallylight.simulator.scenario import Scenario
 
 from .conftest import SCENARIO, Start
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tallylight.simulator.catalogue import client_catalogue
-from tallylight.simulator.files import load_scenario, scenario_names
-from tallylight.simulator.scenario import Scenario, parse_scenario
+from tallylight.simulator.files import load_scenario, parse_scenario, scenario_names
+from tallylight.simulator.protocols.registry import TWINS
+from tallylight.simulator.scenario import Scenario
 from tallylight.simulator.scenario_section import ScenarioError
 
 SMALL = """
@@ -204,6 +205,7 @@ def test_every_setting_of_a_scenario_is_documented() -> None:
     schema = Scenario.model_json_schema()
     settings = {name for part in schema["$defs"].values() for name in part.get("properties", {})}
     values = {word for part in schema["$defs"].values() for word in part.get("enum", [])}
+    values |= TWINS.keys() | {dialect for twin in TWINS.values() for dialect in twin.dialects}
 
     assert {name for name in settings | values if f"{name}" not in text} == set()
 

@@ -15,7 +15,7 @@ HOOKS = frozenset(
         "main",  # entry points of processes
         "revision",
         "upgrade",
-        "upstream_routes",  # simulator.server
+        "TWIN",  # simulator.protocols.registry
     }
 )
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
+from decimal import Decimal
 
+from tallylight.simulator.protocols.registry import TWINS
 from tallylight.simulator.scenario import Billing, Scenario, ScenarioService
 
 
@@ -43,7 +45,7 @@ def _upstream(
         "base_url": base_url,
         "protocol": upstream.protocol,
         "dialect": upstream.dialect,
-        "key": upstream.keys[0].key,
+        **TWINS[upstream.protocol].credentials(upstream.keys[0]),
         "bills": _billing_rule(services),
     }
     if upstream.feed is not None and upstream.feed in feed_urls:
@@ -66,7 +68,9 @@ def _billing_rule(services: Iterable[ScenarioService]) -> str:
 def _service(
     service: ScenarioService, facts: Mapping[str, object], scenario: Scenario, shift: timedelta
 ) -> dict[str, object]:
-    rates = {resolution: str(rate) for resolution, rate in service.price.rates.items()}
+    price: dict[str, object] = {service.price.unit: _rates(service.price.rates)}
+    if service.price.silent:
+        price["silent"] = _rates(service.price.silent)
     document: dict[str, object] = {
         "name": service.name,
         "upstream": service.upstream,
@@ -75,12 +79,16 @@ def _service(
         "sheet": None,  # our fact sheets describe another day
         "medium": service.medium,
         "sizes": list(service.sizes),
-        "price": {service.price.unit: rates},
+        "price": price,
         "as_of": (scenario.start.date() + shift).isoformat(),
     }
     if service.lengths:
         document["lengths"] = sorted(service.lengths)
     return document | {key: _to_json(value, shift) for key, value in facts.items()}
+
+
+def _rates(rates: Mapping[str, Decimal]) -> dict[str, str]:
+    return {resolution: str(rate) for resolution, rate in rates.items()}
 
 
 def _to_json(value: object, shift: timedelta) -> object:

@@ -1,9 +1,14 @@
-"""Finding scenario files: built-in ones by name, others by path."""
+"""Reading scenario files: built-in ones by name, others by path."""
 
 from importlib.resources import files
 from pathlib import Path
 
-from tallylight.simulator.scenario import Scenario, parse_scenario
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from tallylight.simulator.protocols.registry import TWINS
+from tallylight.simulator.scenario import Scenario, ScenarioUpstream
 from tallylight.simulator.scenario_section import ScenarioError
 
 _MAX_FILE_BYTES = 1024 * 1024
@@ -33,3 +38,33 @@ def load_scenario(name: str) -> Scenario:
     if len(content) > _MAX_FILE_BYTES:
         raise ScenarioError(name, "", f"is larger than {_MAX_FILE_BYTES // 1024} KiB")
     return parse_scenario(text, name)
+
+
+def parse_scenario(text: str, source: str) -> Scenario:
+    """Parse the YAML text of a scenario; raise ScenarioError, which names the key."""
+    try:
+        document = YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise ScenarioError(source, "", f"not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(document, dict):
+        raise ScenarioError(
+            source, "", "a scenario is a mapping with title, start, upstreams, services"
+        )
+    try:
+        scenario = Scenario.model_validate(document)
+    except ValidationError as error:
+        raise ScenarioError.from_validation(source, error) from error
+    for name, upstream in scenario.upstreams.items():
+        _check_protocol(f"upstreams.{name}", upstream, source)
+    return scenario
+
+
+def _check_protocol(key: str, upstream: ScenarioUpstream, source: str) -> None:
+    twin = TWINS.get(upstream.protocol)
+    if twin is None:
+        reason = f"'{upstream.protocol}' is not a protocol; allowed: {', '.join(TWINS)}"
+        raise ScenarioError(source, key, reason)
+    if upstream.dialect not in twin.dialects:
+        allowed = ", ".join(twin.dialects)
+        reason = f"'{upstream.dialect}' is not a dialect of {twin.name}; allowed: {allowed}"
+        raise ScenarioError(source, key, reason)

@@ -10,13 +10,11 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic import model_validator as validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from tallylight.simulator.faults import AnyFault
-from tallylight.simulator.scenario_section import ScenarioError, ScenarioSection
+from tallylight.simulator.scenario_section import ScenarioSection
 
 FrameSize = Annotated[str, Field(pattern=r"^[1-9]\d{1,3}x[1-9]\d{1,3}$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
@@ -66,25 +64,17 @@ def _expand_key(value: object) -> object:
 
 
 class ScenarioUpstream(ScenarioSection):
-    """One base URL; unless it `listens`, connections to its address are refused."""
+    """One base URL; unless it `listens`, connections to its address are refused.
+
+    The protocol and the dialect are names of the registry of protocols.
+    """
 
     provider: Slug
-    protocol: Literal["openai_videos", "chat_video"]
-    dialect: Literal["openai", "new_api", "vllm_omni", "sglang", "sora2api"]
+    protocol: Slug
+    dialect: Slug
     keys: tuple[Annotated[ScenarioKey, BeforeValidator(_expand_key)], ...] = Field(min_length=1)
     feed: Slug | None = None
     listens: bool = True
-
-    @validator(mode="after")
-    def _check_dialect(self) -> Self:
-        is_chat = self.protocol == "chat_video"
-        allowed = ("sora2api",) if is_chat else ("openai", "new_api", "vllm_omni", "sglang")
-        if self.dialect not in allowed:
-            raise ValueError(
-                f"'{self.dialect}' is not a dialect of {self.protocol}; "
-                f"allowed: {', '.join(allowed)}"
-            )
-        return self
 
 
 class ScheduledFault(ScenarioSection):
@@ -243,22 +233,6 @@ def _check_defined(key: str, value: str, defined: Mapping[str, object]) -> None:
     if value not in defined:
         allowed = ", ".join(defined) or "none"
         raise ValueError(f"{key}: '{value}' is not defined; allowed are {allowed}")
-
-
-def parse_scenario(text: str, source: str) -> Scenario:
-    """Parse the YAML text of a scenario; raise ScenarioError, which names the key."""
-    try:
-        document = YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, ValueError, RecursionError) as error:
-        raise ScenarioError(source, "", f"not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(document, dict):
-        raise ScenarioError(
-            source, "", "a scenario is a mapping with title, start, upstreams, services"
-        )
-    try:
-        return Scenario.model_validate(document)
-    except ValidationError as error:
-        raise ScenarioError.from_validation(source, error) from error
 
 
 def seeded_draw(seed: int, *purpose: object) -> float:

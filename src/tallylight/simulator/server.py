@@ -10,19 +10,18 @@ from datetime import datetime
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from tallylight.simulator import control
 from tallylight.simulator.connection import TransportExposingProtocol
-from tallylight.simulator.protocols import chat_video, feeds, openai_videos
+from tallylight.simulator.kernel import Kernel
+from tallylight.simulator.protocols import feeds
 from tallylight.simulator.protocols.contents import file_route
+from tallylight.simulator.protocols.registry import TWINS
 from tallylight.simulator.scenario import Scenario
 from tallylight.simulator.time_scale import ScenarioClock
 from tallylight.simulator.world import Simulation
 
-_PROTOCOLS = {
-    "openai_videos": openai_videos.upstream_routes,
-    "chat_video": chat_video.upstream_routes,
-}
 _TICK_SECONDS = 0.1  # uvicorn's `on_tick` expects to be called at this interval
 
 
@@ -32,8 +31,9 @@ def make_simulator_app(world: Simulation) -> Starlette:
     for feed in world.scenario.feeds:
         routes += feeds.feed_routes(world, feed)
     for name, upstream in world.scenario.upstreams.items():
-        routes.append(file_route(world, name))
-        routes += _PROTOCOLS[upstream.protocol](world, name)
+        twin, kernel = TWINS[upstream.protocol], Kernel(world, name)
+        mounted = Mount(f"/{name}{twin.base_path}", routes=twin.routes(kernel))
+        routes += [file_route(kernel), mounted]
     return Starlette(routes=routes)
 
 
@@ -99,7 +99,8 @@ async def serve_simulation(  # noqa: PLR0913  # keyword arguments with defaults
     if not ipaddress.ip_address(host).is_loopback:
         raise ValueError(f"the simulator listens on loopback only, not on {host}")
     clock = ScenarioClock(speed, starts_at)
-    world = Simulation(scenario, clock, scenario.seed if seed is None else seed)
+    base_paths = {twin.name: twin.base_path for twin in TWINS.values()}
+    world = Simulation(scenario, clock, scenario.seed if seed is None else seed, base_paths)
     with _bound(host, port) as listener, _bound(host, 0) as not_listening:
         listener.listen(512)
         # A bound port that does not listen refuses connections, and no other process can take it.
@@ -162,6 +163,9 @@ def announcement(world: Simulation) -> Iterator[str]:
     """Yield the lines that name every URL."""
     yield f"{world.scenario.title}: {world.base_url}/_sim/scenario"
     for name, url in world.base_urls.items():
-        yield f"  upstream {name}  {url}  key {world.scenario.upstreams[name].keys[0].key}"
+        upstream = world.scenario.upstreams[name]
+        credentials = TWINS[upstream.protocol].credentials(upstream.keys[0])
+        said = "  ".join(f"{secret} {value}" for secret, value in credentials.items())
+        yield f"  upstream {name}  {url}  {said}"
     for name, url in world.feed_urls.items():
         yield f"  feed {name}  {url}"

@@ -14,13 +14,12 @@ from tallylight.simulator.outcomes import (
     active_faults,
     decide_outcome,
     fault_intervals,
-    is_listed,
     output_of,
     reading_price,
     select_fault,
 )
 from tallylight.simulator.reading import OrderReading
-from tallylight.simulator.scenario import Scenario, ScenarioKey, ScenarioService
+from tallylight.simulator.scenario import Scenario, ScenarioUpstream
 from tallylight.simulator.status_reports import StatusReport, actual_intervals, build_report
 from tallylight.simulator.time_scale import ScenarioClock
 
@@ -32,6 +31,8 @@ class JobRequest:
     Args:
         billed_seconds: Seconds to charge, if not the length of the clip.
         parent: Id of the video that it is made from, "" for none.
+        key: Set when it is accepted.
+        is_moderated_first: Its prompt is read before it is accepted; otherwise the job fails.
         answered: False if the caller gets no response.
     """
 
@@ -40,6 +41,7 @@ class JobRequest:
     billed_seconds: int | None = None
     parent: str = ""
     key: str = ""
+    is_moderated_first: bool = False
     answered: bool = True
 
 
@@ -48,6 +50,7 @@ class Simulation:
     """One running simulation.
 
     Args:
+        base_paths: What follows an upstream's root in its base URL, by protocol.
         base_url: Its root URL, set once it listens.
         refusing_url: A root URL that refuses connections, set at the same time.
         requests: Number of requests by service and operation.
@@ -56,6 +59,7 @@ class Simulation:
     scenario: Scenario
     clock: ScenarioClock
     seed: int
+    base_paths: Mapping[str, str]
     base_url: str = ""
     refusing_url: str = ""
     ledger: SimulatedLedger = field(default_factory=SimulatedLedger)
@@ -76,9 +80,12 @@ class Simulation:
     def base_urls(self) -> Mapping[str, str]:
         """Return the base URL of each upstream."""
         return {
-            name: f"{self.base_url if upstream.listens else self.refusing_url}/{name}/v1"
+            name: f"{self._root(upstream)}/{name}{self.base_paths[upstream.protocol]}"
             for name, upstream in self.scenario.upstreams.items()
         }
+
+    def _root(self, upstream: ScenarioUpstream) -> str:
+        return self.base_url if upstream.listens else self.refusing_url
 
     @property
     def feed_urls(self) -> Mapping[str, str]:
@@ -164,40 +171,7 @@ class Simulation:
         self.ledger.record(job)
         return job
 
-    def job(self, upstream: str, job_id: str) -> SimulatedJob | None:
-        """Return a job of an upstream, None for an unknown id."""
-        job = self.jobs.get(job_id)
-        return job if job is not None and job.upstream == upstream else None
-
-    def file_url(self, job: SimulatedJob) -> str:
-        """Return the public URL of a completed job's file."""
+    def file_url(self, job: SimulatedJob, index: int = 0) -> str:
+        """Return the public URL of one output of a completed job."""
         suffix = "mp4" if job.requested.seconds else "png"
-        return f"{self.base_url}/{job.upstream}/files/{job.id}.{suffix}"
-
-    def find_key(self, upstream: str, key: str) -> ScenarioKey | None:
-        """Return an upstream's key, None for an unknown one."""
-        keys = self.scenario.upstreams[upstream].keys
-        return next((known for known in keys if known.key == key), None)
-
-    def find_service(self, upstream: str, model: str, key: ScenarioKey) -> str | None:
-        """Return the service of a model id that a key may use, None for none."""
-        for name, service in self.services_for_key(upstream, key).items():
-            if model in service.wire_names:
-                return name
-        return None
-
-    def services_for_key(self, upstream: str, key: ScenarioKey) -> Mapping[str, ScenarioService]:
-        """Return the services that a key may use, by id."""
-        services = self.scenario.services_at(upstream)
-        if key.services is None:
-            return services
-        return {name: service for name, service in services.items() if name in key.services}
-
-    def listed_models(self, upstream: str, key: ScenarioKey) -> list[str]:
-        """Return the model ids that an upstream lists for a key."""
-        return [
-            wire_name
-            for name, service in self.services_for_key(upstream, key).items()
-            if is_listed(self.active_faults(name))
-            for wire_name in service.wire_names
-        ]
+        return f"{self.base_url}/{job.upstream}/files/{job.id}/{index}.{suffix}"

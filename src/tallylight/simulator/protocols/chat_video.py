@@ -10,155 +10,121 @@ from json import JSONDecodeError
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute
 
-from tallylight.simulator.connection import never_respond, reset_connection
-from tallylight.simulator.faults import (
-    AnyFault,
-    Endpoint,
-    Fail,
-    Hang,
-    NamedState,
-    Refuse,
-    Reset,
-    Retire,
-    StreamFailureForm,
-)
+from tallylight.simulator.exchange import RouteMaker
+from tallylight.simulator.faults import AnyFault, Endpoint, NamedState, Refuse, StreamFailureForm
 from tallylight.simulator.jobs import SimulatedJob
-from tallylight.simulator.outcomes import JobStatus, is_blocked_content
+from tallylight.simulator.kernel import Exchange, Kernel
+from tallylight.simulator.outcomes import JobStatus
 from tallylight.simulator.protocols import chat_messages, references
 from tallylight.simulator.protocols.chat_messages import completion_chunk, server_error
-from tallylight.simulator.protocols.guard import SimulatedRefusalError, bearer_token
+from tallylight.simulator.protocols.request_fields import bearer_token
 from tallylight.simulator.reading import sized_reading
-from tallylight.simulator.responses import SimulatedResponse, scripted_response
+from tallylight.simulator.refusals import InvalidRequestError, NamedStateError
+from tallylight.simulator.responses import SimulatedResponse
 from tallylight.simulator.scenario import ScenarioKey, ScenarioService
+from tallylight.simulator.twin import RefusalTexts, Twin
 from tallylight.simulator.world import JobRequest, Simulation
 
 _PROGRESS_INTERVAL_S = 1.0  # the real channel sends progress every half minute
 _RETRYING_SHARE = 0.2  # share of jobs that report a retry
 
 
-def upstream_routes(world: Simulation, upstream: str) -> list[BaseRoute]:
-    """Return the routes of one reverse channel."""
-    channel = _ChatUpstream(world, upstream)
+def _routes(kernel: Kernel) -> list[BaseRoute]:
+    channel, maker = _ChatUpstream(kernel), RouteMaker(kernel, _ChatTexts())
     return [
-        Mount(
-            f"/{upstream}/v1",
-            routes=[
-                Route("/models", channel.models),
-                Route("/chat/completions", channel.create_completion, methods=["POST"]),
-            ],
-        )
+        maker.check_route("/models", channel.models),
+        maker.route("/chat/completions", channel.create_completion, "POST"),
     ]
 
 
-class _ChatUpstream:
-    def __init__(self, world: Simulation, upstream: str) -> None:
-        self._world = world
-        self._upstream = upstream
+class _ChatTexts(RefusalTexts):
+    """The refusals before a stream has begun."""
 
-    async def models(self, request: Request) -> Response:
+    def unauthorized(self, key: str) -> SimulatedResponse:
+        if not key:
+            return SimulatedResponse(403, {"detail": "Not authenticated"})
+        return SimulatedResponse(401, {"detail": "Invalid API key"})
+
+    def expired_key(self, key: str, world: Simulation) -> SimulatedResponse:  # noqa: ARG002
+        return self.unauthorized(key)
+
+    def unknown_model(self, model: str) -> SimulatedResponse:
+        return SimulatedResponse(500, server_error(f"Invalid model: {model}"))
+
+    def unknown_job(self, job_id: str) -> SimulatedResponse:  # noqa: ARG002
+        return SimulatedResponse(404, {"detail": "Not Found"})
+
+    def unknown_path(self, method: str, path: str) -> SimulatedResponse:  # noqa: ARG002
+        return self.unknown_job(path)
+
+    def invalid_request(self, error: InvalidRequestError) -> SimulatedResponse:
+        if error.param == "prompt":
+            return SimulatedResponse(400, server_error(error.message))
+        return SimulatedResponse(422, {"detail": error.message})
+
+    def state_error(self, state: NamedState, world: Simulation) -> SimulatedResponse:  # noqa: ARG002
+        # Before the stream begins every failure is a 500.
+        return SimulatedResponse(500, server_error(f"No available tokens: {state}"))
+
+
+class _ChatUpstream:
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._world = kernel.world
+
+    def _authenticate(self, exchange: Exchange) -> ScenarioKey:
+        return self._kernel.authenticate(bearer_token(exchange.request))
+
+    async def models(self, exchange: Exchange) -> Response:
         """List the model ids: one for each length and orientation."""
-        for name in self._world.scenario.services_at(self._upstream):
-            # A failing server fails before it checks keys.
-            fault = self._world.draw_fault(name, Endpoint.CHECK)
-            if response := await self._fault_response(request, fault):
-                return response
-        try:
-            key = self._authenticate(request)
-        except SimulatedRefusalError as refusal:
-            return refusal.response.to_response()
         data = [
             {"id": model, "object": "model", "owned_by": "sora2api"}
-            for model in self._world.listed_models(self._upstream, key)
+            for model in self._kernel.listed_models(self._authenticate(exchange))
         ]
         return JSONResponse({"object": "list", "data": data})
 
-    async def create_completion(self, request: Request) -> Response:
+    async def create_completion(self, exchange: Exchange) -> Response:
         """Generate a video for a streaming request; report availability to any other."""
-        try:
-            key = self._authenticate(request)
-            return await self._handle_completion(request, key)
-        except SimulatedRefusalError as refusal:
-            return refusal.response.to_response()
-
-    async def _handle_completion(self, request: Request, key: ScenarioKey) -> Response:
-        body = await _parse_body(request)
+        key = self._authenticate(exchange)
+        body = await _parse_body(exchange.request)
         model = str(body.get("model", ""))
-        name = self._world.find_service(self._upstream, model, key)
-        if name is None:
-            raise _server_refusal(500, f"Invalid model: {model}")
-        service = self._world.scenario.services[name]
+        name = self._kernel.find_service(model, key)
         if body.get("stream") is not True:
-            created = int(self._world.clock.unix_time())
-            is_available = _pool_is_available(self._world.active_faults(name))
-            return JSONResponse(
-                chat_messages.non_streaming_response(
-                    created, is_available=is_available, medium=service.medium
-                )
-            )
+            return self._availability(name)
         content = _last_content(body)
         prompt = _prompt(content)
         if not prompt:
-            raise _server_refusal(400, "Prompt is required")
-        size, seconds = parse_model_name(service, model)
+            raise InvalidRequestError("Prompt is required", "prompt")
+        size, seconds = parse_model_name(self._kernel.service(name), model)
         reading = replace(
             sized_reading(prompt, size, seconds, model),
             inputs=references.first_frames(_input_image(content)),
         )
-        job_request = JobRequest(name, reading, key=key.key)
-        return await self._start_job(request, key, service, job_request)
+        order = JobRequest(name, reading, is_moderated_first=True)
+        return self._start_job(exchange, key, order)
 
-    def _authenticate(self, request: Request) -> ScenarioKey:
-        given = bearer_token(request)
-        if not given:
-            raise _detail_refusal(403, "Not authenticated")
-        known = self._world.find_key(self._upstream, given)
-        if known is None or known.state == "expired":
-            raise _detail_refusal(401, "Invalid API key")
-        return known
-
-    async def _fault_response(self, request: Request, fault: AnyFault | None) -> Response | None:
-        match fault:
-            case Refuse(state=None):
-                return scripted_response(fault).to_response()
-            case Refuse(state=state):
-                # Before the stream begins every failure is a 500.
-                body = server_error(f"No available tokens: {state}")
-                return SimulatedResponse(500, body).to_response()
-            case Hang():
-                return await never_respond(request, self._world.closing)
-            case Reset():
-                return await reset_connection(request)
-            case _:
-                return None
-
-    async def _start_job(
-        self, request: Request, key: ScenarioKey, service: ScenarioService, job_request: JobRequest
-    ) -> Response:
-        fault = self._world.draw_fault(job_request.service, Endpoint.CREATE)
-        job_id = self._world.random_hex(16)
-        is_blocked = is_blocked_content(service, job_request.reading.prompt)
-        state = _named_state(fault, key, is_blocked=is_blocked)
-        if state is not None:
-            created = int(self._world.clock.unix_time())
-            variant = self._world.requests[job_request.service, Endpoint.CREATE]
-            text = chat_messages.state_error_stream(state, job_id, created, variant)
-            return _event_stream(_single_chunk(text))
-        match fault:
-            case Hang() | Reset():
-                if fault.accepts:
-                    self._world.accept_job(replace(job_request, answered=False), None, job_id)
-            case Retire(message=message):
-                raise _server_refusal(500, message or f"Invalid model: {job_request.reading.model}")
-            case _:
-                pass
-        if response := await self._fault_response(request, fault):
-            return response
-        job = self._world.accept_job(job_request, fault, job_id)
-        return _event_stream(
-            self._progress_chunks(job, service, is_retrying=self._world.draw() < _RETRYING_SHARE)
+    def _availability(self, name: str) -> Response:
+        created = int(self._world.clock.unix_time())
+        is_available = _pool_is_available(self._world.active_faults(name))
+        medium = self._kernel.service(name).medium
+        return JSONResponse(
+            chat_messages.non_streaming_response(created, is_available=is_available, medium=medium)
         )
+
+    def _start_job(self, exchange: Exchange, key: ScenarioKey, order: JobRequest) -> Response:
+        job_id = self._world.random_hex(16)
+        try:
+            job = self._kernel.create(exchange, key, order, job_id)
+        except NamedStateError as refusal:
+            created = int(self._world.clock.unix_time())
+            variant = self._world.requests[order.service, Endpoint.CREATE]
+            text = chat_messages.state_error_stream(refusal.state, job_id, created, variant)
+            return _event_stream(_single_chunk(text))
+        service = self._kernel.service(order.service)
+        is_retrying = self._world.draw() < _RETRYING_SHARE
+        return _event_stream(self._progress_chunks(job, service, is_retrying=is_retrying))
 
     async def _progress_chunks(
         self, job: SimulatedJob, service: ScenarioService, *, is_retrying: bool
@@ -196,26 +162,6 @@ class _ChatUpstream:
         return [chunk, chat_messages.DONE_EVENT]
 
 
-def _server_refusal(status: int, message: str) -> SimulatedRefusalError:
-    return SimulatedRefusalError(SimulatedResponse(status, server_error(message)))
-
-
-def _detail_refusal(status: int, detail: str) -> SimulatedRefusalError:
-    return SimulatedRefusalError(SimulatedResponse(status, {"detail": detail}))
-
-
-def _named_state(
-    fault: AnyFault | None, key: ScenarioKey, *, is_blocked: bool
-) -> NamedState | None:
-    if isinstance(fault, Refuse) and fault.state is not None:
-        return fault.state
-    if isinstance(fault, Refuse | Hang | Reset | Retire | Fail):
-        return None
-    if key.state == "exhausted":
-        return NamedState.QUOTA
-    return NamedState.CONTENT_REJECTED if is_blocked else None
-
-
 def _pool_is_available(faults: tuple[AnyFault, ...]) -> bool:
     unavailable = {NamedState.SUSPENDED, NamedState.MAINTENANCE, NamedState.OVERLOADED}
     return not any(isinstance(fault, Refuse) and fault.state in unavailable for fault in faults)
@@ -225,9 +171,9 @@ async def _parse_body(request: Request) -> dict[str, object]:
     try:
         body = await request.json()
     except (JSONDecodeError, UnicodeDecodeError) as error:
-        raise _detail_refusal(422, "JSON decode error") from error
+        raise InvalidRequestError("JSON decode error") from error
     if not isinstance(body, dict):
-        raise _detail_refusal(422, "Input should be an object")
+        raise InvalidRequestError("Input should be an object")
     return body
 
 
@@ -281,3 +227,6 @@ def _event_stream(chunks: AsyncIterator[str]) -> Response:
     return StreamingResponse(
         chunks, media_type="text/event-stream", headers={"cache-control": "no-cache"}
     )
+
+
+TWIN = Twin("chat_video", ("sora2api",), "/v1", _routes)

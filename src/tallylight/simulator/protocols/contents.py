@@ -3,24 +3,23 @@
 import asyncio
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
+from tallylight.simulator.exchange import RouteMaker
+from tallylight.simulator.faults import Endpoint, NamedState
 from tallylight.simulator.jobs import SimulatedJob
+from tallylight.simulator.kernel import Exchange, Kernel
 from tallylight.simulator.media import render_image, render_output, with_padding_box
-from tallylight.simulator.outcomes import JobStatus, is_expired, padded_size
+from tallylight.simulator.outcomes import padded_size
 from tallylight.simulator.protocols.request_fields import unsupported_value
-from tallylight.simulator.responses import range_response
+from tallylight.simulator.refusals import InvalidRequestError, NoContentError
+from tallylight.simulator.responses import SimulatedResponse, range_response
+from tallylight.simulator.twin import RefusalTexts
 from tallylight.simulator.world import Simulation
 
 _MEDIA_TYPES = {"mp4": "video/mp4", "png": "image/png"}
 _VARIANTS = ("video", "thumbnail", "spritesheet")
-
-
-def has_expired(world: Simulation, job: SimulatedJob) -> bool:
-    """Tell whether the content of a finished job has expired."""
-    finished_for = world.second() - (job.ends_at or 0.0)
-    return is_expired(world.active_faults(job.service), finished_for)
 
 
 async def content_response(
@@ -43,18 +42,37 @@ async def file_response(world: Simulation, request: Request, job: SimulatedJob) 
     return range_response(request, data, _MEDIA_TYPES[suffix], {"etag": f'"{job.id}"'}, padding)
 
 
-def file_route(world: Simulation, upstream: str) -> Route:
+class _FileStoreTexts(RefusalTexts):
+    """A file store has its own error texts, not the protocol's."""
+
+    def unauthorized(self, key: str) -> SimulatedResponse:  # noqa: ARG002
+        return SimulatedResponse(403, "AccessDenied")
+
+    def unknown_model(self, model: str) -> SimulatedResponse:
+        return self.unknown_job(model)
+
+    def unknown_job(self, job_id: str) -> SimulatedResponse:  # noqa: ARG002
+        return SimulatedResponse(404, "NoSuchKey: the file does not exist or has expired")
+
+    def unknown_path(self, method: str, path: str) -> SimulatedResponse:  # noqa: ARG002
+        return self.unknown_job(path)
+
+    def invalid_request(self, error: InvalidRequestError) -> SimulatedResponse:
+        return SimulatedResponse(400, f"InvalidArgument: {error.message}")
+
+    def state_error(self, state: NamedState, world: Simulation) -> SimulatedResponse:  # noqa: ARG002
+        return SimulatedResponse(503, f"SlowDown: {state}")
+
+
+def file_route(kernel: Kernel) -> Route:
     """Return the route of the public file URLs, which need no key."""
 
-    async def serve(request: Request) -> Response:
-        job = world.job(upstream, request.path_params["job"])
-        if (
-            job is None
-            or job.progress_at(world.second()).status is not JobStatus.COMPLETED
-            or has_expired(world, job)
-        ):
-            # A file store has its own error text, not the protocol's.
-            return PlainTextResponse("NoSuchKey: the file does not exist or has expired", 404)
-        return await file_response(world, request, job)
+    async def serve(exchange: Exchange) -> Response:
+        path = exchange.request.path_params
+        job = kernel.result(exchange, path["job"], Endpoint.CONTENT)
+        if path["index"] >= job.reading.count:
+            raise NoContentError(job)
+        return await file_response(kernel.world, exchange.request, job)
 
-    return Route(f"/{upstream}/files/{{job}}.{{suffix}}", serve)
+    routes = RouteMaker(kernel, _FileStoreTexts())
+    return routes.file_route(f"/{kernel.upstream}/files/{{job}}/{{index:int}}.{{suffix}}", serve)

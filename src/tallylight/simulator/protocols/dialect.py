@@ -1,17 +1,16 @@
 """What servers of the Videos API differ in: ids, job objects and the text of each refusal."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from tallylight.simulator.faults import NamedState, Refuse
 from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.outcomes import JobProgress
 from tallylight.simulator.protocols.measures import MeasuredFields
 from tallylight.simulator.protocols.references import url_or_file_reference
-from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
-from tallylight.simulator.responses import SimulatedResponse, scripted_response
+from tallylight.simulator.protocols.request_fields import RequestFields
+from tallylight.simulator.twin import RefusalTexts
 from tallylight.simulator.world import Simulation
 
 
@@ -30,7 +29,7 @@ def common_members(job: SimulatedJob, progress: JobProgress) -> dict[str, JsonVa
     }
 
 
-class VideosDialect(ABC):
+class VideosDialect(RefusalTexts):
     """One dialect of `/v1/videos`; the defaults are what most servers do."""
 
     #: Prefix of job ids.
@@ -46,11 +45,7 @@ class VideosDialect(ABC):
     #: A running job can be deleted too.
     can_cancel = False
 
-    def headers(self, world: Simulation) -> Mapping[str, str]:  # noqa: ARG002  # others draw ids
-        """Return the headers of every response."""
-        return {}
-
-    def validate(self, fields: RequestFields) -> None:  # noqa: B027  # many check nothing
+    def validate(self, fields: RequestFields) -> None:  # many check nothing
         """Raise InvalidRequestError for a create whose form the dialect does not accept."""
 
     def measured(self, fields: RequestFields) -> MeasuredFields:
@@ -81,42 +76,6 @@ class VideosDialect(ABC):
         """Return the members of a listed model that differ between dialects."""
         return {"owned_by": owner}
 
-    @abstractmethod
-    def unauthorized(self, key: str) -> SimulatedResponse:
-        """Return the refusal of an unknown key, "" if the request has none."""
-
-    @abstractmethod
-    def unknown_model(self, model: str) -> SimulatedResponse:
-        """Return the refusal of a model that is not offered."""
-
-    @abstractmethod
-    def unknown_job(self, job_id: str) -> SimulatedResponse:
-        """Return the refusal of an unknown job id."""
-
-    @abstractmethod
-    def unknown_path(self, method: str, path: str) -> SimulatedResponse:
-        """Return the refusal of an unknown path."""
-
-    @abstractmethod
-    def invalid_request(self, error: InvalidRequestError) -> SimulatedResponse:
-        """Return the refusal of a request that breaks the protocol."""
-
-    @abstractmethod
-    def not_ready(self, job: SimulatedJob, status: str) -> SimulatedResponse:
-        """Return the refusal of the content of a job that is not finished."""
-
-    @abstractmethod
-    def no_content(self, job: SimulatedJob) -> SimulatedResponse:
-        """Return the refusal of content that does not exist or has expired."""
-
     def deletion_object(self, world: Simulation, job: SimulatedJob) -> dict[str, JsonValue]:  # noqa: ARG002
         """Return the body of a successful deletion."""
         return {"id": job.id, "object": "video.deleted", "deleted": True}
-
-    @abstractmethod
-    def state_error(self, state: NamedState, world: Simulation) -> SimulatedResponse:
-        """Return a refusal that names a state in the dialect's own text."""
-
-    def scripted_error(self, fault: Refuse) -> SimulatedResponse:
-        """Return the response that the scenario gives."""
-        return scripted_response(fault)

@@ -1,50 +1,19 @@
-"""The paginated list of jobs; a fault may omit some."""
+"""The pages of OpenAI's list of videos."""
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.datastructures import QueryParams
 
-from tallylight.simulator.faults import Endpoint, IncompleteList
 from tallylight.simulator.jobs import SimulatedJob
-from tallylight.simulator.protocols.guard import RequestGuard, RouteHandler
-from tallylight.simulator.protocols.request_fields import InvalidRequestError
+from tallylight.simulator.refusals import InvalidRequestError
 
 _DEFAULT_LIMIT, _MAX_LIMIT = 20, 100
 
 
-def list_handler(guard: RequestGuard) -> RouteHandler:
-    """Return the handler that lists an upstream's jobs, by default newest first."""
-    world, dialect = guard.world, guard.dialect
-
-    async def handle(request: Request) -> Response:
-        guard.authenticate(request)
-        jobs = [job for job in world.jobs.values() if job.upstream == guard.upstream]
-        for name in world.scenario.services_at(guard.upstream):
-            fault = world.draw_fault(name, Endpoint.LIST)
-            if response := await guard.apply_fault(request, fault):
-                return response
-            if isinstance(fault, IncompleteList):
-                jobs = _omit_jobs(jobs, name, fault)
-        limit = _parse_limit(request.query_params.get("limit", str(_DEFAULT_LIMIT)))
-        ordered = _ordered(jobs, request.query_params.get("order", "desc"))
-        remaining = _after_cursor(ordered, request)
-        page = remaining[:limit]
-        return JSONResponse(
-            {
-                "object": "list",
-                "data": [dialect.job_object(world, job) for job in page],
-                "first_id": page[0].id if page else None,
-                "last_id": page[-1].id if page else None,
-                "has_more": len(remaining) > len(page),
-            }
-        )
-
-    return handle
-
-
-def _omit_jobs(jobs: list[SimulatedJob], service: str, fault: IncompleteList) -> list[SimulatedJob]:
-    own = [job for job in jobs if job.service == service]
-    omitted = own[-1:] if fault.omits == "newest" else own
-    return [job for job in jobs if job not in omitted]
+def listed_page(jobs: list[SimulatedJob], query: QueryParams) -> tuple[list[SimulatedJob], bool]:
+    """Return the jobs of a page, and whether more follow; raise InvalidRequestError."""
+    limit = _parse_limit(query.get("limit", str(_DEFAULT_LIMIT)))
+    ordered = _ordered(jobs, query.get("order", "desc"))
+    remaining = _after_cursor(ordered, query.get("after"))
+    return remaining[:limit], len(remaining) > limit
 
 
 def _ordered(jobs: list[SimulatedJob], order: str) -> list[SimulatedJob]:
@@ -54,8 +23,7 @@ def _ordered(jobs: list[SimulatedJob], order: str) -> list[SimulatedJob]:
     return jobs if order == "asc" else jobs[::-1]
 
 
-def _after_cursor(jobs: list[SimulatedJob], request: Request) -> list[SimulatedJob]:
-    after = request.query_params.get("after")
+def _after_cursor(jobs: list[SimulatedJob], after: str | None) -> list[SimulatedJob]:
     if after is None:
         return jobs
     for index, job in enumerate(jobs):

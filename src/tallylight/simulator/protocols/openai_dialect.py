@@ -14,7 +14,8 @@ from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.outcomes import JobStatus
 from tallylight.simulator.protocols.dialect import VideosDialect, common_members
 from tallylight.simulator.protocols.references import openai_reference
-from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
+from tallylight.simulator.protocols.request_fields import RequestFields
+from tallylight.simulator.refusals import InvalidRequestError
 from tallylight.simulator.responses import SimulatedResponse
 from tallylight.simulator.world import Simulation
 

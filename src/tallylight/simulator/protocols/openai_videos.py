@@ -7,24 +7,22 @@ videos.
 
 from dataclasses import replace
 
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute
 
-from tallylight.simulator.faults import Endpoint, Hang, NamedState, Refuse, Reset
-from tallylight.simulator.jobs import SimulatedJob
-from tallylight.simulator.outcomes import JobStatus, is_blocked_content
+from tallylight.simulator.exchange import RouteMaker
+from tallylight.simulator.faults import Endpoint
+from tallylight.simulator.kernel import Exchange, Kernel
 from tallylight.simulator.protocols import references
-from tallylight.simulator.protocols.contents import content_response, has_expired
+from tallylight.simulator.protocols.contents import content_response
 from tallylight.simulator.protocols.derivations import DerivedVideoHandlers
 from tallylight.simulator.protocols.dialect import VideosDialect
-from tallylight.simulator.protocols.guard import RequestGuard, SimulatedRefusalError
-from tallylight.simulator.protocols.listing import list_handler
+from tallylight.simulator.protocols.listing import listed_page
 from tallylight.simulator.protocols.new_api_dialect import NewApiDialect, legacy_job
 from tallylight.simulator.protocols.openai_dialect import OpenAIDialect
 from tallylight.simulator.protocols.request_fields import (
-    InvalidRequestError,
     RequestFields,
+    bearer_token,
     parse_clip_length,
     parse_fields,
     parse_frame_size,
@@ -32,9 +30,11 @@ from tallylight.simulator.protocols.request_fields import (
 )
 from tallylight.simulator.protocols.sglang_dialect import SglangDialect
 from tallylight.simulator.protocols.vllm_omni_dialect import VllmOmniDialect
-from tallylight.simulator.reading import sized_reading
-from tallylight.simulator.scenario import ScenarioKey
-from tallylight.simulator.world import JobRequest, Simulation
+from tallylight.simulator.reading import OrderReading, sized_reading
+from tallylight.simulator.refusals import InvalidRequestError, NoContentError
+from tallylight.simulator.scenario import ScenarioKey, ScenarioService
+from tallylight.simulator.twin import Twin
+from tallylight.simulator.world import JobRequest
 
 VIDEO_DIALECTS: dict[str, type[VideosDialect]] = {
     "openai": OpenAIDialect,
@@ -46,169 +46,135 @@ VIDEO_DIALECTS: dict[str, type[VideosDialect]] = {
 _NEXT_POLL_MS = 1000
 
 
-def upstream_routes(world: Simulation, upstream: str) -> list[BaseRoute]:
-    """Return the routes of one upstream of the Videos API."""
-    dialect = VIDEO_DIALECTS[world.scenario.upstreams[upstream].dialect]()
-    guard = RequestGuard(world, upstream, dialect)
-    videos = _VideoHandlers(guard)
-    derived = DerivedVideoHandlers(guard)
-    wrap = guard.wrap
-    routes = [
-        Route("/models", wrap(videos.models)),
-        Route("/videos", wrap(videos.create), methods=["POST"]),
+def _routes(kernel: Kernel) -> list[BaseRoute]:
+    dialect = VIDEO_DIALECTS[kernel.settings.dialect]()
+    videos, derived = _VideoHandlers(kernel, dialect), DerivedVideoHandlers(kernel, dialect)
+    maker = RouteMaker(kernel, dialect)
+    route = maker.route
+    routes: list[BaseRoute] = [
+        maker.check_route("/models", videos.models),
+        route("/videos", videos.create, "POST"),
     ]
     if dialect.is_full_api:
         routes += [
-            Route("/videos/edits", wrap(derived.edit), methods=["POST"]),
-            Route("/videos/extensions", wrap(derived.extend), methods=["POST"]),
-            Route("/videos/characters", wrap(derived.create_character), methods=["POST"]),
-            Route("/videos/characters/{character}", wrap(derived.get_character)),
+            route("/videos/edits", derived.edit, "POST"),
+            route("/videos/extensions", derived.extend, "POST"),
+            route("/videos/characters", derived.create_character, "POST"),
+            route("/videos/characters/{character}", derived.get_character),
         ]
     if dialect.is_full_api or dialect.is_relay:
-        routes.append(Route("/videos/{job}/remix", wrap(derived.remix), methods=["POST"]))
+        routes.append(route("/videos/{job}/remix", derived.remix, "POST"))
     if dialect.can_list:
         routes += [
-            Route("/videos", wrap(list_handler(guard))),
-            Route("/videos/{job}", wrap(videos.delete), methods=["DELETE"]),
+            route("/videos", videos.list),
+            route("/videos/{job}", videos.delete, "DELETE"),
         ]
     if dialect.is_relay:
         routes += [
-            Route("/video/generations", wrap(videos.create), methods=["POST"]),
-            Route("/video/generations/{job}", wrap(videos.legacy_retrieve)),
+            route("/video/generations", videos.create, "POST"),
+            route("/video/generations/{job}", videos.legacy_retrieve),
         ]
-    routes += [
-        Route("/videos/{job}", wrap(videos.retrieve)),
-        Route("/videos/{job}/content", wrap(videos.content)),
-        Route("/{rest:path}", wrap(videos.unknown_path), methods=_ALL_METHODS),
+    return [
+        *routes,
+        route("/videos/{job}", videos.retrieve),
+        route("/videos/{job}/content", videos.content),
+        maker.unknown_paths(),
     ]
-    return [Mount(f"/{upstream}/v1", routes=routes)]
-
-
-_ALL_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 class _VideoHandlers:
-    def __init__(self, guard: RequestGuard) -> None:
-        self._guard = guard
-        self._world = guard.world
-        self._dialect = guard.dialect
+    def __init__(self, kernel: Kernel, dialect: VideosDialect) -> None:
+        self._kernel = kernel
+        self._world = kernel.world
+        self._dialect = dialect
 
-    async def unknown_path(self, request: Request) -> Response:
-        """Refuse an unknown path in the dialect's text, not Starlette's."""
-        raise self._guard.unknown_path_error(request)
+    def _authenticate(self, exchange: Exchange) -> ScenarioKey:
+        return self._kernel.authenticate(bearer_token(exchange.request))
 
-    async def models(self, request: Request) -> Response:
+    async def models(self, exchange: Exchange) -> Response:
         """List the models that the caller's key may use."""
-        # A failing server fails before it checks keys.
-        services = self._world.scenario.services_at(self._guard.upstream)
-        if response := await self._guard.apply_faults(request, Endpoint.CHECK, services):
-            return response
-        key = self._guard.authenticate(request)
-        models = self._world.listed_models(self._guard.upstream, key)
-        owner = self._world.scenario.upstreams[self._guard.upstream].provider
+        models = self._kernel.listed_models(self._authenticate(exchange))
+        owners = dict.fromkeys(models, self._kernel.settings.provider)
         created = int(self._world.scenario.start.timestamp())
-        return JSONResponse(self._dialect.model_list(dict.fromkeys(models, owner), created))
+        return JSONResponse(self._dialect.model_list(owners, created))
 
-    async def create(self, request: Request) -> Response:
+    async def create(self, exchange: Exchange) -> Response:
         """Accept a job, unless a fault affects the request."""
-        key = self._guard.authenticate(request)
-        fields = await parse_fields(request)
+        key = self._authenticate(exchange)
+        fields = await parse_fields(exchange.request)
         self._dialect.validate(fields)
         prompt = parse_prompt(fields)
-        name, model = self._find_service(fields, key)
-        self._guard.check_balance(key)
-        job_request = self._job_request(fields, key, name, model, prompt)
-        fault = self._world.draw_fault(name, Endpoint.CREATE)
+        default = next((each.model for each in self._kernel.services(key).values()), "")
+        model = fields.text("model") or default
+        name = self._kernel.find_service(model, key)
+        reading = self._read(fields, self._kernel.service(name), prompt, model)
+        # A relay checks the prompt before it accepts; OpenAI accepts and fails the job.
+        order = JobRequest(name, reading, is_moderated_first=self._dialect.is_relay)
         job_id = self._dialect.id_prefix + self._world.random_hex()
-        if isinstance(fault, Hang | Reset | Refuse):
-            if fault.accepts:
-                self._world.accept_job(replace(job_request, answered=False), None, job_id)
-        elif self._dialect.is_relay and is_blocked_content(
-            self._world.scenario.services[name], prompt
-        ):
-            # A relay checks the prompt before it accepts; OpenAI accepts and fails the job.
-            raise SimulatedRefusalError(
-                self._dialect.state_error(NamedState.CONTENT_REJECTED, self._world)
-            )
-        if response := await self._guard.apply_fault(request, fault, model):
-            return response
-        job = self._world.accept_job(job_request, fault, job_id)
+        job = self._kernel.create(exchange, key, order, job_id)
         return JSONResponse(self._dialect.job_object(self._world, job))
 
-    def _find_service(self, fields: RequestFields, key: ScenarioKey) -> tuple[str, str]:
-        services = self._world.services_for_key(self._guard.upstream, key)
-        default = next((service.model for service in services.values()), "")
-        model = fields.text("model") or default
-        name = self._world.find_service(self._guard.upstream, model, key)
-        if name is None:
-            raise SimulatedRefusalError(self._dialect.unknown_model(model))
-        return name, model
-
-    def _job_request(
-        self, fields: RequestFields, key: ScenarioKey, name: str, model: str, prompt: str
-    ) -> JobRequest:
-        service = self._world.scenario.services[name]
+    def _read(
+        self, fields: RequestFields, service: ScenarioService, prompt: str, model: str
+    ) -> OrderReading:
         measured = self._dialect.measured(fields)
         size = parse_frame_size(measured.fields, service)
         seconds = parse_clip_length(measured.fields, service, strict=self._dialect.is_full_api)
-        reading = replace(
+        return replace(
             sized_reading(prompt, size, seconds, model),
             count=measured.count,
             inputs=references.first_frames(self._dialect.input_reference(fields)),
         )
-        return JobRequest(name, reading, key=key.key)
 
-    async def _find_job(
-        self, request: Request, endpoint: Endpoint
-    ) -> tuple[SimulatedJob, Response | None]:
-        """Return the job of the path, and the response if a fault affects the request."""
-        self._guard.authenticate(request)
-        job_id = request.path_params["job"]
-        job = self._world.job(self._guard.upstream, job_id)
-        if job is None:
-            raise SimulatedRefusalError(self._dialect.unknown_job(job_id))
-        fault = self._world.draw_fault(job.service, endpoint)
-        return job, await self._guard.apply_fault(request, fault)
+    async def list(self, exchange: Exchange) -> Response:
+        """List the jobs, by default newest first."""
+        self._authenticate(exchange)
+        jobs = self._kernel.jobs(exchange)
+        shown, has_more = listed_page(jobs, exchange.request.query_params)
+        return JSONResponse(
+            {
+                "object": "list",
+                "data": [self._dialect.job_object(self._world, job) for job in shown],
+                "first_id": shown[0].id if shown else None,
+                "last_id": shown[-1].id if shown else None,
+                "has_more": has_more,
+            }
+        )
 
-    async def retrieve(self, request: Request) -> Response:
+    async def retrieve(self, exchange: Exchange) -> Response:
         """Return one job, with the time of the next poll as OpenAI does."""
-        job, response = await self._find_job(request, Endpoint.POLL)
-        if response:
-            return response
+        self._authenticate(exchange)
+        job = self._kernel.job(exchange, exchange.request.path_params["job"], Endpoint.POLL)
         wait_ms = max(20, int(_NEXT_POLL_MS / self._world.clock.speed))
         headers = {"openai-poll-after-ms": str(wait_ms)} if self._dialect.is_full_api else None
         job_object = self._dialect.job_object(self._world, job)
         return JSONResponse(job_object, self._dialect.http_status(job_object), headers)
 
-    async def legacy_retrieve(self, request: Request) -> Response:
+    async def legacy_retrieve(self, exchange: Exchange) -> Response:
         """Return one job in the form of a relay's older route."""
-        job, response = await self._find_job(request, Endpoint.POLL)
-        return response or JSONResponse(legacy_job(self._world, job))
+        self._authenticate(exchange)
+        job = self._kernel.job(exchange, exchange.request.path_params["job"], Endpoint.POLL)
+        return JSONResponse(legacy_job(self._world, job))
 
-    async def delete(self, request: Request) -> Response:
+    async def delete(self, exchange: Exchange) -> Response:
         """Delete a finished job; some dialects delete a running one too."""
-        job, response = await self._find_job(request, Endpoint.CANCEL)
-        if response:
-            return response
-        is_final = job.progress_at(self._world.second()).status.is_final
-        if not is_final and not self._dialect.can_cancel:
+        self._authenticate(exchange)
+        job = self._kernel.job(exchange, exchange.request.path_params["job"], Endpoint.CANCEL)
+        if not self._kernel.progress(job).status.is_final and not self._dialect.can_cancel:
             raise InvalidRequestError("Only completed or failed videos can be deleted.", "video_id")
         deletion = self._dialect.deletion_object(self._world, job)
-        del self._world.jobs[job.id]
-        if not is_final:
-            self._world.ledger.cancel(job.id)
+        self._kernel.forget(job)
         return JSONResponse(deletion)
 
-    async def content(self, request: Request) -> Response:
+    async def content(self, exchange: Exchange) -> Response:
         """Return the video, its thumbnail or its sprite sheet."""
-        job, response = await self._find_job(request, Endpoint.CONTENT)
-        if response:
-            return response
-        status = job.progress_at(self._world.second()).status
-        if not status.is_final:
-            raise SimulatedRefusalError(self._dialect.not_ready(job, status.value))
-        has_content = self._dialect.serves_content and not has_expired(self._world, job)
-        if status is JobStatus.FAILED or not has_content:
-            raise SimulatedRefusalError(self._dialect.no_content(job))
+        self._authenticate(exchange)
+        request = exchange.request
+        job = self._kernel.result(exchange, request.path_params["job"], Endpoint.CONTENT)
+        if not self._dialect.serves_content:
+            raise NoContentError(job)
         variant = request.query_params.get("variant", "video")
         return await content_response(self._world, request, job, variant)
+
+
+TWIN = Twin("openai_videos", tuple(VIDEO_DIALECTS), "/v1", _routes)

@@ -6,8 +6,9 @@ import json
 
 from starlette.datastructures import UploadFile
 
-from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
+from tallylight.simulator.protocols.request_fields import RequestFields
 from tallylight.simulator.reading import InputReading
+from tallylight.simulator.refusals import InvalidRequestError
 
 _IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/webp"})
 _MAX_URL_LENGTH = 20_971_520

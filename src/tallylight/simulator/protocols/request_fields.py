@@ -7,20 +7,11 @@ from json import JSONDecodeError
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
+from tallylight.simulator.refusals import InvalidRequestError
 from tallylight.simulator.scenario import ScenarioService
 
 _MAX_PROMPT_LENGTH = 32_000
 _MAX_IMAGE_BYTES = 20_971_520
-
-
-class InvalidRequestError(Exception):
-    """The request, or one parameter of it, breaks the protocol."""
-
-    def __init__(self, message: str, param: str | None = None, code: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.param = param
-        self.code = code
 
 
 def missing_parameter(name: str) -> InvalidRequestError:
@@ -157,3 +148,9 @@ def parse_source_video(fields: RequestFields) -> str | None:
     if bracketed:
         return bracketed
     raise missing_parameter("video")
+
+
+def bearer_token(request: Request) -> str:
+    """Return the token of the Authorization header, "" for none."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""

@@ -11,7 +11,8 @@ from pydantic import JsonValue
 from tallylight.simulator.faults import NamedState
 from tallylight.simulator.protocols.dialect import VideosDialect
 from tallylight.simulator.protocols.measures import MeasuredFields, engine_measures
-from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
+from tallylight.simulator.protocols.request_fields import RequestFields
+from tallylight.simulator.refusals import InvalidRequestError
 from tallylight.simulator.responses import SimulatedResponse
 from tallylight.simulator.world import Simulation
 

@@ -9,8 +9,9 @@ from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.outcomes import JobStatus
 from tallylight.simulator.protocols.dialect import common_members
 from tallylight.simulator.protocols.references import url_or_file_reference
-from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
+from tallylight.simulator.protocols.request_fields import RequestFields
 from tallylight.simulator.protocols.self_hosted_dialect import SelfHostedDialect, detail_error
+from tallylight.simulator.refusals import InvalidRequestError
 from tallylight.simulator.responses import SimulatedResponse
 from tallylight.simulator.world import Simulation
 

@@ -1,0 +1,14 @@
+"""The protocols that the simulator speaks; this is the only place that lists them."""
+
+from collections.abc import Mapping
+
+from tallylight.simulator.protocols import chat_video, openai_videos
+from tallylight.simulator.twin import Twin
+
+TWINS: Mapping[str, Twin] = {
+    twin.name: twin
+    for twin in (
+        chat_video.TWIN,
+        openai_videos.TWIN,
+    )
+}
