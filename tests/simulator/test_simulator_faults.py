@@ -8,6 +8,7 @@ import av
 import pytest
 from av.error import FFmpegError
 
+from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.world import Simulation
 
 Start = Callable[..., Awaitable[Simulation]]
@@ -273,3 +274,96 @@ async def test_a_share_of_the_creates_succeeds(start: Start, http: aiohttp.Clien
 
     assert set(statuses) == {200, 503}
     assert len(world.ledger.entries) == statuses.count(200)
+
+
+async def test_an_answer_may_be_late_although_the_job_is_accepted_at_once(
+    start: Start, http: aiohttp.ClientSession
+) -> None:
+    world = await start(faults={SORA: [{"kind": "answer_late", "after": 10_000}]})
+
+    with pytest.raises(TimeoutError):
+        await http.post(
+            f"{world.base_urls['openai']}/videos",
+            json={"prompt": "a boat"},
+            headers=AUTH,
+            timeout=aiohttp.ClientTimeout(0.3),
+        )
+
+    (entry,) = world.ledger.entries
+    assert entry.answered
+
+
+async def test_a_late_answer_is_complete(start: Start, order: Order) -> None:
+    world = await start(faults={SORA: [{"kind": "answer_late", "after": 1}]})
+
+    assert (await order(world))["status"] == "completed"
+
+
+def strike(world: Simulation, **fault: object) -> None:
+    world.override_faults(SORA, (FAULT_ADAPTER.validate_python(fault),))
+
+
+async def test_content_may_be_there_only_some_time_after_the_end(
+    start: Start, order: Order, http: aiohttp.ClientSession
+) -> None:
+    world = await start()
+    job = (await order(world))["id"]
+
+    strike(world, kind="result_late", after=10_000)
+    early, _ = await content(http, world, job)
+    strike(world, kind="result_late", after=0.001)
+    late, video = await content(http, world, job)
+
+    assert (early, late, video[4:8]) == (404, 200, b"ftyp")
+
+
+@pytest.mark.parametrize("at", [0, 50])
+async def test_a_download_may_be_cut(
+    start: Start, order: Order, http: aiohttp.ClientSession, at: int
+) -> None:
+    world = await start()
+    job = (await order(world))["id"]
+    strike(world, kind="cut", at=at)
+    url = f"{world.base_urls['openai']}/videos/{job}/content"
+
+    async with http.get(url, headers=AUTH) as response:
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await response.read()
+
+        assert response.status == 200
+
+
+async def test_a_large_download_may_be_cut_too(
+    start: Start, order: Order, http: aiohttp.ClientSession
+) -> None:
+    world = await start()
+    job = (await order(world))["id"]
+    world.override_faults(
+        SORA,
+        tuple(
+            FAULT_ADAPTER.validate_python(fault)
+            for fault in ({"kind": "cut", "at": 10}, {"kind": "large_file", "bytes": 3_000_000})
+        ),
+    )
+    url = f"{world.base_urls['openai']}/videos/{job}/content"
+
+    async with http.get(url, headers=AUTH) as response:
+        part = await response.content.readexactly(300_000)
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await response.read()
+
+        assert (response.content_length, part[4:8]) == (3_000_000, b"ftyp")
+
+
+async def test_a_download_may_have_another_media_type(
+    start: Start, order: Order, http: aiohttp.ClientSession
+) -> None:
+    world = await start()
+    job = (await order(world))["id"]
+    strike(world, kind="mislabel")
+    url = f"{world.base_urls['openai']}/videos/{job}/content"
+
+    async with http.get(url, headers=AUTH) as response:
+        video = await response.read()
+
+        assert (response.content_type, video[4:8]) == ("text/plain", b"ftyp")

@@ -7,7 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tallylight.simulator.connection import never_respond, reset_connection
+from tallylight.simulator.connection import CutResponse, never_respond, reset_connection
+from tallylight.simulator.faults import AnswerLate, Cut, Mislabel
 from tallylight.simulator.kernel import Exchange, Kernel
 from tallylight.simulator.refusals import (
     DroppedConnectionError,
@@ -18,6 +19,7 @@ from tallylight.simulator.refusals import (
     NoContentError,
     NotReadyError,
     RefusalError,
+    ResultLateError,
     ScriptedRefusalError,
     UnknownJobError,
     UnknownKeyError,
@@ -82,9 +84,23 @@ class RouteMaker:
                 response = self._refused(refusal, request).to_response()
             for name, value in self._texts.headers(self._kernel.world).items():
                 response.headers.setdefault(name, value)
-            return response
+            return await self._struck(exchange, response)
 
         return handle
+
+    async def _struck(self, exchange: Exchange, response: Response) -> Response:
+        """Return a response as the faults of its request let it arrive."""
+        for fault in exchange.faults:
+            match fault:
+                case AnswerLate():
+                    await self._kernel.world.clock.sleep(fault.after)
+                case Mislabel():
+                    response.headers["content-type"] = fault.media_type
+                case Cut():
+                    response = CutResponse(response, fault.at / 100)
+                case _:  # it concerns the job
+                    pass
+        return response
 
     def _refused(self, refusal: RefusalError, request: Request) -> SimulatedResponse:  # noqa: PLR0911  # a table
         texts, world = self._texts, self._kernel.world
@@ -103,14 +119,23 @@ class RouteMaker:
                 return texts.unknown_job(refusal.job_id)
             case InvalidRequestError():
                 return texts.invalid_request(refusal)
-            case NotReadyError():
-                return texts.not_ready(refusal.job, refusal.status)
-            case NoContentError():
-                return texts.no_content(refusal.job)
+            case NotReadyError() | NoContentError() | ResultLateError():
+                return self._without_result(refusal)
             case _:
                 # The path is named without the simulator's prefix.
                 path = request.url.path.removeprefix(f"/{self._kernel.upstream}")
                 return texts.unknown_path(request.method, path)
+
+    def _without_result(
+        self, refusal: NotReadyError | NoContentError | ResultLateError
+    ) -> SimulatedResponse:
+        match refusal:
+            case NotReadyError():
+                return self._texts.not_ready(refusal.job, refusal.status)
+            case NoContentError():
+                return self._texts.no_content(refusal.job)
+            case ResultLateError():
+                return self._texts.result_late(refusal.job)
 
 
 def _with_message(response: SimulatedResponse, message: str) -> SimulatedResponse:

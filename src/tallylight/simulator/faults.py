@@ -80,8 +80,8 @@ class Refuse(SimulatedFault):
         http_status: Status of the response; 200 for a failure that hides in one.
         body: A mapping is sent as JSON, a string as it is.
         unlisted: Meanwhile the list of models omits the model.
-        accepts: A create of the Videos API is accepted and billed nevertheless, as by a server
-            that fails between acceptance and response.
+        accepts: A create is accepted and billed nevertheless, as by a server that fails between
+            acceptance and response.
     """
 
     kind: Literal["refuse"]
@@ -114,6 +114,30 @@ class Reset(SimulatedFault):
     kind: Literal["reset"]
     accepts: bool = False
     endpoints: tuple[Endpoint, ...] = Field(default=(Endpoint.CREATE,), alias="doors")
+
+
+class AnswerLate(SimulatedFault):
+    """Serve requests, and answer them `after` seconds later."""
+
+    kind: Literal["answer_late"]
+    after: float = Field(default=30.0, gt=0)
+    endpoints: tuple[Endpoint, ...] = Field(default=(Endpoint.CREATE,), alias="doors")
+
+
+class Cut(SimulatedFault):
+    """Close the connection after `at` percent of a response, or of a stream's first chunk."""
+
+    kind: Literal["cut"]
+    at: int = Field(default=50, ge=0, le=99)
+    endpoints: tuple[Endpoint, ...] = Field(default=(Endpoint.CONTENT,), alias="doors")
+
+
+class Mislabel(SimulatedFault):
+    """Send responses with another media type than that of their body."""
+
+    kind: Literal["mislabel"]
+    media_type: str = "text/plain"
+    endpoints: tuple[Endpoint, ...] = Field(default=(Endpoint.CONTENT,), alias="doors")
 
 
 class Stall(SimulatedFault):
@@ -152,10 +176,19 @@ class DeliverDefective(SimulatedFault):
 
 
 class Expire(SimulatedFault):
-    """Downloads fail as not found from `after` seconds after the end of the job."""
+    """Results are gone from `after` seconds after the end of the job."""
 
     kind: Literal["expire"]
     after: float = Field(default=0.0, ge=0)
+    endpoints: tuple[Endpoint, ...] = Field(default=(Endpoint.CONTENT,), alias="doors")
+
+
+class ResultLate(SimulatedFault):
+    """Results are not there yet until `after` seconds after the end of the job."""
+
+    kind: Literal["result_late"]
+    after: float = Field(default=5.0, gt=0)
+    endpoints: tuple[Endpoint, ...] = Field(default=(Endpoint.CONTENT,), alias="doors")
 
 
 class LargeFile(SimulatedFault):
@@ -203,10 +236,14 @@ AnyFault = Annotated[
     Refuse
     | Hang
     | Reset
+    | AnswerLate
+    | Cut
+    | Mislabel
     | Stall
     | Fail
     | DeliverDefective
     | Expire
+    | ResultLate
     | LargeFile
     | Slow
     | Retire
@@ -221,11 +258,20 @@ FAULT_ADAPTER: TypeAdapter[AnyFault] = TypeAdapter(AnyFault)
 def affects(fault: AnyFault, endpoint: Endpoint) -> bool:
     """Tell whether a fault can affect an operation."""
     match fault:
-        case Refuse() | Hang() | Reset():
+        case (
+            Refuse()
+            | Hang()
+            | Reset()
+            | AnswerLate()
+            | Cut()
+            | Mislabel()
+            | Expire()
+            | ResultLate()
+        ):
             return endpoint in fault.endpoints
         case Stall() | Fail() | DeliverDefective() | Slow() | Retire():
             return endpoint is Endpoint.CREATE
-        case Expire() | LargeFile():
+        case LargeFile():
             return endpoint is Endpoint.CONTENT
         case IncompleteList():
             return endpoint is Endpoint.LIST
@@ -247,8 +293,17 @@ def _default_reported_status(fault: AnyFault) -> ReportedStatus:
         case Refuse() | Fail() | Hang() | Reset() | Stall():
             is_total = fault.share == 1 and isinstance(fault, Refuse | Fail)
             return ReportedStatus.MAJOR_OUTAGE if is_total else ReportedStatus.PARTIAL_OUTAGE
-        case Slow():
+        case Slow() | AnswerLate():
             return ReportedStatus.DEGRADED_PERFORMANCE
-        case DeliverDefective() | Expire() | LargeFile() | Retire() | IncompleteList():
+        case (
+            DeliverDefective()
+            | Expire()
+            | ResultLate()
+            | LargeFile()
+            | Retire()
+            | IncompleteList()
+            | Cut()
+            | Mislabel()
+        ):
             # Status pages do not report on single models, nor retirements.
             return ReportedStatus.OPERATIONAL

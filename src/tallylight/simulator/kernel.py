@@ -27,6 +27,7 @@ from tallylight.simulator.outcomes import (
     is_blocked_content,
     is_expired,
     is_listed,
+    is_result_late,
 )
 from tallylight.simulator.refusals import (
     DroppedConnectionError,
@@ -35,6 +36,7 @@ from tallylight.simulator.refusals import (
     NoAnswerError,
     NoContentError,
     NotReadyError,
+    ResultLateError,
     ScriptedRefusalError,
     UnknownJobError,
     UnknownKeyError,
@@ -155,10 +157,11 @@ class Kernel:
         if not status.is_final:
             raise NotReadyError(job, status.value)
         finished_for = self.world.second() - (job.ends_at or 0.0)
-        if status is JobStatus.FAILED or is_expired(
-            self.world.active_faults(job.service), finished_for
-        ):
+        faults = self.world.active_faults(job.service)
+        if status is JobStatus.FAILED or is_expired(faults, endpoint, finished_for):
             raise NoContentError(job)
+        if is_result_late(faults, endpoint, finished_for):
+            raise ResultLateError(job)
         return job
 
     def jobs(self, exchange: Exchange) -> list[SimulatedJob]:

@@ -18,6 +18,7 @@ from tallylight.simulator.faults import (
     Expire,
     Fail,
     LargeFile,
+    ResultLate,
     Retire,
     Slow,
     Stall,
@@ -232,9 +233,20 @@ def progress_at(outcome: JobOutcome, age: float) -> JobProgress:
     return JobProgress(JobStatus.IN_PROGRESS, min(99, int(done * 100)))
 
 
-def is_expired(faults: Iterable[AnyFault], finished_for: float) -> bool:
-    """Tell whether the content of a job has expired, `finished_for` seconds after its end."""
-    return any(isinstance(one, Expire) and finished_for >= one.after for one in faults)
+def is_expired(faults: Iterable[AnyFault], endpoint: Endpoint, finished_for: float) -> bool:
+    """Tell whether a result has expired, `finished_for` seconds after the job's end."""
+    return any(
+        isinstance(one, Expire) and endpoint in one.endpoints and finished_for >= one.after
+        for one in faults
+    )
+
+
+def is_result_late(faults: Iterable[AnyFault], endpoint: Endpoint, finished_for: float) -> bool:
+    """Tell whether a result is not there yet, `finished_for` seconds after the job's end."""
+    return any(
+        isinstance(one, ResultLate) and endpoint in one.endpoints and finished_for < one.after
+        for one in faults
+    )
 
 
 def padded_size(faults: Iterable[AnyFault]) -> int:

@@ -91,6 +91,14 @@ class NoContentError(RefusalError):
         self.job = job
 
 
+class ResultLateError(RefusalError):
+    """The job has ended, and its output is not there yet."""
+
+    def __init__(self, job: SimulatedJob) -> None:
+        super().__init__(job)
+        self.job = job
+
+
 class NoAnswerError(Exception):
     """The upstream never responds."""
 

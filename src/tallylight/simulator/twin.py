@@ -83,3 +83,7 @@ class RefusalTexts(ABC):
     def no_content(self, job: SimulatedJob) -> SimulatedResponse:
         """Return the refusal of an output that does not exist or has expired."""
         return self.unknown_job(job.id)
+
+    def result_late(self, job: SimulatedJob) -> SimulatedResponse:
+        """Return the refusal of an output that is not there yet although the job has ended."""
+        return self.no_content(job)
