@@ -32,7 +32,7 @@ from tallylight.simulator.outcomes import (
     reading_price,
     select_fault,
 )
-from tallylight.simulator.reading import OrderReading, frame_pixels, sized_reading
+from tallylight.simulator.reading import OrderReading, matching_size, sized_reading
 from tallylight.simulator.scenario import ScenarioPrice, ScenarioService, ScheduledFault
 
 REQUESTED = OutputSpec("sora-2", "1280x720", 8)
@@ -278,15 +278,19 @@ def test_a_frame_in_pixels_has_a_class_and_an_aspect(
 
 
 @pytest.mark.parametrize(
-    ("resolution", "aspect", "pixels"),
+    ("resolution", "aspect", "size"),
     [
-        ("720p", "16:9", (1280, 720)),
-        ("1080p", "9:16", (1080, 1920)),
-        ("4k", "1:1", (2160, 2160)),
-        ("480p", "16:9", (852, 480)),
+        ("720p", "16:9", "1280x720"),
+        ("1080p", "9:16", "1080x1920"),
+        ("1080p", "", "1920x1080"),
+        ("", "9:16", "1080x1920"),
+        ("4k", "16:9", None),
+        ("720p", "9:16", None),
     ],
 )
-def test_a_class_and_an_aspect_have_pixels(
-    resolution: str, aspect: str, pixels: tuple[int, int]
+def test_an_offered_size_is_found_by_class_and_aspect(
+    resolution: str, aspect: str, size: str | None
 ) -> None:
-    assert frame_pixels(resolution, aspect) == pixels
+    offered = ("1280x720", "1920x1080", "1080x1920")
+
+    assert matching_size(offered, resolution, aspect) == size

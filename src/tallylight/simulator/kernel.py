@@ -112,6 +112,13 @@ class Kernel:
             for wire_name in service.wire_names
         ]
 
+    def is_offered(self, model: str) -> bool:
+        """Tell whether any key may use a model that is not retired."""
+        return any(
+            model in service.wire_names and is_listed(self.world.active_faults(name))
+            for name, service in self.world.scenario.services_at(self.upstream).items()
+        )
+
     def check(self, exchange: Exchange) -> None:
         """Let the faults of all services strike a request, before its key is checked."""
         for name in self.world.scenario.services_at(self.upstream):

@@ -4,6 +4,7 @@ It is kept with the job, so that a test can compare it with the order that a cli
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9", "9:21")
@@ -33,7 +34,7 @@ class OrderReading:
     Args:
         seconds: Length of the clip, 0 for a still image.
         resolution: The class that is priced: "720p", "4k".
-        aspect: "16:9".
+        aspect: "16:9"; "input" for the aspect of the picture that is sent.
         audio: Whether there is to be sound; None if the model has no switch for it.
         count: Number of outputs.
     """
@@ -81,9 +82,11 @@ def aspect_ratio(width: int, height: int) -> str:
     return f"{width // divisor}:{height // divisor}"
 
 
-def frame_pixels(resolution: str, aspect: str) -> tuple[int, int]:
-    """Return width and height of a frame; the shorter side has the lines of the class."""
-    across, down = (int(side) for side in aspect.split(":"))
-    lines = _UHD_LINES if resolution == "4k" else int(resolution.removesuffix("p"))
-    longer = lines * max(across, down) // min(across, down) // 2 * 2  # yuv420p needs even sides
-    return (longer, lines) if across >= down else (lines, longer)
+def matching_size(sizes: Iterable[str], resolution: str = "", aspect: str = "") -> str | None:
+    """Return the first size of a class and an aspect, "" for any; None if there is none."""
+    for size in sizes:
+        width, height = (int(side) for side in size.split("x"))
+        is_class = resolution in {"", resolution_class(width, height)}
+        if is_class and aspect in {"", aspect_ratio(width, height)}:
+            return size
+    return None

@@ -52,9 +52,14 @@ class ScenarioPrice(ScenarioSection):
 
 
 class ScenarioKey(ScenarioSection):
-    """An API key of an upstream, the services that it may use (None: all), and its state."""
+    """An API key of an upstream, the services that it may use (None: all), and its state.
+
+    Args:
+        secret: What the caller signs with; then `key` names the account and is sent in the open.
+    """
 
     key: NonEmptyString
+    secret: str = ""
     services: tuple[Slug, ...] | None = None
     state: Literal["good", "exhausted", "expired"] = "good"
 
@@ -107,6 +112,7 @@ class ScenarioService(ScenarioSection):
         latency: Median and 95th percentile of a job's duration in seconds.
         lengths: Allowed clip lengths in seconds, the default first.
         sizes: Allowed sizes, the default first.
+        wire: Settings of the protocol for this model, such as the spelling of a field.
         blocked_words: A prompt with one of these words is rejected for its content.
         component: Its component on the status page; "" for none.
     """
@@ -123,6 +129,7 @@ class ScenarioService(ScenarioSection):
     lengths: tuple[Annotated[int, Field(ge=1, le=60)], ...] = ()
     sizes: tuple[FrameSize, ...] = Field(min_length=1)
     result: Literal["html", "double_quotes", "link", "bare", "image"] = "html"
+    wire: Mapping[Slug, NonEmptyString] = Field(default_factory=dict)
     blocked_words: tuple[NonEmptyString, ...] = ("gore",)
     component: str = ""
     faults: tuple[ScheduledFault, ...] = ()
