@@ -158,6 +158,11 @@ class Kernel:
     def result(self, exchange: Exchange, job_id: str, endpoint: Endpoint) -> SimulatedJob:
         """Return the job whose output is asked for; raise if it has none, or not yet."""
         job = self.job(exchange, job_id, endpoint)
+        self.require_result(job, endpoint)
+        return job
+
+    def require_result(self, job: SimulatedJob, endpoint: Endpoint) -> None:
+        """Raise if a job has no output, or not yet."""
         if job.is_cancelled:
             raise NoContentError(job)
         status = self.progress(job).status
@@ -169,7 +174,6 @@ class Kernel:
             raise NoContentError(job)
         if is_result_late(faults, endpoint, finished_for):
             raise ResultLateError(job)
-        return job
 
     def jobs(self, exchange: Exchange) -> list[SimulatedJob]:
         """Return the jobs that the list shows, oldest first; a fault may omit some."""
