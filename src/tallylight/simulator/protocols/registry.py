@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
-from tallylight.simulator.protocols import chat_video, openai_videos
+from tallylight.simulator.protocols import chat_video, fal, openai_videos
 from tallylight.simulator.twin import Twin
 
 TWINS: Mapping[str, Twin] = {
     twin.name: twin
     for twin in (
         chat_video.TWIN,
+        fal.TWIN,
         openai_videos.TWIN,
     )
 }
