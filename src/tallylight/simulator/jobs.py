@@ -28,6 +28,7 @@ class SimulatedJob:
         reading: What the upstream read from the create.
         price: Price of its outputs in USD.
         parent: Id of the video that a remix was made from, "" for none.
+        mark: The caller's own id for it, "" for none.
         answered: False if the create was accepted but got no response.
         is_cancelled: The caller deleted the job while it ran; nothing is charged.
     """
@@ -42,6 +43,7 @@ class SimulatedJob:
     price: Decimal
     billing: Billing
     parent: str = ""
+    mark: str = ""
     key: str = ""
     answered: bool = True
     is_cancelled: bool = False

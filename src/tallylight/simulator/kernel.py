@@ -149,6 +149,11 @@ class Kernel:
             raise UnknownJobError(job_id)
         return job
 
+    def find_mark(self, key: ScenarioKey, mark: str) -> SimulatedJob | None:
+        """Return the job to which a caller gave an id of its own, None for none."""
+        jobs = (job for job in self.world.jobs.values() if job.upstream == self.upstream)
+        return next((job for job in jobs if (job.key, job.mark) == (key.key, mark)), None)
+
     def job(self, exchange: Exchange, job_id: str, endpoint: Endpoint) -> SimulatedJob:
         """Return the job that a request names, unless a fault affects the request."""
         job = self.find_job(job_id)

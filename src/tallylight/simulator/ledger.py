@@ -30,6 +30,7 @@ class BilledJobJson(TypedDict):
     billed_usd: float
     answered: bool
     at: int
+    mark: str
     read: dict[str, object]
 
 
@@ -90,6 +91,7 @@ def _job_json(entry: SimulatedJob, second: float) -> BilledJobJson:
         "billed_usd": float(entry.billed_usd(second)),
         "answered": entry.answered,
         "at": entry.created_at,
+        "mark": entry.mark,
         "read": asdict(entry.reading),
     }
 

@@ -31,6 +31,7 @@ class JobRequest:
     Args:
         billed_seconds: Seconds to charge, if not the length of the clip.
         parent: Id of the video that it is made from, "" for none.
+        mark: The caller's own id for it, "" for none.
         key: Set when it is accepted.
         is_moderated_first: Its prompt is read before it is accepted; otherwise the job fails.
         answered: False if the caller gets no response.
@@ -40,6 +41,7 @@ class JobRequest:
     reading: OrderReading
     billed_seconds: int | None = None
     parent: str = ""
+    mark: str = ""
     key: str = ""
     is_moderated_first: bool = False
     answered: bool = True
@@ -164,6 +166,7 @@ class Simulation:
             price=reading_price(service.price, reading, request.billed_seconds),
             billing=service.billing,
             parent=request.parent,
+            mark=request.mark,
             key=request.key,
             answered=request.answered,
         )

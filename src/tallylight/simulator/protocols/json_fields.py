@@ -48,6 +48,15 @@ class JsonFields:
         except InvalidRequestError as error:
             raise InvalidRequestError(error.message, name, code) from error
 
+    def items(self, name: str) -> "list[JsonFields]":
+        """Return the objects of an array, none for none."""
+        values = self.values.get(name)
+        if values is None:
+            return []
+        if not isinstance(values, list) or not all(isinstance(each, dict) for each in values):
+            raise InvalidRequestError("Input should be an array of objects", name)
+        return [JsonFields(each) for each in values]
+
     def choice(self, name: str, allowed: Sequence[str]) -> str:
         """Return one of several texts, by default the first."""
         value = self.text(name) or allowed[0]
