@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tallylight.simulator.protocols import chat_video, fal, openai_videos
+from tallylight.simulator.protocols import chat_video, fal, kling, openai_videos
 from tallylight.simulator.twin import Twin
 
 TWINS: Mapping[str, Twin] = {
@@ -10,6 +10,7 @@ TWINS: Mapping[str, Twin] = {
     for twin in (
         chat_video.TWIN,
         fal.TWIN,
+        kling.TWIN,
         openai_videos.TWIN,
     )
 }
