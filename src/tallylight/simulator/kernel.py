@@ -203,6 +203,13 @@ class Kernel:
             self.cancel(job)
         del self.world.jobs[job.id]
 
+    async def finished(self, job: SimulatedJob) -> None:
+        """Wait for the end of a job; raise NoAnswerError if it never ends."""
+        while not self.progress(job).status.is_final:
+            if job.ends_at is None:
+                raise NoAnswerError
+            await self.world.clock.sleep(job.ends_at - self.world.second())
+
     def progress(self, job: SimulatedJob) -> JobProgress:
         """Return the present progress of a job."""
         return job.progress_at(self.world.second())
