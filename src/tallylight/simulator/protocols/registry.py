@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tallylight.simulator.protocols import chat_video, fal, kling, openai_videos
+from tallylight.simulator.protocols import chat_video, fal, kling, openai_images, openai_videos
 from tallylight.simulator.twin import Twin
 
 TWINS: Mapping[str, Twin] = {
@@ -11,6 +11,7 @@ TWINS: Mapping[str, Twin] = {
         chat_video.TWIN,
         fal.TWIN,
         kling.TWIN,
+        openai_images.TWIN,
         openai_videos.TWIN,
     )
 }
