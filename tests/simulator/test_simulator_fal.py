@@ -271,7 +271,7 @@ async def test_a_request_that_is_queued_is_cancelled_and_not_billed(
 async def test_a_request_that_runs_goes_on_although_it_is_cancelled(
     start: Start, call: Call
 ) -> None:
-    world = await start(PROTOCOLS, speed=5)
+    world = await start(PROTOCOLS, speed=2)
     job = await submitted(call, world)
     while (await call(world, "GET", job["status_url"]))[1]["status"] != "IN_PROGRESS":
         pass

@@ -20,7 +20,7 @@ from tallylight.simulator.outcomes import JobStatus
 from tallylight.simulator.protocols import chat_messages, references
 from tallylight.simulator.protocols.chat_messages import completion_chunk, server_error
 from tallylight.simulator.protocols.request_fields import bearer_token
-from tallylight.simulator.reading import sized_reading
+from tallylight.simulator.reading import OrderReading, sized_reading
 from tallylight.simulator.refusals import InvalidRequestError, NamedStateError
 from tallylight.simulator.responses import SimulatedResponse
 from tallylight.simulator.scenario import ScenarioKey, ScenarioService
@@ -93,15 +93,7 @@ class _ChatUpstream:
         name = self._kernel.find_service(model, key)
         if body.get("stream") is not True:
             return self._availability(name)
-        content = _last_content(body)
-        prompt = _prompt(content)
-        if not prompt:
-            raise InvalidRequestError("Prompt is required", "prompt")
-        size, seconds = parse_model_name(self._kernel.service(name), model)
-        reading = replace(
-            sized_reading(prompt, size, seconds, model),
-            inputs=references.first_frames(_input_image(content)),
-        )
+        reading = read_chat(self._kernel.service(name), model, body)
         order = JobRequest(name, reading, is_moderated_first=True)
         return self._start_job(exchange, key, order)
 
@@ -175,6 +167,19 @@ async def _parse_body(request: Request) -> dict[str, object]:
     if not isinstance(body, dict):
         raise InvalidRequestError("Input should be an object")
     return body
+
+
+def read_chat(service: ScenarioService, model: str, body: Mapping[str, object]) -> OrderReading:
+    """Return what the channel reads from a model id and the last message."""
+    content = _last_content(body)
+    prompt = _prompt(content)
+    if not prompt:
+        raise InvalidRequestError("Prompt is required", "prompt")
+    size, seconds = parse_model_name(service, model)
+    return replace(
+        sized_reading(prompt, size, seconds, model),
+        inputs=references.first_frames(_input_image(content)),
+    )
 
 
 def _last_content(body: Mapping[str, object]) -> object:

@@ -103,28 +103,16 @@ class _VideoHandlers:
         key = self._authenticate(exchange)
         fields = await parse_fields(exchange.request)
         self._dialect.validate(fields)
-        prompt = parse_prompt(fields)
+        parse_prompt(fields)  # a missing prompt is reported before an unknown model
         default = next((each.model for each in self._kernel.services(key).values()), "")
         model = fields.text("model") or default
         name = self._kernel.find_service(model, key)
-        reading = self._read(fields, self._kernel.service(name), prompt, model)
+        reading = read_video(self._dialect, self._kernel.service(name), model, fields)
         # A relay checks the prompt before it accepts; OpenAI accepts and fails the job.
         order = JobRequest(name, reading, is_moderated_first=self._dialect.is_relay)
         job_id = self._dialect.id_prefix + self._world.random_hex()
         job = self._kernel.create(exchange, key, order, job_id)
         return JSONResponse(self._dialect.job_object(self._world, job))
-
-    def _read(
-        self, fields: RequestFields, service: ScenarioService, prompt: str, model: str
-    ) -> OrderReading:
-        measured = self._dialect.measured(fields)
-        size = parse_frame_size(measured.fields, service)
-        seconds = parse_clip_length(measured.fields, service, strict=self._dialect.is_full_api)
-        return replace(
-            sized_reading(prompt, size, seconds, model),
-            count=measured.count,
-            inputs=references.first_frames(self._dialect.input_reference(fields)),
-        )
 
     async def list(self, exchange: Exchange) -> Response:
         """List the jobs, by default newest first."""
@@ -175,6 +163,20 @@ class _VideoHandlers:
             raise NoContentError(job)
         variant = request.query_params.get("variant", "video")
         return await content_response(self._world, request, job, variant)
+
+
+def read_video(
+    dialect: VideosDialect, service: ScenarioService, model: str, fields: RequestFields
+) -> OrderReading:
+    """Return what a dialect reads from a create; raise InvalidRequestError."""
+    measured = dialect.measured(fields)
+    size = parse_frame_size(measured.fields, service)
+    seconds = parse_clip_length(measured.fields, service, strict=dialect.is_full_api)
+    return replace(
+        sized_reading(parse_prompt(fields), size, seconds, model),
+        count=measured.count,
+        inputs=references.first_frames(dialect.input_reference(fields)),
+    )
 
 
 TWIN = Twin("openai_videos", tuple(VIDEO_DIALECTS), "/v1", _routes)
