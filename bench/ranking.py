@@ -12,14 +12,16 @@ import timeit
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from tallylight.gateway.routing.capability import Capability, Features
+from tallylight.catalogue.fit import Expressible
+from tallylight.catalogue.wording import Wording
+from tallylight.gateway.routing.fitter import Fitter
 from tallylight.gateway.routing.ordering import rank
 from tallylight.gateway.routing.ranking import Candidate
 from tallylight.gateway.routing.routes import Route
-from tallylight.model.order import Order
+from tallylight.model.order import Operation
 from tallylight.model.status import Status
 from tallylight.model.verdict import Verdict
-from tests.builders import priced_service
+from tests.builders import priced_service, wish_of
 
 
 def main() -> None:
@@ -30,12 +32,12 @@ def main() -> None:
     given = options.parse_args()
     candidates = [_candidate(number) for number in range(given.services)]
     route = Route("sora-2", tuple(each.service.id for each in candidates))
-    named, open_ = Order("a kite", 8, "1280x720"), Order("a kite", 0, "")
+    named, open_ = wish_of("a kite", 8, "1280x720"), wish_of("a kite", None, "")
     for name, call in (
         ("with size", lambda: rank(named, route, candidates, draw=0.4)),
         (
             "without size",
-            lambda: rank(open_, route, candidates, chosen=("seconds", "size"), draw=0.4),
+            lambda: rank(open_, route, candidates, draw=0.4),
         ),
     ):
         best = min(timeit.repeat(call, number=given.rounds, repeat=5, timer=time.process_time))
@@ -45,7 +47,8 @@ def main() -> None:
 def _candidate(number: int) -> Candidate:
     service = priced_service(f"service-{number}", str(Decimal(number + 10) / 100))
     verdict = Verdict(service.id, Status.OPERATIONAL, datetime(2026, 11, 22, tzinfo=UTC), 0.99, ())
-    return Candidate(service, verdict, Capability(service, Features()), 0.9 + number / 100, 60.0)
+    can = Expressible(frozenset(Operation), {}, characters=False, wording=Wording())
+    return Candidate(service, verdict, Fitter(service, can), 0.9 + number / 100, 60.0)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Templates of our values, for tests: take one and `dataclasses.replace` what matters.
 
-A test that says `replace(SHEET, lengths=(4, 8))` shows what it is about, and mypy checks the names.
+A test that says `replace(SHEET, modes=short_modes((4, 8), ()))` shows what it is about, and mypy
+checks the names.
 """
 
 from dataclasses import replace
@@ -8,10 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
+from tallylight.catalogue.modes import short_modes
 from tallylight.catalogue.services import (
     BillingBasis,
     FactSheet,
-    Medium,
     ProbeIntervals,
     Service,
     ShutdownPrecision,
@@ -19,12 +20,14 @@ from tallylight.catalogue.services import (
 )
 from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.frames import frame_of
 from tallylight.model.ids import AttemptId, KeyId, ProviderId, ServiceId, UpstreamId, VideoId
 from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
 from tallylight.model.money import ANY_RESOLUTION, Budget, Price, PriceUnit
-from tallylight.model.order import Order
+from tallylight.model.order import Medium, Order
 from tallylight.model.status import Access
 from tallylight.model.video import Video
+from tallylight.model.wish import Wish, WishedMeasures
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -35,8 +38,7 @@ SHEET = FactSheet(
     medium=Medium.VIDEO,
     access=Access.OFFICIAL,
     protocol="openai_videos",
-    lengths=(4,),
-    sizes=("1280x720",),
+    modes=short_modes((4,), ("1280x720",)),
     price=None,
     announced_at=None,
     shutdown_at=None,
@@ -114,8 +116,7 @@ def priced_service(
         upstream=replace(service.upstream, bills=bills),
         sheet=replace(
             service.sheet,
-            lengths=(4, 8, 12),
-            sizes=("1280x720", "720x1280"),
+            modes=short_modes((4, 8, 12), ("1280x720", "720x1280")),
             price=None if price is None else price_per_second(price),
         ),
     )
@@ -124,6 +125,22 @@ def priced_service(
 def price_per_second(usd: str, resolution: str = ANY_RESOLUTION) -> Price:
     """Return a price by the second for one resolution, or for all."""
     return Price(PriceUnit.PER_SECOND, {resolution: Decimal(usd)})
+
+
+def order_of(
+    prompt: str = "a boat", seconds: int | None = 4, size: str = "1280x720", **more: object
+) -> Order:
+    """Return an order of the model "m", of a length and a size in pixels."""
+    frame = frame_of(size) if size else None
+    values = {"model": "m", "prompt": prompt, "seconds": seconds, "frame": frame, **more}
+    return Order(**values)  # type: ignore[arg-type]  # fields of an order
+
+
+def wish_of(
+    prompt: str = "a kite", seconds: int | None = 4, size: str = "1280x720", **more: object
+) -> Wish:
+    """Return a wish for a length and a size; None and "" leave them open."""
+    return Wish(prompt, measures=WishedMeasures(seconds, size), **more)  # type: ignore[arg-type]  # fields of a wish
 
 
 def new_video() -> Video:
@@ -148,8 +165,7 @@ def attempt_of(video: Video, number: int = 1) -> tuple[Attempt, LedgerEntry]:
         id=AttemptId(entry.id),
         service=SERVICE.id,
         purpose=Purpose.TRAFFIC,
-        order=Order("", video.seconds, video.size),
-        model=SERVICE.model,
+        order=order_of("", video.seconds, video.size, model=SERVICE.model),
         entry=entry.id,
         intended_at=NOON,
         video=video.id,

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from tallylight.app.recommend import RouteRecommender
 from tallylight.board import Board
+from tallylight.catalogue.modes import short_modes
 from tallylight.catalogue.services import Feed, Service
 from tallylight.clock import VirtualClock
 from tallylight.gateway.routing.candidates import Candidates
@@ -22,14 +23,13 @@ from tallylight.gateway.routing.routes import default_routes
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget, Price, PriceUnit
-from tallylight.model.order import Order
 from tallylight.model.status import Access, Status
 from tallylight.status.advice import Advice, AdviceRow, AdviceState
 from tallylight.status.application import make_status_app
 from tallylight.status.ports import StatusSources
 from tallylight.storage.database import Storage, open_storage
 from tallylight.verdicts.options import PolicyOptions
-from tests.builders import service_named
+from tests.builders import order_of, service_named
 
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
 PAUSED = Failure(
@@ -67,14 +67,14 @@ def _service(id_: str, name: str, access: Access, provider: str) -> Service:
         upstream=replace(service.upstream, feed=Feed("incident_io", "https://status.example.com")),
         sheet=replace(
             service.sheet,
-            lengths=(4, 8),
+            modes=short_modes((4, 8), ("1280x720",)),
             price=Price(PriceUnit.PER_SECOND, {"720p": Decimal("0.10"), "1080p": Decimal("0.30")}),
             shutdown_at=date(2026, 3, 1) if id_ == "veo" else None,
             replacement="gemini-omni-1.1-preview-with-a-long-name" if id_ == "veo" else "",
             sources=("https://platform.openai.com/docs/pricing",),
         ),
         budget=Budget(per_day=Decimal(2)),
-        probe_order=Order("a lighthouse", 4, "1280x720"),
+        probe_order=order_of("a lighthouse", 4, "1280x720"),
     )
 
 

@@ -1,16 +1,19 @@
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 import pytest
 
 from tallylight.catalogue import facts
-from tallylight.catalogue.orders import PROBE_PROMPT, allowed_orders, cheapest_order
-from tallylight.catalogue.services import FactSheet, Medium, ShutdownPrecision
+from tallylight.catalogue.fit import PROBE_PROMPT, cheapest_order
+from tallylight.catalogue.modes import made_frame
+from tallylight.catalogue.services import FactSheet, ShutdownPrecision
 from tallylight.model.money import PriceUnit, cost_of
-from tallylight.model.order import Order
+from tallylight.model.order import Input, Medium, Order
 from tallylight.model.status import Access
+from tests.builders import SERVICE, order_of
 
-TODAY = date(2026, 11, 22)
+TODAY = date(2026, 11, 29)
 
 # Every live video model of November 2026 by provider: size, seconds, USD.
 LIVE = {
@@ -20,12 +23,11 @@ LIVE = {
     "vertex/veo-3.1-generate-001": ("3840x2160", 8, "4.80"),
     "vertex/veo-3.1-fast-generate-001": ("1920x1080", 8, "0.96"),
     "vertex/veo-3.1-lite-generate-001": ("1920x1080", 8, "0.64"),
-    "kling/kling-3.0": ("1280x720", 5, "0.63"),
+    "kling/kling-v3": ("1280x720", 5, "0.63"),
     "kling/kling-3.0-turbo": ("1920x1080", 5, "0.70"),
-    "kling/kling-3.0-omni": ("1280x720", 5, "0.56"),
-    "kling/kling-O1": ("1280x720", 5, "0.42"),
-    "kling/kling-2.6": ("1920x1080", 5, "0.35"),
-    "kling/kling-2.5-turbo": ("1280x720", 5, "0.21"),
+    "kling/kling-v3-omni": ("1280x720", 5, "0.56"),
+    "kling/kling-video-o1": ("1280x720", 5, "0.42"),
+    "kling/kling-v2-5-turbo": ("1280x720", 5, "0.21"),
     "minimax/MiniMax-H3": ("2560x1440", 4, "0.52"),
     "minimax/MiniMax-H3-Max": ("854x480", 4, "0.20"),
     "fal/minimax/h3": ("3840x2160", 4, "0.64"),
@@ -122,6 +124,10 @@ def sheet(name: str) -> FactSheet:
     return facts.fact_sheets()[name]
 
 
+def probe_order(found: FactSheet) -> Order | None:
+    return cheapest_order(replace(SERVICE, model=found.model, sheet=found))
+
+
 def is_retired(found: FactSheet) -> bool:
     day = found.shutdown_at
     is_certain = found.shutdown_precision is not ShutdownPrecision.NOT_BEFORE
@@ -136,7 +142,9 @@ def test_a_live_video_model_has_a_sheet_with_its_price(
     found = sheet(name)
     assert found.price is not None
 
-    cost = cost_of(found.price, Order("", seconds, size))
+    order = replace(order_of("", seconds), frame=made_frame(found.modes, size))
+
+    cost = cost_of(found.price, order)
 
     assert cost == Decimal(usd)
     assert found.medium is Medium.VIDEO
@@ -164,9 +172,9 @@ def test_a_model_with_a_future_shutdown_names_the_date_and_is_not_retired(
 def test_the_cheapest_sora_2_costs_40_cents() -> None:
     found = sheet("openai/sora-2")
 
-    order = cheapest_order(found)
+    order = probe_order(found)
 
-    assert order == Order(PROBE_PROMPT, 4, "1280x720")
+    assert order == order_of(PROBE_PROMPT, 4, "1280x720", model="sora-2")
     assert found.price is not None
     assert order is not None
     assert cost_of(found.price, order) == Decimal("0.40")
@@ -176,7 +184,9 @@ def test_sora_2_pro_costs_by_resolution() -> None:
     price = sheet("openai/sora-2-pro").price
     assert price is not None
 
-    costs = [cost_of(price, Order("", 10, size)) for size in ("1280x720", "1792x1024", "1080x1920")]
+    costs = [
+        cost_of(price, order_of("", 10, size)) for size in ("1280x720", "1792x1024", "1080x1920")
+    ]
 
     assert costs == [3, 5, 7]
 
@@ -187,32 +197,50 @@ def test_ten_seconds_of_luma_cost_three_times_five(size: str) -> None:
     assert price is not None
 
     assert price.unit is PriceUnit.PER_BLOCK
-    assert cost_of(price, Order("", 10, size)) == 3 * cost_of(price, Order("", 5, size))
+    assert cost_of(price, order_of("", 10, size)) == 3 * cost_of(price, order_of("", 5, size))
 
 
 def test_kling_is_cheaper_without_sound() -> None:
-    price = sheet("kling/kling-3.0").price
+    order = probe_order(sheet("kling/kling-v3"))
+    price = sheet("kling/kling-v3").price
+    assert order is not None
     assert price is not None
 
-    assert price.silent_rates["720p"] * 10 == Decimal("0.84")
+    assert (order.seconds, order.audio, order.size) == (3, False, "1280x720")
+    assert cost_of(price, order) == Decimal("0.252")
+    assert cost_of(price, replace(order, audio=True)) == Decimal("0.378")
+
+
+def test_the_price_of_kling_2_6_is_known_without_sound_only() -> None:
+    price = sheet("kling/kling-v2-6").price
+    assert price is not None
+
+    assert cost_of(price, order_of(seconds=5, audio=False)) == Decimal("0.21")
+    with pytest.raises(LookupError):
+        cost_of(price, order_of(seconds=5, audio=True))
 
 
 def test_an_input_image_is_charged_if_the_provider_says_so() -> None:
     price = sheet("minimax/MiniMax-H3").price
     assert price is not None
-    order = Order("", 5, "1366x768")
+    order = order_of("", 5, "1366x768")
 
-    assert cost_of(price, order, input_images=2) - cost_of(price, order) == Decimal("0.08")
+    with_two = replace(order, inputs=(Input(), Input()))
+
+    assert cost_of(price, with_two) - cost_of(price, order) == Decimal("0.08")
 
 
 def test_an_image_costs_its_tokens() -> None:
     found = sheet("openai/gpt-image-1")
-    order = cheapest_order(found)
+    order = probe_order(found)
     assert found.price is not None
     assert order is not None
 
-    assert order.seconds == 0
-    assert cost_of(found.price, order) == Decimal("0.2496")  # litellm's table has 0.25
+    high = replace(order, quality="high", frame=made_frame(found.modes, "1024x1536"))
+
+    assert (order.seconds, order.quality, order.size) == (None, "low", "1024x1024")
+    assert cost_of(found.price, order) == Decimal("0.01088")
+    assert cost_of(found.price, high) == Decimal("0.2496")  # litellm's table has 0.25
 
 
 def test_a_reverse_service_costs_per_call_at_any_length() -> None:
@@ -223,7 +251,7 @@ def test_a_reverse_service_costs_per_call_at_any_length() -> None:
             assert found.access is Access.REVERSE
             assert found.price is not None
             assert found.price.unit is PriceUnit.PER_CALL
-            assert cost_of(found.price, Order("", 10, "704x1280")) == Decimal("0.12")
+            assert cost_of(found.price, order_of("", 10, "704x1280")) == Decimal("0.12")
 
 
 def test_vertex_names_only_the_earliest_date() -> None:
@@ -258,22 +286,24 @@ def test_every_size_of_a_priced_sheet_has_a_rate_or_a_note(
     if found.price is None:
         return
 
-    for order in allowed_orders(found):
-        try:
-            cost_of(found.price, order)
-        except LookupError:
-            assert "not known" in found.notes
+    for mode in found.modes:
+        for frame in mode.frames:
+            order = replace(order_of(seconds=1), frame=frame, audio=False)
+            try:
+                cost_of(found.price, replace(order, seconds=min(mode.seconds, default=1)))
+            except LookupError:
+                assert "not known" in found.notes
 
 
 @pytest.mark.parametrize("found", facts.fact_sheets().values(), ids=lambda found: found.id)
-def test_sizes_are_ordered_by_their_cost(found: FactSheet) -> None:
+def test_frames_are_ordered_by_their_cost(found: FactSheet) -> None:
     if found.price is None or found.model == "gemini-omni-1.2-flash":
         return
 
-    orders = allowed_orders(found)
-
-    costs = [cost_of(found.price, order) for order in orders if order.seconds == orders[0].seconds]
-    assert costs == sorted(costs)
+    for mode in found.modes:
+        orders = [replace(order_of(seconds=5), frame=each, audio=False) for each in mode.frames]
+        costs = [cost_of(found.price, order) for order in orders]
+        assert costs == sorted(costs)
 
 
 def test_an_unknown_model_has_no_sheet() -> None:
@@ -286,8 +316,8 @@ def test_loading_twice_reads_once() -> None:
 
 
 def test_unknown_lengths_or_prices_give_no_order() -> None:
-    assert cheapest_order(sheet("google/gemini-omni-1.1-flash")) is None
-    assert cheapest_order(sheet("saygm/google/veo-3.1-fast")) is None
+    assert probe_order(sheet("google/gemini-omni-1.1-flash")) is None
+    assert probe_order(sheet("saygm/google/veo-3.1-fast")) is None
 
 
 def test_a_file_is_named_for_its_provider() -> None:

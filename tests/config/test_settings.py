@@ -12,9 +12,9 @@ from tallylight.config.settings import Configuration, load_configuration
 from tallylight.errors import ConfigurationError
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget
-from tallylight.model.order import Order
 from tallylight.model.status import Access
 from tallylight.storage.retention import RetentionOptions
+from tests.builders import order_of
 
 Load = Callable[..., Configuration]
 Complain = Callable[..., list[str]]
@@ -308,7 +308,7 @@ def test_a_service_overrides_the_paces_and_the_order_of_its_probes(load: Load) -
 
     service = found.catalogue.services[ServiceId("h3")]
     assert service.probe_intervals == ProbeIntervals(timedelta(seconds=30), None, None)
-    assert service.probe_order == Order("A red kite.", 6, "1024x768")
+    assert service.probe_order == order_of("A red kite.", 6, "1024x768", model="minimax/h3")
 
 
 def test_a_probe_the_service_does_not_accept_is_told(complain: Complain) -> None:

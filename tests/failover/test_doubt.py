@@ -13,9 +13,9 @@ from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.ids import NO_KEY, AttemptId, ServiceId, VideoId
 from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
-from tallylight.model.order import Order
 from tallylight.model.video import Video, VideoStatus
 from tallylight.storage.transaction import NewAttempt, NewVideo, Write
+from tests.builders import order_of
 
 from .conftest import RunningGateway, Start
 
@@ -56,8 +56,7 @@ async def record_refused_doubts(gateway: RunningGateway, service: str, count: in
             id=AttemptId(f"{video.id}.1"),
             service=ServiceId(service),
             purpose=Purpose.TRAFFIC,
-            order=Order("", 4, "1280x720"),
-            model="sora-2",
+            order=order_of("", 4, "1280x720", model="sora-2"),
             entry=EntryId(f"{video.id}.1"),
             intended_at=now,
             video=video.id,

@@ -13,7 +13,7 @@ from tallylight.model.attempt_state import AttemptState
 from tallylight.model.evidence import Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.ledger import EntryState
-from tallylight.model.order import Reference
+from tallylight.model.order import Input
 from tallylight.model.video import VideoStatus
 from tallylight.verdicts.blocking import EARLIER_KEY_RULE
 
@@ -343,7 +343,7 @@ async def test_one_failure_affects_the_next_request(start: Start) -> None:
 async def test_the_bytes_of_a_reference_reach_the_next_service(start: Start) -> None:
     gateway = await start()
     gateway.set_faults("a", {"kind": "fail", "after": 1})
-    picture = Reference(body=b"\x89PNG\r\n" + b"0" * 5000, media_type="image/png", name="boat.png")
+    picture = Input(body=b"\x89PNG\r\n" + b"0" * 5000, media_type="image/png", name="boat.png")
 
     video = await gateway.until_ended(await gateway.create(reference=picture))
     await gateway.until_released(video)
@@ -356,10 +356,10 @@ async def test_the_bytes_of_a_reference_reach_the_next_service(start: Start) -> 
 async def test_an_order_that_a_dialect_cannot_express_is_not_sent(
     start: Start,
 ) -> None:
-    from tallylight.model.order import Operation, Reference  # noqa: PLC0415  # used here alone
+    from tallylight.model.order import Input, Operation  # noqa: PLC0415  # used here alone
 
     gateway = await start()
-    film = Reference(url="https://films.example/boat.mp4")  # an edit needs its bytes
+    film = Input(url="https://films.example/boat.mp4")  # an edit needs its bytes
 
     with pytest.raises(ApiError) as refusal:
         await gateway.create(operation=Operation.EDIT, reference=film)
@@ -466,7 +466,7 @@ async def test_a_failed_job_waits_for_a_service_that_refuses_for_now(start: Star
 
 async def test_the_reference_of_a_refused_video_is_not_kept(start: Start) -> None:
     gateway = await start(gateway={"budget": {"per_day": "0.05"}})
-    picture = Reference(body=b"\x89PNG\r\n" + b"0" * 5000, media_type="image/png", name="boat.png")
+    picture = Input(body=b"\x89PNG\r\n" + b"0" * 5000, media_type="image/png", name="boat.png")
 
     with pytest.raises(ApiError):
         await gateway.create(reference=picture)

@@ -3,7 +3,7 @@
 import pytest
 
 from tallylight.gateway.requests import ApiError
-from tallylight.model.order import Operation, Reference
+from tallylight.model.order import Input, Operation
 from tallylight.model.video import Video
 
 from .conftest import RunningGateway, Start
@@ -95,7 +95,7 @@ async def test_a_source_at_a_removed_service_is_refused(
 
 async def test_the_length_of_an_uploaded_video_may_not_be_claimed(start: Start) -> None:
     gateway = await start()
-    film = Reference(body=b"film", media_type="video/mp4")
+    film = Input(body=b"film", media_type="video/mp4")
 
     with pytest.raises(ApiError) as refusal:
         await gateway.create(operation=Operation.EDIT, reference=film, seconds=1)

@@ -6,22 +6,30 @@ from pathlib import Path
 
 import pytest
 
+from tallylight.catalogue.fit import Expressible
 from tallylight.catalogue.services import Service
 from tallylight.clock import VirtualClock
-from tallylight.gateway.routing.capability import Capability, Features
+from tallylight.gateway.routing.fitter import Fitter
 from tallylight.gateway.routing.ranking import Candidate
 from tallylight.model.evidence import FailureKind
-from tallylight.model.order import Operation
+from tallylight.model.order import Form, Medium, Operation, Role
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Verdict
 from tallylight.storage.database import Storage, open_storage
+from tallylight.upstreams.protocols.request_body import VIDEOS_API_PROFILES
 
 NewDatabase = Callable[[str | None], str]
 MakeCandidate = Callable[..., Candidate]
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-ALL_SKILLS = Features(
-    frozenset(Operation), takes_reference=True, takes_url=True, takes_characters=True
+ALL_SKILLS = Expressible(
+    frozenset(Operation),
+    {
+        (Role.FIRST_FRAME, Medium.IMAGE): frozenset(Form),
+        (Role.SOURCE, Medium.VIDEO): frozenset(Form),
+    },
+    characters=True,
+    wording=VIDEOS_API_PROFILES["openai"].wording,
 )
 
 
@@ -54,14 +62,14 @@ def make_candidate() -> MakeCandidate:
         *,
         status: Status = Status.OPERATIONAL,
         blocked: FailureKind | None = None,
-        skills: Features = ALL_SKILLS,
+        skills: Expressible = ALL_SKILLS,
         delivery: float = 0.95,
         seconds: float = 90.0,
         **more: object,
     ) -> Candidate:
         reason = Reason(ReasonCode.JOBS_DELIVERED, NOON)
         verdict = Verdict(service.id, status, NOON, 0.99, (reason,), blocked)
-        can = Capability(service, skills)
+        can = Fitter(service, skills)
         return Candidate(service, verdict, can, delivery, seconds, **more)  # type: ignore[arg-type]
 
     return make

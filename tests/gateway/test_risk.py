@@ -13,7 +13,7 @@ from tallylight.model.attempt_state import MAY_BE_PAID, AttemptState
 from tallylight.model.ids import AttemptId, ServiceId, VideoId
 from tallylight.model.jobs import JobRef
 from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
-from tallylight.model.order import Order
+from tests.builders import order_of
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 UNRESOLVED = AttemptState.UNRESOLVED
@@ -28,8 +28,7 @@ def attempt(number: int, state: AttemptState = UNRESOLVED) -> Attempt:
         id=AttemptId(f"v.{number}"),
         service=ServiceId("film"),
         purpose=Purpose.TRAFFIC,
-        order=Order("", 4, "1280x720"),
-        model="film-1",
+        order=order_of("", 4, "1280x720", model="film-1"),
         entry=EntryId(f"v.{number}"),
         intended_at=NOON,
         video=VideoId("v"),

@@ -9,9 +9,10 @@ from tallylight.catalogue.services import Service
 from tallylight.jobs.made import change_of_job
 from tallylight.model.attempt import Attempt, changed_attempt, changed_entry
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
+from tallylight.model.frames import frame_of
 from tallylight.model.jobs import Made, Usage
 from tallylight.model.ledger import EntryState, LedgerEntry
-from tallylight.model.order import Operation, Reference
+from tallylight.model.order import Input, Operation
 from tallylight.model.video import CreateParams, VideoRecord
 from tallylight.upstreams.steps import Done
 from tests.builders import NOON, attempt_of, new_video, price_per_second, priced_service
@@ -23,7 +24,7 @@ PLAIN = CreateParams()
 def ordered(seconds: int = 8) -> tuple[Attempt, LedgerEntry]:
     """Return an accepted attempt at 8 s, and the entry that reserves $0.80."""
     attempt, entry = attempt_of(new_video())
-    order = replace(attempt.order, seconds=seconds, size="1280x720")
+    order = replace(attempt.order, seconds=seconds, frame=frame_of("1280x720"))
     amount = Decimal("0.8")
     return (
         replace(attempt, state=AttemptState.ACCEPTED, order=order),
@@ -85,7 +86,7 @@ def test_another_size_has_its_own_price() -> None:
 def test_a_shorter_video_still_costs_its_picture() -> None:
     price = replace(price_per_second("0.10"), per_input_image=Decimal("0.02"))
     service = replace(SERVICE, sheet=replace(SERVICE.sheet, price=price))
-    params = CreateParams(reference=Reference(media_type="image/png"))
+    params = CreateParams(reference=Input(media_type="image/png"))
 
     assert settled(made(4), service, params).amount == Decimal("0.42")
 

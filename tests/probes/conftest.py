@@ -13,7 +13,8 @@ import pytest
 from tallylight.app.cluster.read_only_storage import ReadOnlyStorage
 from tallylight.app.job_wiring import JobWiring, wire_jobs, wire_probes
 from tallylight.board import Board
-from tallylight.catalogue.services import BillingBasis, Feed, Medium, Service
+from tallylight.catalogue.modes import short_modes
+from tallylight.catalogue.services import BillingBasis, Feed, Service
 from tallylight.clock import Clock
 from tallylight.documents.secret import Secret
 from tallylight.jobs.submit import CreateTiming
@@ -22,7 +23,7 @@ from tallylight.model.evidence import Depth, Evidence, Source
 from tallylight.model.ids import AttemptId, ProviderId, ServiceId, UpstreamId
 from tallylight.model.ledger import LedgerEntry
 from tallylight.model.money import Budget, Price, PriceUnit
-from tallylight.model.order import Order
+from tallylight.model.order import Medium
 from tallylight.model.status import Access
 from tallylight.probes.feeds import FeedPoller
 from tallylight.probes.paid_probes import PaidProbeRunner
@@ -38,7 +39,7 @@ from tallylight.storage.processes import FileLiveness, open_liveness
 from tallylight.storage.transaction import Write, Written
 from tallylight.upstreams.transport import Transport
 from tallylight.verdicts.options import PolicyOptions
-from tests.builders import SERVICE, SHEET, UPSTREAM
+from tests.builders import SERVICE, SHEET, UPSTREAM, order_of
 
 SPEED = 50.0  # seconds of our clock and of the simulation per real second
 LATER = 100_000.0  # seconds after which every job of the simulation has ended
@@ -180,8 +181,7 @@ def service_of(  # noqa: PLR0913  # each has its default
         medium=Medium(part.medium),
         access=Access(part.access),
         protocol=seller.protocol,
-        lengths=part.lengths,
-        sizes=part.sizes,
+        modes=short_modes(part.lengths, part.sizes),
         price=Price(PriceUnit(part.price.unit), dict(part.price.rates)),
     )
     return replace(
@@ -193,7 +193,7 @@ def service_of(  # noqa: PLR0913  # each has its default
         access=sheet.access,
         sheet=sheet,
         budget=budget or Budget(),
-        probe_order=Order("A paper boat drifts across a pond.", seconds, part.sizes[0]),
+        probe_order=order_of("A paper boat drifts across a pond.", seconds, part.sizes[0]),
     )
 
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from tallylight.catalogue.services import ProbeIntervals
 from tallylight.model.evidence import Depth
-from tallylight.model.order import Order
 from tallylight.model.status import Status
 from tallylight.probes.budget_allocation import ProbeSchedule
 from tallylight.probes.plan import (
@@ -21,6 +20,7 @@ from tallylight.probes.plan import (
     planned_probes,
 )
 from tests import builders
+from tests.builders import order_of
 
 NOON = datetime(2026, 1, 28, 12, tzinfo=UTC)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -29,7 +29,7 @@ STEADY = ProbeTiming(jitter=0.0)
 SERVICE = replace(
     builders.SERVICE,
     probe_intervals=ProbeIntervals(reach=MINUTE, credentials=10 * MINUTE, generation=180 * MINUTE),
-    probe_order=Order("a paper boat", 4, "1280x720"),
+    probe_order=order_of("a paper boat", 4, "1280x720"),
 )
 FACTS = PlanInput(
     service=SERVICE,

@@ -21,7 +21,6 @@ from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fau
 from tallylight.model.ids import NO_KEY, ServiceId, VideoId
 from tallylight.model.jobs import JobRef
 from tallylight.model.money import ANY_RESOLUTION, Budget, Price, PriceUnit
-from tallylight.model.order import Order
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident
 from tallylight.model.video import Video, VideoKind
@@ -34,7 +33,7 @@ from tallylight.storage.state_snapshots import StateSnapshot
 from tallylight.storage.transition_record import TransitionRecord
 from tallylight.upstreams.messages import Phase, Reply, Request
 from tallylight.verdicts.options import PolicyOptions
-from tests.builders import service_named
+from tests.builders import order_of, service_named
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -164,7 +163,7 @@ def service_of(name: str, intervals: ProbeIntervals) -> Service:
         service,
         sheet=replace(service.sheet, price=price),
         probe_intervals=intervals,
-        probe_order=Order("a boat", 4, "1280x720"),
+        probe_order=order_of("a boat", 4, "1280x720"),
     )
 
 

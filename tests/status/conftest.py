@@ -15,13 +15,13 @@ import pytest
 from starlette.applications import Starlette
 
 from tallylight.board import BoardEvent
+from tallylight.catalogue.modes import short_modes
 from tallylight.catalogue.services import FactSheet, Feed, ProbeIntervals, Service
 from tallylight.clock import VirtualClock
 from tallylight.documents.secret import Secret
 from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import IncidentId, ProviderId, ServiceId
 from tallylight.model.money import Budget
-from tallylight.model.order import Order
 from tallylight.model.status import Access, Status
 from tallylight.model.verdict import (
     Incident,
@@ -41,7 +41,7 @@ from tallylight.status.recommendation import (
 )
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.transition_record import TransitionRecord
-from tests.builders import SHEET, price_per_second, service_named
+from tests.builders import SHEET, order_of, price_per_second, service_named
 
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=60)
@@ -59,8 +59,7 @@ def make_sheet(
         model=model,
         title=model,
         access=access,
-        lengths=(4, 8, 12),
-        sizes=("720x1280", "1280x720"),
+        modes=short_modes((4, 8, 12), ("720x1280", "1280x720")),
         price=price_per_second("0.10", "720p"),
         shutdown_at=shutdown_at,
         replacement=replacement,
@@ -87,7 +86,7 @@ def new_service(
         sheet=sheet or make_sheet("sora-2", access),
         probe_intervals=ProbeIntervals(),
         budget=Budget(per_day=Decimal("2.00")),
-        probe_order=Order("a lighthouse", 4, "1280x720"),
+        probe_order=order_of("a lighthouse", 4, "1280x720"),
     )
 
 

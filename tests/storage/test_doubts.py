@@ -13,12 +13,12 @@ from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.ids import NO_KEY, AttemptId, ServiceId, VideoId
 from tallylight.model.jobs import JobRef
 from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
-from tallylight.model.order import Order
 from tallylight.model.video import Video
 from tallylight.storage.database import Storage
 from tallylight.storage.engine import LockId
 from tallylight.storage.tables import attempts_table
 from tallylight.storage.transaction import NewAttempt, NewVideo, Write
+from tests.builders import order_of
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 FILM = ServiceId("film")
@@ -58,8 +58,7 @@ async def record(storage: Storage, name: str, *events: AttemptEvent, at: datetim
         id=AttemptId(name),
         service=FILM,
         purpose=Purpose.TRAFFIC,
-        order=Order("", 4, "1280x720"),
-        model="film-1",
+        order=order_of("", 4, "1280x720", model="film-1"),
         entry=EntryId(name),
         intended_at=at,
         video=id_,

@@ -16,8 +16,9 @@ from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.ids import AttemptId, KeyId, ServiceId, VideoId
 from tallylight.model.ledger import ALL_TRAFFIC, EntryState, Purpose, SpendingLimit, payer_scope
 from tallylight.model.money import Budget
-from tallylight.model.order import Operation, Reference
+from tallylight.model.order import Input, Operation
 from tallylight.model.video import CreateParams, Video, VideoStatus
+from tallylight.model.wish import WishedMeasures
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.engine import LockId
 from tallylight.storage.transaction import (
@@ -69,12 +70,12 @@ async def test_a_video_reads_back_as_it_was_written(history: Storage) -> None:
     params = CreateParams(
         operation=Operation.REMIX,
         source=VideoId("video_before"),
-        reference=Reference(media_type="image/png", name="boat.png"),
+        measures=WishedMeasures(size="1280x720", audio=False, negative="rain", seed=7),
+        reference=Input(media_type="image/png", name="boat.png"),
         reference_asset="references/x",
         characters=("char_1",),
         extras={"seed": 7, "meta": {"a": "1"}},
         pinned_service=SERVICE.id,
-        defaulted_fields=("seconds",),
         policy="production",
     )
     video = video_of(params=params, idempotency_key="mine")

@@ -21,6 +21,7 @@ from tallylight.model.order import Operation
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode
 from tallylight.model.video import CreateParams
+from tallylight.model.wish import WishedMeasures
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.engine import LockId, connect
 from tallylight.verdicts.snapshot import dump_state, load_state
@@ -291,11 +292,11 @@ async def test_videos_attempts_and_money_read_back_the_same(upgraded: Storage) -
     assert video is not None
     assert video.params == CreateParams(
         operation=Operation.EXTEND,
+        measures=WishedMeasures(seconds=5),
         source=VideoId("video_0"),
         reference_asset="references/x",
         extras={"stored": "the caller's own", "onto": 1},
         pinned_service=FILM,
-        defaulted_fields=("size",),
         base_seconds=8,
     )
     assert (video.cost, video.seconds, video.size) == (Decimal("0.4"), 13, "720x1280")

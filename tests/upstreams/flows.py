@@ -1,8 +1,10 @@
 """Drives the flows of adapters with given answers, as the client does."""
 
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from tests.builders import order_of
 from tallylight.catalogue.services import Upstream
 from tallylight.model.evidence import Failure
 from tallylight.model.jobs import JobRef
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-ORDER = Order(prompt="a paper boat", seconds=4, size="1280x720")
+ORDER = order_of(prompt="a paper boat", seconds=4, size="1280x720")
 MARK = "attempt_1"
 
 
@@ -54,7 +56,7 @@ def finished(flow: Flow[_T], *replies: Reply) -> tuple[_T, list[Request]]:
 
 def submitted(upstream: Upstream, order: Order = ORDER, model: str = "m") -> Request:
     """Return the paid request of an order."""
-    return adapter_for(upstream).submit(order, model, MARK)
+    return adapter_for(upstream).submit(replace(order, model=model), MARK)
 
 
 def read_create(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tallylight.catalogue.services import Upstream
 from tallylight.model.ids import ProviderId, UpstreamId
 from tallylight.model.jobs import JobRef
-from tallylight.model.order import Reference
+from tallylight.model.order import Input
 from tallylight.upstreams.acceptance import InDoubt, Refused
 from tallylight.upstreams.client import MAX_REQUESTS, run_flow
 from tallylight.upstreams.inline_files import InlineFile
@@ -84,7 +84,7 @@ def _flows(adapter: Adapter) -> Iterator[Flow[object]]:
     if adapter.find is not None:
         yield adapter.find(Doubt(ORDER, MARK), "")
     if adapter.create_character is not None:
-        yield adapter.create_character("Ann", Reference(body=b"mp4", media_type="video/mp4"))
+        yield adapter.create_character("Ann", Input(body=b"mp4", media_type="video/mp4"))
 
 
 def _check(value: object) -> None:

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.builders import order_of
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
 from tallylight.model.evidence import Failure, FailureKind, Fault
-from tallylight.model.order import Operation, Order, Reference
+from tallylight.model.order import Operation, Order, Input
 from tallylight.upstreams.messages import Phase, Reply
 from tallylight.upstreams.protocols.chat_stream import ChatStream
 from tallylight.upstreams.protocols.registry import adapter_for
@@ -62,7 +63,7 @@ def test_a_create_streams_and_sends_the_configured_model_as_it_is(
 ) -> None:
     upstream = make_upstream(protocol="chat_video", dialect="sora2api")
 
-    request = submitted(upstream, Order("a paper boat", 10, "1280x720"), "sora2-landscape-10s")
+    request = submitted(upstream, order_of("a paper boat", 10, "1280x720"), "sora2-landscape-10s")
 
     assert adapter_for(upstream).reader is not None
     assert (request.url, request.phase) == ("/chat/completions", Phase.CREATE)
@@ -292,16 +293,16 @@ def test_a_hostile_answer_is_read_in_bounded_time(text: str) -> None:
 @pytest.mark.parametrize(
     ("dialect", "reference", "url"),
     [
-        ("relay", Reference(url="https://x.test/1.png"), "https://x.test/1.png"),
-        ("relay", Reference(body=b"PNG", media_type="image/png"), "data:image/png;base64,UE5H"),
-        ("sora2api", Reference(body=b"PNG", media_type="image/png"), "data:image/png;base64,UE5H"),
+        ("relay", Input(url="https://x.test/1.png"), "https://x.test/1.png"),
+        ("relay", Input(body=b"PNG", media_type="image/png"), "data:image/png;base64,UE5H"),
+        ("sora2api", Input(body=b"PNG", media_type="image/png"), "data:image/png;base64,UE5H"),
     ],
 )
 def test_an_image_is_a_part_of_the_message(
-    make_upstream: MakeUpstream, dialect: str, reference: Reference, url: str
+    make_upstream: MakeUpstream, dialect: str, reference: Input, url: str
 ) -> None:
     upstream = make_upstream(protocol="chat_video", dialect=dialect)
-    order = Order("a paper boat", 4, "1280x720", reference=reference, extras={"seed": 7})
+    order = order_of("a paper boat", 4, "1280x720", inputs=(reference,), extras={"seed": 7})
 
     body = json.loads(submitted(upstream, order, "sora2").json)
 
@@ -315,11 +316,11 @@ def test_an_image_is_a_part_of_the_message(
 @pytest.mark.parametrize(
     "order",
     [
-        Order(
-            "p", 4, "", reference=Reference(url="https://x.test/1.png")
+        order_of(
+            "p", 4, "", inputs=(Input(url="https://x.test/1.png"),)
         ),  # the server would ignore it
-        Order("p", 4, "", operation=Operation.REMIX, source="v"),
-        Order("p", 4, "", characters=("char_1",)),
+        order_of("p", 4, "", operation=Operation.REMIX, source="v"),
+        order_of("p", 4, "", characters=("char_1",)),
     ],
 )
 def test_an_order_that_a_chat_cannot_express_is_not_sent(

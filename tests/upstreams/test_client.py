@@ -13,7 +13,7 @@ from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
 from tallylight.model.evidence import Failure, FailureKind
 from tallylight.model.jobs import JobRef
-from tallylight.model.order import Reference
+from tallylight.model.order import Input
 from tallylight.upstreams.acceptance import InDoubt, Refused
 from tallylight.upstreams.client import MAX_REQUESTS, UpstreamClient, run_flow
 from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, get
@@ -31,7 +31,7 @@ JOB = JobRef("v")
 VLLM = replace(UPSTREAM, dialect="vllm_omni")
 NEW_API = replace(UPSTREAM, dialect="new_api")
 CHAT = replace(UPSTREAM, protocol="chat_video", dialect="relay")
-FILM = Reference(body=b"mp4", media_type="video/mp4")
+FILM = Input(body=b"mp4", media_type="video/mp4")
 
 
 def answered(body: object, status: int | None = 200, *, error: str = "") -> Reply:

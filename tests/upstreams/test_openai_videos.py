@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.builders import order_of
 from tallylight.catalogue.services import Upstream
 from tallylight.model.evidence import FailureKind, Fault
 from tallylight.model.jobs import JobRef, Made
@@ -371,7 +372,7 @@ def test_an_id_is_one_segment_of_every_path(
 ) -> None:
     upstream = make_upstream()
     adapter = adapter_for(upstream)
-    remix = Order("red", 4, "", operation=Operation.REMIX, source=id_)
+    remix = order_of("red", 4, "", operation=Operation.REMIX, source=id_)
     finished_job = make_reply(Phase.POLL, '{"object":"video","status":"completed"}')
     assert adapter.delete is not None
 

@@ -8,7 +8,7 @@ import pytest
 from tallylight.catalogue.services import Upstream
 from tallylight.model.evidence import Failure
 from tallylight.model.jobs import JobRef, Usage
-from tallylight.model.order import Operation, Order, Reference
+from tallylight.model.order import Operation, Order, Input
 from tallylight.upstreams.messages import Phase, Reply
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.steps import Failed, Working
@@ -24,8 +24,8 @@ from tests.upstreams.flows import (
 MakeUpstream = Callable[..., Upstream]
 MakeReply = Callable[..., Reply]
 
-PICTURE = Reference(body=b"PNG", media_type="image/png", name="boat.png")
-LINK = Reference(url="https://x.test/boat.png")
+PICTURE = Input(body=b"PNG", media_type="image/png", name="boat.png")
+LINK = Input(url="https://x.test/boat.png")
 DATA_URL = "data:image/png;base64,UE5H"
 
 
@@ -33,7 +33,7 @@ def test_an_image_is_sent_as_a_file_in_a_form(make_upstream: MakeUpstream) -> No
     for dialect in ("openai", "vllm_omni"):
         upstream = make_upstream(dialect=dialect)
 
-        request = submitted(upstream, replace(ORDER, reference=PICTURE))
+        request = submitted(upstream, replace(ORDER, inputs=(PICTURE,)))
 
         (file,) = request.files
         assert (file.field_name, file.filename, file.media_type) == (
@@ -46,9 +46,9 @@ def test_an_image_is_sent_as_a_file_in_a_form(make_upstream: MakeUpstream) -> No
 
 
 def test_a_file_is_named_for_what_it_is(make_upstream: MakeUpstream) -> None:
-    heic = Reference(body=b"heic", media_type="image/heic", name="照片 1.jpg")
+    heic = Input(body=b"heic", media_type="image/heic", name="照片 1.jpg")
 
-    (file,) = submitted(make_upstream(), replace(ORDER, reference=heic)).files
+    (file,) = submitted(make_upstream(), replace(ORDER, inputs=(heic,))).files
 
     assert (file.filename, file.media_type) == ("照片 1.heic", "image/heic")
 
@@ -66,9 +66,9 @@ def test_a_file_is_named_for_what_it_is(make_upstream: MakeUpstream) -> None:
     ],
 )
 def test_an_image_is_sent_as_a_url_in_json(
-    make_upstream: MakeUpstream, dialect: str, name: str, reference: Reference, value: object
+    make_upstream: MakeUpstream, dialect: str, name: str, reference: Input, value: object
 ) -> None:
-    request = submitted(make_upstream(dialect=dialect), replace(ORDER, reference=reference))
+    request = submitted(make_upstream(dialect=dialect), replace(ORDER, inputs=(reference,)))
 
     body = json.loads(request.json)
     assert body[name] == value
@@ -76,14 +76,14 @@ def test_an_image_is_sent_as_a_url_in_json(
 
 
 def test_a_url_is_sent_to_vllm_omni_as_json_in_a_field(make_upstream: MakeUpstream) -> None:
-    request = submitted(make_upstream(dialect="vllm_omni"), replace(ORDER, reference=LINK))
+    request = submitted(make_upstream(dialect="vllm_omni"), replace(ORDER, inputs=(LINK,)))
 
     assert json.loads(dict(request.form)["image_reference"]) == {"image_url": LINK.url}
     assert request.files == ()
 
 
 def test_characters_are_sent_as_json_with_the_image(make_upstream: MakeUpstream) -> None:
-    order = replace(ORDER, characters=("char_1", "char_2"), reference=PICTURE)
+    order = replace(ORDER, characters=("char_1", "char_2"), inputs=(PICTURE,))
 
     body = json.loads(submitted(make_upstream(), order).json)
 
@@ -139,8 +139,8 @@ def test_a_video_is_made_from_a_job(
 
 
 def test_an_edit_can_start_from_a_video(make_upstream: MakeUpstream) -> None:
-    film = Reference(body=b"mp4", media_type="video/mp4")
-    order = replace(ORDER, operation=Operation.EDIT, reference=film)
+    film = Input(body=b"mp4", media_type="video/mp4")
+    order = replace(ORDER, operation=Operation.EDIT, inputs=(film,))
 
     request = submitted(make_upstream(), order)
 
@@ -156,7 +156,7 @@ def test_an_edit_can_start_from_a_video(make_upstream: MakeUpstream) -> None:
         ("vllm_omni", replace(ORDER, operation=Operation.REMIX, source="v")),
         ("sglang", replace(ORDER, characters=("char_1",))),
         ("openai", replace(ORDER, operation=Operation.EDIT)),
-        ("openai", replace(ORDER, operation=Operation.EDIT, reference=LINK)),
+        ("openai", replace(ORDER, operation=Operation.EDIT, inputs=(LINK,))),
         ("openai", replace(ORDER, operation=Operation.REMIX)),
         ("openai", replace(ORDER, source="video_1")),
     ],
@@ -237,7 +237,7 @@ def test_a_character_is_created_from_a_video_and_has_an_id(
 ) -> None:
     create = adapter_for(make_upstream()).create_character
     assert create is not None
-    film = Reference(body=b"mp4", media_type="video/mp4", name="me.mp4")
+    film = Input(body=b"mp4", media_type="video/mp4", name="me.mp4")
     made = make_reply(Phase.UPLOAD, '{"id":"char_1","name":"Ann","created_at":1}')
     refused = make_reply(Phase.UPLOAD, '{"id":null,"name":null,"created_at":1}')
 

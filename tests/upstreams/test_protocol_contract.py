@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import order_of
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.jobs import JobRef
-from tallylight.model.order import Operation, Order, Reference
+from tallylight.model.order import Operation, Order, Input
 from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.files import load_scenario
 from tallylight.simulator.protocols.openai_videos import VIDEO_DIALECTS
@@ -75,9 +76,9 @@ class Site:
 
     async def create(self, prompt: str = "a paper boat", **more: object) -> Submission:
         part = self.world.scenario.services[self.service]
-        order = Order(prompt, part.lengths[0] if part.lengths else 0, part.sizes[0])
-        order = replace(order, **more)  # type: ignore[arg-type]  # fields of an order
-        request = self.adapter.submit(order, self.model, MARK)
+        length = part.lengths[0] if part.lengths else None
+        order = order_of(prompt, length, part.sizes[0], model=self.model, **more)
+        request = self.adapter.submit(order, MARK)
         budget = SendBudget(CLOCK.boottime(), self.upstream.timeout, self.upstream.timeout)
         if self.adapter.reader is None:
             return await self.client.create(request, order, self.upstream, budget)
@@ -304,7 +305,7 @@ async def test_a_create_in_doubt_is_found_in_the_list(at: At, upstream: str, ser
     prompt = "a boat that no other test orders"
     assert isinstance(await site.create(prompt), InDoubt)
 
-    page = await site.client.find(Doubt(Order(prompt, 4, ""), MARK), "", site.upstream)
+    page = await site.client.find(Doubt(order_of(prompt, 4, ""), MARK), "", site.upstream)
 
     assert isinstance(page, Page)
     assert [listed.job.id for listed in page.jobs] == list(site.world.jobs)
@@ -321,8 +322,8 @@ async def test_a_job_that_was_never_made_is_no_job(at: At, upstream: str, servic
     assert isinstance(await site.client.poll(JobRef("video_never"), site.upstream), Missing)
 
 
-PICTURE = Reference(body=b"PNG", media_type="image/png", name="boat.png")
-LINK = Reference(url="https://pictures.test/boat.png")
+PICTURE = Input(body=b"PNG", media_type="image/png", name="boat.png")
+LINK = Input(url="https://pictures.test/boat.png")
 
 
 @everywhere
@@ -331,7 +332,7 @@ async def test_an_image_arrives_complete_in_the_dialects_encoding(
 ) -> None:
     site = at(upstream, service)
 
-    await site.made(reference=PICTURE)
+    await site.made(inputs=(PICTURE,))
 
     assert [one.reference for one in site.world.jobs.values()] == ["image/png, 3 bytes"]
 
@@ -343,9 +344,9 @@ async def test_an_image_url_arrives_or_is_not_sent_at_all(
     site = at(upstream, service)
     if not site.adapter.features.takes_reference_url:
         with pytest.raises(LookupError):
-            await site.create(reference=LINK)
+            await site.create(inputs=(LINK,))
     else:
-        await site.create(reference=LINK)
+        await site.create(inputs=(LINK,))
 
     assert {one.reference for one in site.world.jobs.values()} <= {LINK.url}
 
@@ -427,7 +428,7 @@ async def test_every_variant_is_forwarded_completely_and_in_ranges(
 
 async def test_a_character_is_created_and_used(at: At) -> None:
     site = at("openai", "sora-2-official")
-    film = Reference(body=b"mp4", media_type="video/mp4")
+    film = Input(body=b"mp4", media_type="video/mp4")
 
     character = await site.client.create_character("Ann", film, site.upstream)
 

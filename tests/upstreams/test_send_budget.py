@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.builders import order_of
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
 from tallylight.model.order import Order
@@ -34,7 +35,7 @@ async def hang(_: bytes, __: asyncio.StreamWriter) -> None:
 
 
 def create(upstream: Upstream, prompt: str = "boat") -> Request:
-    return submitted(upstream, Order(prompt, 4, "1280x720"))
+    return submitted(upstream, order_of(prompt, 4, "1280x720"))
 
 
 async def sent(one: Transport, upstream: Upstream, budget: SendBudget | None) -> Reply:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.builders import order_of
 from tallylight.catalogue.services import Upstream
 from tallylight.model.order import Order
 from tallylight.upstreams.messages import Phase, Request
@@ -91,7 +92,7 @@ async def test_a_create_is_sent_as_form_or_json(
 ) -> None:
     upstream = make_upstream(await serve(whole(b"{}")), dialect=dialect)
 
-    await transport.send(submitted(upstream, Order("纸船", 4, "1280x720")), upstream)
+    await transport.send(submitted(upstream, order_of("纸船", 4, "1280x720")), upstream)
 
     head, _, body = received[0].partition(b"\r\n\r\n")
     if dialect == "new_api":

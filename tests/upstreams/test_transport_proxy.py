@@ -5,8 +5,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.builders import order_of
 from tallylight.catalogue.services import Upstream
-from tallylight.model.order import Order, Reference
+from tallylight.model.order import Order, Input
 from tallylight.upstreams.messages import Phase, get
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.steps import Accepted
@@ -228,7 +229,7 @@ async def test_large_files_are_sent_completely_with_their_length(
     async with keeping_alive(created) as (address, received):
         for dialect in ("openai", "vllm_omni", "sglang", "new_api"):
             upstream = make_upstream(address, dialect=dialect)
-            order = Order("boat", 4, "1280x720", reference=Reference("", picture, "image/png"))
+            order = order_of("boat", 4, "1280x720", inputs=(Input("", picture, "image/png"),))
 
             reply = await transport.send(submitted(upstream, order), upstream)
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from tallylight.board import Board
-from tallylight.catalogue.services import Medium
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration
 from tallylight.documents.nearest import unknown_name_message
@@ -15,7 +14,8 @@ from tallylight.gateway.routing.presets import POLICY_WEIGHTS, RoutingPolicy, po
 from tallylight.gateway.routing.ranking import Choice, Exclusion
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.ids import ServiceId
-from tallylight.model.order import Order
+from tallylight.model.order import Medium
+from tallylight.model.wish import Wish, WishedMeasures
 from tallylight.status.recommendation import (
     ExcludedService,
     RankedService,
@@ -51,16 +51,10 @@ class RouteRecommender:
             LookupError: if there is no such policy or model; its text names the nearest one.
         """
         route, policy = self._route(query.model), _policy(query.policy)
-        open_fields = [
-            name
-            for name, is_open in (("seconds", query.seconds is None), ("size", not query.size))
-            if is_open
-        ]
         ranking = rank(
-            Order("", query.seconds or 0, query.size),
+            Wish("", measures=WishedMeasures(query.seconds, query.size)),
             route,
             self._candidates.for_services(route.services),
-            chosen=open_fields,
             policy=policy,
         )
         is_explicit = route.explicit and policy is None
@@ -88,7 +82,7 @@ class RouteRecommender:
         return RankedService(
             service=choice.service,
             verdict=self._board.verdict(choice.service.id),
-            seconds=choice.order.seconds,
+            seconds=choice.order.seconds or 0,
             size=choice.order.size,
             cost=choice.cost if choice.is_priced else None,
             expected_cost=choice.expected_cost if choice.is_priced else None,

@@ -8,19 +8,14 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 
+from tallylight.catalogue.modes import Mode, frames_of, lengths_of
+from tallylight.catalogue.wording import Wording
 from tallylight.documents.secret import Secret
 from tallylight.documents.section import Section
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Budget, Price
-from tallylight.model.order import Order
+from tallylight.model.order import Medium, Order
 from tallylight.model.status import Access
-
-
-class Medium(StrEnum):
-    """What a model generates."""
-
-    VIDEO = "video"
-    IMAGE = "image"
 
 
 class BillingBasis(StrEnum):
@@ -48,15 +43,16 @@ class FactSheet:
     Args:
         model: The model's id on the wire.
         protocol: The protocol ("openai_videos"), "" if none is public.
-        lengths: Allowed lengths in seconds, ascending; empty if unknown or not a video.
-        sizes: Allowed "WIDTHxHEIGHT", cheapest first; empty if unknown.
+        modes: The boxes of which an order must lie in one; none if nothing is known.
         price: The price; None if unknown.
         shutdown_at: The shutdown date (00:00 UTC); None while none is announced.
         shutdown_precision: How precisely that date is known.
         replacement: The model that the provider recommends instead, "" for none.
         notes: A note of one line, "" for none.
         sources: URLs or titles of the sources.
-        has_audio: Its videos have an audio track; a video without one is defective.
+        has_audio: Its videos have an audio track, unless an order says otherwise; a video without
+            one is defective.
+        wire: How orders of it are spelled; None for the protocol's own wording.
     """
 
     provider: ProviderId
@@ -65,8 +61,7 @@ class FactSheet:
     medium: Medium
     access: Access
     protocol: str
-    lengths: tuple[int, ...]
-    sizes: tuple[str, ...]
+    modes: tuple[Mode, ...]
     price: Price | None
     announced_at: date | None
     shutdown_at: date | None
@@ -76,6 +71,17 @@ class FactSheet:
     sources: tuple[str, ...]
     as_of: date
     has_audio: bool = False
+    wire: Wording | None = None
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Return all lengths in seconds, ascending; none if they are not known."""
+        return lengths_of(self.modes)
+
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """Return all sizes, "1280x720", cheapest first; none if they are not known."""
+        return tuple(dict.fromkeys(each.size for each in frames_of(self.modes) if each.size))
 
     @property
     def id(self) -> str:
@@ -134,6 +140,7 @@ class Upstream:
         lists_all_jobs: Its list shows every accepted job within a minute, so a job that is not in
             the list was not accepted.
         options: What the protocol needs besides, in its own model.
+        wordings: How orders are spelled, by the models that have a wording of their own (`wire`).
     """
 
     id: UpstreamId
@@ -150,6 +157,7 @@ class Upstream:
     refuses_with_500: bool = False
     lists_all_jobs: bool = False
     options: Section = NO_OPTIONS
+    wordings: Mapping[str, Wording] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from tallylight.catalogue.mode_options import Modes
+from tallylight.catalogue.modes import Mode, short_modes
 from tallylight.catalogue.prices import PriceOptions
-from tallylight.catalogue.services import BillingBasis, FactSheet, Medium, ShutdownPrecision
+from tallylight.catalogue.services import BillingBasis, FactSheet, ShutdownPrecision
+from tallylight.catalogue.wire_options import WireOptions
 from tallylight.documents.parsers import Lengths, Sizes
 from tallylight.documents.section import Name, Section
 from tallylight.model.ids import ProviderId
+from tallylight.model.order import Medium
 from tallylight.model.status import Access
 
 NonEmptyText = Annotated[str, Field(min_length=1)]
@@ -30,6 +34,8 @@ class ModelFacts(Section):
     protocol: str | None = None
     lengths: Lengths = ()
     sizes: Sizes = ()
+    modes: Modes | None = None
+    wire: WireOptions | None = None
     price: PriceOptions | None = None
     has_audio: bool = False
     announced_at: date | None = None
@@ -39,6 +45,18 @@ class ModelFacts(Section):
     notes: str = ""
     sources: tuple[NonEmptyText, ...] = ()
     as_of: date | None = None
+
+    @model_validator(mode="after")
+    def _one_form_of_modes(self) -> Self:
+        if self.modes is not None and (self.lengths or self.sizes):
+            raise ValueError("has modes; lengths and sizes are the short form of one mode")
+        return self
+
+    def all_modes(self) -> tuple[Mode, ...]:
+        """Return the modes, written out or in their short form."""
+        if self.modes is None:
+            return short_modes(self.lengths, self.sizes)
+        return tuple(each.mode() for each in self.modes)
 
 
 class ProviderFacts(Section):
@@ -65,8 +83,7 @@ class ProviderFacts(Section):
             medium=facts.medium,
             access=facts.access or self.access,
             protocol=self.protocol if facts.protocol is None else facts.protocol,
-            lengths=facts.lengths,
-            sizes=facts.sizes,
+            modes=facts.all_modes(),
             price=None if facts.price is None else facts.price.price(),
             announced_at=facts.announced_at,
             shutdown_at=facts.shutdown_at,
@@ -76,6 +93,7 @@ class ProviderFacts(Section):
             sources=facts.sources or self.sources,
             as_of=facts.as_of or self.as_of,
             has_audio=facts.has_audio,
+            wire=None if facts.wire is None else facts.wire.wording(),
         )
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from tallylight.catalogue import facts
-from tallylight.catalogue.orders import cheapest_order
+from tallylight.catalogue.fit import cheapest_order
+from tallylight.catalogue.mode_options import overlaid_modes
+from tallylight.catalogue.modes import narrowed_modes
 from tallylight.catalogue.services import (
     NO_OPTIONS,
     FactSheet,
     Feed,
-    Medium,
     ProbeIntervals,
     Service,
     ShutdownPrecision,
@@ -30,14 +31,14 @@ from tallylight.documents.yaml_tree import KeyPath
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Price, PriceUnit
-from tallylight.model.order import Order
+from tallylight.model.order import Medium, Order
 from tallylight.model.status import Access
 from tallylight.upstreams.feeds.registry import FEED_READERS
 from tallylight.upstreams.protocol import Definition
 from tallylight.upstreams.protocols.registry import PROTOCOLS
 
 _FACT_FIELDS = frozenset(
-    {"price", "lengths", "sizes", "announced_at", "shutdown_at", "replacement"}
+    {"price", "lengths", "sizes", "modes", "announced_at", "shutdown_at", "replacement"}
 )
 _FREE_PRICE = Price(PriceUnit.PER_CALL, rates={"*": Decimal(0)})
 
@@ -198,19 +199,22 @@ def _service(
         context.report.add_error((*place, "access"), f"is missing; allowed: {allowed}")
         return None
     blank = _empty_sheet(options, upstream, access, context)
-    sheet = overlay_facts(base or blank, options, access, context.file_date)
-    order = _probe_order(place, options, sheet, context)
-    return Service(
+    base = _spoken_sheet(base or blank, upstream)
+    sheet = overlay_facts(base, options, access, context.file_date)
+    service = Service(
         id=ServiceId(name),
         name=options.name or sheet.title,
         upstream=upstream,
         model=options.model,
         access=access,
         sheet=sheet,
-        probe_intervals=_probe_intervals(place, options, order, context),
+        probe_intervals=ProbeIntervals(),
         budget=options.budget.budget(),
-        probe_order=order,
+        probe_order=None,
     )
+    order = _probe_order(place, options, service, context)
+    intervals = _probe_intervals(place, options, order, context)
+    return replace(service, probe_order=order, probe_intervals=intervals)
 
 
 def _built_in_sheet(options: ServiceOptions, upstream: Upstream) -> FactSheet | None:
@@ -218,6 +222,11 @@ def _built_in_sheet(options: ServiceOptions, upstream: Upstream) -> FactSheet | 
         return facts.sheet_by_id(options.sheet)
     is_disabled = "sheet" in options.model_fields_set
     return None if is_disabled else facts.find_sheet(upstream.provider, options.model)
+
+
+def _spoken_sheet(sheet: FactSheet, upstream: Upstream) -> FactSheet:
+    """Return a sheet without the wording of a protocol that the upstream does not speak."""
+    return sheet if sheet.protocol == upstream.protocol else replace(sheet, wire=None)
 
 
 def _empty_sheet(
@@ -230,8 +239,7 @@ def _empty_sheet(
         medium=Medium.VIDEO,
         access=access,
         protocol=upstream.protocol,
-        lengths=(),
-        sizes=(),
+        modes=(),
         price=_FREE_PRICE if access is Access.SELF_HOSTED else None,
         announced_at=None,
         shutdown_at=None,
@@ -253,8 +261,8 @@ def overlay_facts(
         base,
         medium=options.medium or base.medium,
         access=access,
-        lengths=base.lengths if options.lengths is None else options.lengths,
-        sizes=base.sizes if options.sizes is None else options.sizes,
+        modes=overlaid_modes(base.modes, options.modes, options.lengths, options.sizes),
+        wire=base.wire if options.wire is None else options.wire.wording(),
         price=base.price if options.price is None else options.price.price(),
         announced_at=options.announced_at if "announced_at" in configured else base.announced_at,
         shutdown_at=options.shutdown_at if "shutdown_at" in configured else base.shutdown_at,
@@ -274,24 +282,23 @@ def _precision(base: FactSheet, options: ServiceOptions) -> ShutdownPrecision:
 
 
 def _probe_order(
-    key_path: KeyPath, options: ServiceOptions, sheet: FactSheet, context: Environment
+    key_path: KeyPath, options: ServiceOptions, service: Service, context: Environment
 ) -> Order | None:
-    probe = options.probes
-    if probe.seconds is not None:
-        if sheet.lengths and probe.seconds not in sheet.lengths:
-            allowed = tuple(map(str, sheet.lengths))
-            context.report.add_error(
-                (*key_path, "probes", "seconds"), not_allowed_message(probe.seconds, allowed)
-            )
-        sheet = replace(sheet, lengths=(probe.seconds,))
-    if probe.size is not None:
-        if sheet.sizes and probe.size not in sheet.sizes:
-            context.report.add_error(
-                (*key_path, "probes", "size"), not_allowed_message(probe.size, sheet.sizes)
-            )
-        sheet = replace(sheet, sizes=(probe.size,))
-    order = cheapest_order(sheet)
-    return None if order is None else replace(order, prompt=context.probe_defaults.prompt)
+    """Return the cheapest order, or the cheapest of the length and the size that the file wants."""
+    probe, sheet = options.probes, service.sheet
+    if probe.seconds is not None and sheet.lengths and probe.seconds not in sheet.lengths:
+        allowed = tuple(map(str, sheet.lengths))
+        context.report.add_error(
+            (*key_path, "probes", "seconds"), not_allowed_message(probe.seconds, allowed)
+        )
+    if probe.size is not None and sheet.sizes and probe.size not in sheet.sizes:
+        context.report.add_error(
+            (*key_path, "probes", "size"), not_allowed_message(probe.size, sheet.sizes)
+        )
+    modes = narrowed_modes(sheet.modes, probe.seconds, probe.size)
+    return cheapest_order(
+        replace(service, sheet=replace(sheet, modes=modes)), context.probe_defaults.prompt
+    )
 
 
 def _probe_intervals(

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 
-from tallylight.catalogue.services import LISTED_AFTER, Medium, Service, Upstream
+from tallylight.catalogue.services import LISTED_AFTER, Service, Upstream
 from tallylight.config.assembly import ConfigReport
 from tallylight.gateway.routing.options import RouteOptions
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.ids import ServiceId
+from tallylight.model.order import Medium
 from tallylight.upstreams.protocols.registry import adapter_for
 
 

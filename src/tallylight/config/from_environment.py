@@ -14,6 +14,7 @@ from tallylight.catalogue.services import (
     Upstream,
 )
 from tallylight.catalogue.sheets import BuiltInUpstream
+from tallylight.config.wordings import with_wordings
 from tallylight.documents.secret import Secret
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
@@ -32,12 +33,12 @@ def environment_catalogue(environment: Mapping[str, str], today: date) -> Catalo
     Raises:
         ConfigurationError: if there is no such model; its text says what to do.
     """
-    found = {
-        service.id: service
+    found, _ = with_wordings(
+        service
         for provider, known in facts.built_in_upstreams().items()
         if known.protocol in PROTOCOLS and environment.get(known.key_variable)
         for service in _services(provider, known, environment[known.key_variable], today)
-    }
+    )
     if not found:
         raise ConfigurationError(
             (Problem("configuration", "", _no_key_message(environment, today)),)

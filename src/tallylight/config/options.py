@@ -6,7 +6,7 @@ from one entry to another.
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
@@ -15,16 +15,20 @@ from pydantic import (
     JsonValue,
     PlainSerializer,
     WithJsonSchema,
+    model_validator,
 )
 
-from tallylight.catalogue.orders import PROBE_PROMPT
+from tallylight.catalogue.fit import PROBE_PROMPT
+from tallylight.catalogue.mode_options import Modes
 from tallylight.catalogue.prices import PriceOptions
-from tallylight.catalogue.services import BillingBasis, Medium, ProbeIntervals, ShutdownPrecision
+from tallylight.catalogue.services import BillingBasis, ProbeIntervals, ShutdownPrecision
+from tallylight.catalogue.wire_options import WireOptions
 from tallylight.documents.addresses import HttpUrl
 from tallylight.documents.budget import BudgetOptions
 from tallylight.documents.parsers import Duration, IntervalOption, Lengths, Size, Sizes
 from tallylight.documents.secret import SecretText
 from tallylight.documents.section import Name, Section
+from tallylight.model.order import Medium
 from tallylight.model.status import Access
 from tallylight.status.options import StatusOptions
 from tallylight.storage.engine import DEFAULT_POOL_SIZE
@@ -149,6 +153,14 @@ class ServiceOptions(Section):
     price: PriceOptions | None = Field(None, description="What it costs.")
     lengths: Lengths | None = Field(None, description="Clip lengths in seconds that it accepts.")
     sizes: Sizes | None = Field(None, description="Sizes that it accepts.")
+    modes: Modes | None = Field(
+        None,
+        description="What it can make, in place of `lengths` and `sizes`: boxes of which an order "
+        "must lie in one.",
+    )
+    wire: WireOptions | None = Field(
+        None, description="How orders of it are spelled (default: as its protocol spells them)."
+    )
     medium: Medium | None = Field(None, description="What it generates: video or image.")
     announced_at: date | None = Field(
         None, description="The day on which its shutdown was announced."
@@ -177,6 +189,12 @@ class ServiceOptions(Section):
         default_factory=BudgetOptions,
         description="Spending limits of its probes.",
     )
+
+    @model_validator(mode="after")
+    def _one_form_of_modes(self) -> Self:
+        if self.modes is not None and (self.lengths is not None or self.sizes is not None):
+            raise ValueError("has modes; lengths and sizes are the short form of one mode")
+        return self
 
 
 class ProbeOptions(Section):

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from tallylight.alerts.options import AlertOptions
 from tallylight.catalogue.orders import probe_cost
-from tallylight.catalogue.services import Catalogue, Medium, Service
+from tallylight.catalogue.services import Catalogue, Service
 from tallylight.clock import Clock, SystemClock
 from tallylight.config import assembly, from_environment
 from tallylight.config.assembly import ConfigReport
@@ -23,6 +23,7 @@ from tallylight.config.options import (
     ServicesSection,
     UpstreamsSection,
 )
+from tallylight.config.wordings import with_wordings
 from tallylight.documents.addresses import is_loopback
 from tallylight.documents.budget import BudgetOptions
 from tallylight.documents.document import Document, in_file_order, read_document, validate_partially
@@ -37,6 +38,7 @@ from tallylight.gateway.routing.options import RouteOptions, Routes
 from tallylight.gateway.routing.routes import Route, default_routes
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget
+from tallylight.model.order import Medium
 from tallylight.storage.engine import DEFAULT_POOL_SIZE
 from tallylight.storage.retention import RetentionOptions
 from tallylight.verdicts.options import PolicyOptions
@@ -184,7 +186,9 @@ def configuration_of(document: Document, source: Path) -> Configuration:
 def _catalogue(settings: Settings, source: Path, report: ConfigReport) -> Catalogue:
     upstreams = assembly.upstreams_of(settings.upstreams, source.parent, report)
     context = assembly.Environment(upstreams, settings.probes, report, _file_date(source))
-    services = {each.id: each for each in assembly.services_of(settings.services, context)}
+    services, problems = with_wordings(assembly.services_of(settings.services, context))
+    for id_, reason in problems.items():
+        report.add_error(("services", id_), reason)
     total = settings.budgets.budget()
     _check_budgets(services, total, report)
     return Catalogue(services=services, total_budget=total)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-from tallylight.model.money import resolution_of
+from tallylight.model.frames import is_resolution, resolution_of, size_of
 
 OFF = "off"
 """Disables an interval."""
@@ -18,24 +18,13 @@ OFF = "off"
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _LENGTHS = re.compile(r"(\d{1,20})\s*-\s*(\d{1,20})")
-_CLASS = re.compile(r"\d{3,4}p|[1248]k")
 _SIZE = re.compile(r"[1-9]\d{1,4}x[1-9]\d{1,4}")
 _MAX_CLIP_SECONDS = 3600
 _MAX_AMOUNT = 1_000_000
 _MAX_DECIMALS = 30
 
-# Landscape sizes in 16:9; portrait sizes swap both numbers. 480 and 768 lines have no exact 16:9:
-# 854x480 is what Volcengine documents, 1366x768 the usual screen.
-_LANDSCAPE = {
-    "360p": "640x360",
-    "480p": "854x480",
-    "540p": "960x540",
-    "720p": "1280x720",
-    "768p": "1366x768",
-    "1080p": "1920x1080",
-    "2k": "2560x1440",
-    "4k": "3840x2160",
-}
+_SIZE_CLASSES = ("360p", "480p", "540p", "720p", "768p", "1080p", "2k", "4k")
+"""Classes that stand for sizes: both orientations of 16:9."""
 
 
 def parse_duration(value: object) -> timedelta:
@@ -115,12 +104,11 @@ def parse_sizes(value: object) -> tuple[str, ...]:
 
 
 def _expand_size(item: object) -> tuple[str, ...]:
-    if isinstance(item, str) and item in _LANDSCAPE:
-        width, _, height = _LANDSCAPE[item].partition("x")
-        return (f"{width}x{height}", f"{height}x{width}")
+    if isinstance(item, str) and item in _SIZE_CLASSES:
+        return size_of(item, "16:9"), size_of(item, "9:16")
     if isinstance(item, str) and _SIZE.fullmatch(item):
         return (item,)
-    known = ", ".join(_LANDSCAPE)
+    known = ", ".join(_SIZE_CLASSES)
     raise ValueError(f"{_quoted(item)} is not a size; write WIDTHxHEIGHT or one of {known}")
 
 
@@ -133,7 +121,7 @@ def parse_resolution(value: object) -> str:
     """Return the key of a rate: "720p", "4k", "*" for all others, or a size in its class."""
     if isinstance(value, str) and _SIZE.fullmatch(value):
         return resolution_of(value)
-    if isinstance(value, str) and (value == "*" or _CLASS.fullmatch(value)):
+    if isinstance(value, str) and (value == "*" or is_resolution(value)):
         return value
     raise ValueError(f'{_quoted(value)} is not a resolution; write 720p, 4k or "*" for all others')
 

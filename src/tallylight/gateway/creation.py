@@ -23,7 +23,6 @@ from tallylight.jobs.parts import JobParts
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.ids import VideoId
 from tallylight.model.ledger import SpendingLimit
-from tallylight.model.order import Order
 from tallylight.model.video import CreateParams, Video, VideoRecord
 
 
@@ -60,15 +59,15 @@ class VideoCreator:
         """
         if self._jobs.followers.is_closing:
             raise _SHUTTING_DOWN
-        params, order = await self._inputs.resolve(request, caller.key, route)
+        params, wish = await self._inputs.resolve(request, caller.key, route)
         limits = caller.spending_limits(self._settings().budget)
-        ranking = self._selector.rank_order(order, params, route, limits)
+        ranking = self._selector.rank_wish(wish, params, route, limits)
         choice = next(iter(ranking.choices), None)
         if choice is None and not (route.hold and ranking.may_change):
             raise no_service_error(route, ranking)
         id_ = VideoId(f"video_{uuid4().hex}")
-        params = await self._inputs.store_reference(id_, params, order)
-        video = self._new_video(id_, request, caller, route, params, order)
+        params = await self._inputs.store_reference(id_, params, request.reference)
+        video = self._new_video(id_, request, caller, route, params)
         tracked: TrackedVideo | None = None
         try:
             tracked = await self._record(video, choice, limits)
@@ -77,14 +76,13 @@ class VideoCreator:
                 await self._inputs.delete_reference(params)
         return tracked
 
-    def _new_video(  # noqa: PLR0913, PLR0917  # what was asked, resolved
+    def _new_video(
         self,
         id_: VideoId,
         request: CreateRequest,
         caller: Caller,
         route: Route,
         params: CreateParams,
-        order: Order,
     ) -> Video:
         now = self._clock.now()
         return Video(
@@ -92,8 +90,8 @@ class VideoCreator:
             key=caller.key,
             model=route.name,
             prompt=request.prompt,
-            seconds=order.seconds + params.base_seconds,
-            size=order.size,
+            seconds=params.measures.shown_seconds + params.base_seconds,
+            size=params.measures.shown_size,
             created_at=now,
             deadline=now + route.deadline,
             params=params,

@@ -181,8 +181,9 @@ class VideoFinisher:
 
 def measures_of(video: Video, attempt: Attempt) -> Made:
     """Return the measures of a video as an attempt orders them."""
-    seconds = attempt.order.seconds + video.params.base_seconds
-    return Made(seconds, attempt.order.size, attempt.model)
+    seconds = attempt.order.seconds
+    length = 0 if seconds is None else seconds + video.params.base_seconds
+    return Made(length, attempt.order.size, attempt.model)
 
 
 def _told(video: Video, attempt: Attempt, made: Made | None) -> Made:

@@ -59,10 +59,9 @@ class FurtherAttempts:
         """
         choice, risk = allowed
         try:
-            complete = await self._inputs.order_for(tracked.video)
+            wish = await self._inputs.wish_for(tracked.video)
         except LookupError:
             raise REFERENCE_LOST from None
-        order = replace(complete, seconds=choice.order.seconds, size=choice.order.size)
         limits = await self._selector.limits_of(tracked.video.key)
         if tracked.is_over:
             return None
@@ -79,7 +78,9 @@ class FurtherAttempts:
             tracked.intended_at[new.attempt.id] = began
             if risk is not None:
                 _log_risk(new.attempt, risk)
-            return await self._jobs.engine.submit(tracked, new.attempt, choice.service, order)
+            return await self._jobs.engine.submit(
+                tracked, new.attempt, choice.service, wish.complete(choice.fitted)
+            )
         finally:
             tracked.is_sending = False
             tracked.notify()
@@ -131,8 +132,8 @@ def new_attempt(  # noqa: PLR0913, PLR0917  # what an attempt consists of
         id=AttemptId(name),
         service=service.id,
         purpose=Purpose.TRAFFIC,
-        order=replace(choice.order, reference=None),  # the asset store has its bytes
-        model=service.model,
+        # The asset store has the bytes of its inputs.
+        order=replace(choice.order, inputs=choice.fitted.inputs),
         entry=entry.id,
         intended_at=now,
         video=video.id,

@@ -20,7 +20,7 @@ from tallylight.gateway.routing.routes import DEFAULT_MODEL, Route
 from tallylight.gateway.settings import GatewaySettings
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.ids import VideoId
-from tallylight.model.order import Reference
+from tallylight.model.order import Input
 from tallylight.model.video import Video, VideoStatus
 from tallylight.storage.database import Storage
 from tallylight.storage.engine import run_to_completion
@@ -141,7 +141,7 @@ class Gateway:
             yield content
 
     async def create_character(
-        self, name: str, video_file: Reference, model: str, caller: Caller
+        self, name: str, video_file: Input, model: str, caller: Caller
     ) -> Character:
         """Create a character from a video that shows it."""
         route = self._allowed_route(model or DEFAULT_MODEL, caller)

@@ -26,9 +26,11 @@ from tallylight.gateway.requests import (
 )
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.evidence import Failure, Fault
+from tallylight.model.frames import frame_of
 from tallylight.model.ids import NO_SERVICE, KeyId, ServiceId, VideoId
-from tallylight.model.order import Operation, Order, Reference
+from tallylight.model.order import Input, Operation
 from tallylight.model.video import CreateParams, Video, VideoStatus
+from tallylight.model.wish import Wish
 from tallylight.storage.characters import CharacterRow
 from tallylight.storage.database import Storage
 from tallylight.upstreams.client import UpstreamClient
@@ -36,11 +38,8 @@ from tallylight.upstreams.protocols.registry import adapter_for
 
 log = structlog.get_logger()
 
-_DEFAULT_SECONDS, _DEFAULT_SIZE = 4, "720x1280"
-"""Defaults of the Videos API."""
-
 _SENT_MEASURES: Mapping[Operation, frozenset[str]] = {
-    Operation.CREATE: frozenset({"seconds", "size"}),
+    Operation.CREATE: frozenset({"seconds", "size", "aspect_ratio"}),
     Operation.EXTEND: frozenset({"seconds"}),
 }
 """Measures that an operation sends; all others are those of the video it works on."""
@@ -65,8 +64,8 @@ class InputResolver:
 
     async def resolve(
         self, request: CreateRequest, key: KeyId, route: Route
-    ) -> tuple[CreateParams, Order]:
-        """Return a request's parameters, and the order with all inputs resolved.
+    ) -> tuple[CreateParams, Wish]:
+        """Return a request's parameters, and the wish with all inputs resolved.
 
         Raises:
             ApiError: if an input does not exist, is at a service outside the route, or has
@@ -87,41 +86,43 @@ class InputResolver:
             characters = ()
         if pinned:
             self._check_route_has(pinned, route)
-        # A derived video has the length and size of its source, so nothing is a default there.
-        defaulted = []
-        if source is None:
-            defaulted += ["seconds"] if request.seconds is None else []
-            defaulted += ["size"] if not request.size else []
-        order = Order(
+        measures = request.measures
+        if source is not None:  # a derived video has the length and the size of its source
+            measures = replace(
+                measures,
+                seconds=measures.seconds or source.told_seconds,
+                size=source.told_size,
+                resolution="",
+                aspect="",
+            )
+        wish = Wish(
             prompt=request.prompt,
-            seconds=request.seconds or (source.told_seconds if source else _DEFAULT_SECONDS),
-            size=request.size or (source.told_size if source else _DEFAULT_SIZE),
             operation=request.operation,
+            measures=measures,
+            inputs=() if request.reference is None else (request.reference,),
             source=job,
-            reference=request.reference,
             characters=characters,
             extras=request.extras,
         )
         params = CreateParams(
             operation=request.operation,
+            measures=measures,
             source=request.source,
             reference=None if request.reference is None else replace(request.reference, body=b""),
             characters=request.characters,
             extras=request.extras,
             pinned_service=pinned,
-            defaulted_fields=tuple(defaulted),
             policy=request.policy,
             base_seconds=source.told_seconds
             if source and request.operation is Operation.EXTEND
             else 0,
         )
-        return params, order
+        return params, wish
 
     async def store_reference(
-        self, id_: VideoId, params: CreateParams, order: Order
+        self, id_: VideoId, params: CreateParams, reference: Input | None
     ) -> CreateParams:
         """Store the bytes of a reference, since later attempts send them again."""
-        reference = order.reference
         if reference is None or not reference.body:
             return params
         name = f"references/{id_}"
@@ -137,23 +138,23 @@ class InputResolver:
         except StorageError as error:
             log.warning("reference.delete_failed", name=params.reference_asset, error=str(error))
 
-    async def order_for(self, video: Video) -> Order:
-        """Return the order of a stored video, with its inputs loaded."""
-        params, order = video.params, video.order()
+    async def wish_for(self, video: Video) -> Wish:
+        """Return the wish of a stored video, with its inputs loaded."""
+        params, wish = video.params, video.wish()
         if params.reference_asset and params.reference is not None:
             async with self._store.open(params.reference_asset) as (_, chunks):
                 body = b"".join([chunk async for chunk in chunks])
-            order = replace(order, reference=replace(params.reference, body=body))
+            wish = replace(wish, inputs=(replace(params.reference, body=body),))
         if params.source:
             _, job, _ = await self._source_video(params.source, video.key)
-            order = replace(order, source=job)
+            wish = replace(wish, source=job)
         if params.characters:
             _, characters = await self._resolve_characters(params.characters, video.key)
-            order = replace(order, characters=characters)
-        return order
+            wish = replace(wish, characters=characters)
+        return wish
 
     async def create_character(
-        self, name: str, video_file: Reference, route: Route, key: KeyId
+        self, name: str, video_file: Input, route: Route, key: KeyId
     ) -> Character:
         """Create a character at the first service of a route that supports characters.
 
@@ -244,8 +245,14 @@ def _check_measures(request: CreateRequest, source: Video | None) -> None:
 
     Otherwise the price would be computed from it, and "seconds": "1" would evade a spending limit.
     """
-    requested = {"seconds": request.seconds, "size": request.size or None}
-    known = {} if source is None else {"seconds": source.told_seconds, "size": source.told_size}
+    measures = request.measures
+    says_size = bool(measures.size or measures.resolution)
+    requested = {
+        "seconds": measures.seconds,
+        "size": measures.shown_size if says_size else None,
+        "aspect_ratio": measures.aspect or None,
+    }
+    known = {} if source is None else _measures_of_source(source)
     for param, value in requested.items():
         is_sent = param in _SENT_MEASURES.get(request.operation, ())
         if is_sent or value in {None, known.get(param)}:
@@ -256,3 +263,12 @@ def _check_measures(request: CreateRequest, source: Video | None) -> None:
             f"{actual}; leave it out.",
             param,
         )
+
+
+def _measures_of_source(source: Video) -> Mapping[str, int | str]:
+    size = source.told_size
+    return {
+        "seconds": source.told_seconds,
+        "size": size,
+        "aspect_ratio": frame_of(size).aspect,
+    }

@@ -7,7 +7,8 @@ from http import HTTPStatus
 
 from tallylight.errors import TallylightError
 from tallylight.model.ids import NO_VIDEO, VideoId
-from tallylight.model.order import Operation, Reference
+from tallylight.model.order import Input, Operation
+from tallylight.model.wish import NOTHING_ASKED, WishedMeasures
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +18,7 @@ class CreateRequest:
     Args:
         model: Name of the route.
         prompt: Text prompt.
-        seconds: Length; None for the default.
-        size: "1280x720"; "" for the default.
+        measures: Length, frame, sound and the like.
         operation: Create, remix, edit or extend.
         source: The gateway's video that is remixed, edited or extended.
         reference: Input image, or for an edit the input video.
@@ -32,11 +32,10 @@ class CreateRequest:
 
     model: str
     prompt: str
-    seconds: int | None = None
-    size: str = ""
+    measures: WishedMeasures = NOTHING_ASKED
     operation: Operation = Operation.CREATE
     source: VideoId = NO_VIDEO
-    reference: Reference | None = None
+    reference: Input | None = None
     characters: tuple[str, ...] = ()
     extras: Mapping[str, object] = field(default_factory=dict)
     policy: str = ""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
+from tallylight.catalogue.modes import made_frame
 from tallylight.catalogue.orders import order_cost
 from tallylight.catalogue.services import BillingBasis, Service
 from tallylight.model.attempt import Attempt, AttemptChange, Progress
@@ -51,13 +52,11 @@ def cost_of_job(
     made = step.made
     if made == NOTHING_TOLD or params.operation is not Operation.CREATE:
         return None
-    ordered = attempt.order
-    priced = replace(
-        ordered, seconds=made.seconds or ordered.seconds, size=made.size or ordered.size
-    )
-    if priced == ordered:
-        return None
-    return order_cost(service.sheet, priced, input_images=int(params.reference is not None))
+    ordered, frame = attempt.order, attempt.order.frame
+    if made.size and made.size != ordered.size:
+        frame = made_frame(service.sheet.modes, made.size) or frame
+    priced = replace(ordered, seconds=made.seconds or ordered.seconds, frame=frame)
+    return None if priced == ordered else order_cost(service.sheet, priced)
 
 
 def told_cost(step: Known) -> Decimal | None:

@@ -104,7 +104,7 @@ class AttemptSubmitter:
         """
         adapter = adapter_for(service.upstream)
         try:
-            request = adapter.submit(order, attempt.model, attempt.id)
+            request = adapter.submit(order, attempt.id)
         except LookupError as error:
             # The table of capabilities should have excluded the service: it has a gap.
             failure = replace(_UNSUPPORTED, text=str(error))

@@ -37,7 +37,6 @@ class Attempt:
 
     Args:
         order: What the service was asked for.
-        model: The id of the model on the wire.
         entry: The ledger entry that reserves its cost.
         intended_at: The moment it was recorded, just before it was sent.
         video: The video that it is for.
@@ -60,7 +59,6 @@ class Attempt:
     service: ServiceId
     purpose: Purpose
     order: Order
-    model: str
     entry: EntryId
     intended_at: datetime
     video: VideoId
@@ -84,6 +82,11 @@ class Attempt:
     def job_id(self) -> str:
         """Return the upstream's id of its job, "" if there is none."""
         return "" if self.job is None else self.job.id
+
+    @property
+    def model(self) -> str:
+        """Return the id of the model on the wire."""
+        return self.order.model
 
     @property
     def is_open(self) -> bool:

@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
-from tallylight.model.order import Order
+from tallylight.model.order import Medium, Order
 
 BUDGET_WINDOWS: Mapping[str, timedelta] = {
     "per_hour": timedelta(hours=1),
@@ -24,9 +24,6 @@ ANY_RESOLUTION = "*"
 
 _T = TypeVar("_T")
 
-_UHD_LINES = 2160
-_RESOLUTION_NAMES: Mapping[int, str] = {1440: "2k", _UHD_LINES: "4k"}
-
 
 class PriceUnit(StrEnum):
     """The unit that a price is for."""
@@ -42,12 +39,14 @@ class Price:
     """The price of one model at one provider.
 
     Args:
-        rates: USD by resolution ("720p", "1080p", "4k"); "*" is the rate for all others.
+        rates: USD by resolution ("720p", "1080p", "4k"); "*" is the rate for all others. None at
+            all if only silent rates are known.
         silent_rates: The rates without an audio track, where that is cheaper; a resolution that
             is missing here costs as much as with audio.
         blocks: For PER_BLOCK: the rates of each block by its length in seconds.
         tokens: For PER_MILLION_TOKENS: the estimated tokens of one second of video, or of one
             image, by resolution.
+        quality_tokens: The same by quality, then by resolution, where quality is a lever.
     """
 
     unit: PriceUnit
@@ -55,6 +54,7 @@ class Price:
     silent_rates: Mapping[str, Decimal] = field(default_factory=dict)
     blocks: Mapping[int, Mapping[str, Decimal]] = field(default_factory=dict)
     tokens: Mapping[str, int] = field(default_factory=dict)
+    quality_tokens: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     per_input_image: Decimal = Decimal(0)
 
 
@@ -118,45 +118,57 @@ def from_micro_usd(micros: int | None) -> Decimal | None:
     return None if micros is None else Decimal(micros) / MICROS_PER_USD
 
 
-def resolution_of(size: str) -> str:
-    """Return the resolution class of a size: "1280x720" is "720p", "3840x2160" is "4k".
-
-    Raises:
-        ValueError: if the size is not WIDTHxHEIGHT.
-    """
-    width, _, height = size.partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
-        raise ValueError(f'"{size}" is not a size; write WIDTHxHEIGHT, as in 1280x720')
-    lines = min(int(width), int(height), _UHD_LINES)
-    return _RESOLUTION_NAMES.get(lines, f"{lines}p")
-
-
-def cost_of(price: Price, order: Order, *, input_images: int = 0) -> Decimal:
+def cost_of(price: Price, order: Order) -> Decimal:
     """Return the cost of an order in USD.
 
-    An image has no length (`seconds` is 0); its tokens count once.
+    A picture has no length (`seconds` is None); its tokens count once.
 
     Raises:
-        LookupError: if the price has no rate for the order's size or length.
+        LookupError: if the price has no rate for the order's frame, length, sound or quality.
     """
-    surcharge = price.per_input_image * input_images
+    surcharge = price.per_input_image * order.input_images
+    return _unit_cost(price, order) * order.count + surcharge
+
+
+def _unit_cost(price: Price, order: Order) -> Decimal:
     match price.unit:
         case PriceUnit.PER_SECOND:
-            if order.seconds <= 0:
-                raise LookupError(f"no rate by the second for {order.seconds} seconds")
-            return _rate(price.rates, order) * order.seconds + surcharge
+            return _rate(price, order) * _known_seconds(order)
         case PriceUnit.PER_CALL:
-            return _rate(price.rates, order) + surcharge
+            return _rate(price, order)
         case PriceUnit.PER_BLOCK:
-            return _rate(_block(price, order.seconds), order) + surcharge
+            return _for_resolution(_block(price, _known_seconds(order)), order, "rate")
         case PriceUnit.PER_MILLION_TOKENS:
-            tokens = _for_resolution(price.tokens, order, "estimate of tokens")
-            units = max(order.seconds, 1)
-            return _rate(price.rates, order) * tokens * units / 1_000_000 + surcharge
+            return _rate(price, order) * _tokens(price, order) * _token_units(order) / 1_000_000
 
 
-def _rate(rates: Mapping[str, Decimal], order: Order) -> Decimal:
-    return _for_resolution(rates, order, "rate")
+def _token_units(order: Order) -> int:
+    is_of_film = any(each.medium is Medium.VIDEO for each in order.inputs)
+    return _known_seconds(order) if order.seconds or is_of_film else 1
+
+
+def _known_seconds(order: Order) -> int:
+    if not order.seconds:
+        raise LookupError("no rate by the length without a length")
+    return order.seconds
+
+
+def _rate(price: Price, order: Order) -> Decimal:
+    if order.quality and not price.quality_tokens:
+        raise LookupError(f"no rate for the quality {order.quality}")
+    if order.audio is False and price.silent_rates:
+        try:
+            return _for_resolution(price.silent_rates, order, "rate without sound")
+        except LookupError:
+            pass  # silent videos of this resolution cost as much as others
+    return _for_resolution(price.rates, order, "rate")
+
+
+def _tokens(price: Price, order: Order) -> int:
+    if not order.quality:
+        return _for_resolution(price.tokens, order, "estimate of tokens")
+    by_quality = price.quality_tokens.get(order.quality, {})
+    return _for_resolution(by_quality, order, f"estimate of tokens in {order.quality} quality")
 
 
 def _block(price: Price, seconds: int) -> Mapping[str, Decimal]:
@@ -169,12 +181,11 @@ def _block(price: Price, seconds: int) -> Mapping[str, Decimal]:
 
 
 def _for_resolution(values: Mapping[str, _T], order: Order, what: str) -> _T:
-    try:
-        resolution = resolution_of(order.size)
-    except ValueError as error:
-        if ANY_RESOLUTION in values:
-            return values[ANY_RESOLUTION]  # a price for all resolutions needs no size
-        raise LookupError(f"no {what}: {error}") from None
+    if order.frame is None:
+        if values.keys() == {ANY_RESOLUTION}:
+            return values[ANY_RESOLUTION]  # a price for all resolutions needs no frame
+        raise LookupError(f"no {what} without a frame")
+    resolution = order.frame.resolution
     value = values.get(resolution, values.get(ANY_RESOLUTION))
     if value is None:
         known = ", ".join(values) or "none at all"

@@ -16,7 +16,8 @@ from tallylight.model.attempt_state import AttemptState
 from tallylight.model.ids import NO_SERVICE, NO_VIDEO, KeyId, ServiceId, VideoId
 from tallylight.model.jobs import Made
 from tallylight.model.ledger import EntryId, LedgerEntry
-from tallylight.model.order import Operation, Order, Reference
+from tallylight.model.order import Input, Operation
+from tallylight.model.wish import NOTHING_ASKED, Wish, WishedMeasures
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -39,28 +40,29 @@ class VideoKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CreateParams:
-    """The parameters of a create beside prompt, seconds and size.
+    """The parameters of a create beside its prompt.
 
     Args:
+        measures: What was asked of length, frame, sound and the like; for work on another video
+            with its measures.
         source: Our id of the video that is remixed, edited or extended; "" for none.
         reference: The image or video that it builds on; its bytes are in the asset store.
         reference_asset: The key of these bytes in the asset store, "" if there are none.
         characters: Our ids of the characters that appear.
         pinned_service: The only service that can make the video, because it has the source or the
             characters; "" for any service.
-        defaulted_fields: Fields that the caller left out and that we filled in.
         policy: The policy that the caller prefers to the one of the route, "" for none.
         base_seconds: The length of the video that an extension adds to.
     """
 
     operation: Operation = Operation.CREATE
+    measures: WishedMeasures = NOTHING_ASKED
     source: VideoId = NO_VIDEO
-    reference: Reference | None = None
+    reference: Input | None = None
     reference_asset: str = ""
     characters: tuple[str, ...] = ()
     extras: Mapping[str, object] = field(default_factory=dict)
     pinned_service: ServiceId = NO_SERVICE
-    defaulted_fields: tuple[str, ...] = ()
     policy: str = ""
     base_seconds: int = 0
 
@@ -154,23 +156,23 @@ class Video:
         seconds, size = self.told_seconds, self.told_size
         if seconds == self.seconds and size == self.size:  # told some thousand times a second
             return _NOTHING
-        told = {"seconds": (str(self.seconds), str(seconds)), "size": (self.size, size)}
-        return {
-            name: f"{asked}→{given}"
-            for name, (asked, given) in told.items()
-            if asked != given and name not in self.params.defaulted_fields
-        }
+        found: dict[str, str] = {}
+        if seconds != self.seconds and self.params.measures.seconds is not None:
+            found["seconds"] = f"{self.seconds}→{seconds}"
+        if size != self.size and self.params.measures.size:
+            found["size"] = f"{self.size}→{size}"
+        return found
 
-    def order(self) -> Order:
-        """Return the order as the caller requested it, before it is adapted to a service."""
-        return Order(
+    def wish(self) -> Wish:
+        """Return what the caller asked for, without the bytes and the upstream's ids of inputs."""
+        params = self.params
+        return Wish(
             prompt=self.prompt,
-            seconds=self.seconds - self.params.base_seconds,
-            size=self.size,
-            operation=self.params.operation,
-            reference=self.params.reference,
-            characters=self.params.characters,
-            extras=self.params.extras,
+            operation=params.operation,
+            measures=params.measures,
+            inputs=() if params.reference is None else (params.reference,),
+            characters=params.characters,
+            extras=params.extras,
         )
 
 

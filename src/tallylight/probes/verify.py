@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from tallylight.catalogue.services import Medium, Service
+from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Failure, FailureKind, Fault
-from tallylight.model.order import Order
+from tallylight.model.order import Medium, Order
 from tallylight.upstreams.defects import defect_failure, find_defects
 from tallylight.upstreams.download import LATE_PATIENCE, ResultFetcher
 from tallylight.upstreams.inspection import inspect_file
@@ -73,8 +73,13 @@ async def _defect(service: Service, order: Order, file: Path) -> Failure | None:
     return defect_failure(
         find_defects(
             await inspect_file(file),
-            order.seconds if is_video else 0,
-            order.size if is_video else "",
-            audio_expected=is_video and service.sheet.has_audio,
+            (order.seconds or 0) if is_video else 0,
+            # Without pixels, the size of its class is what is usual, and no promise.
+            order.size if is_video and order.frame is not None and order.frame.width else "",
+            audio_expected=is_video and _has_audio(service, order),
         )
     )
+
+
+def _has_audio(service: Service, order: Order) -> bool:
+    return service.sheet.has_audio if order.audio is None else order.audio

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import ROUND_DOWN, Decimal
 
-from tallylight.catalogue.orders import cheapest_order, probe_cost
+from tallylight.catalogue.fit import cheapest_order
+from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import Service
 from tallylight.model.money import BUDGET_WINDOWS, Budget
 from tallylight.model.status import Access
@@ -186,7 +187,7 @@ def _outcome(budget: Decimal | None, score: Score, fraction: Decimal) -> AdviceR
 def _price(service: Service) -> Decimal | None:
     """Return the price of a paid probe, even if the service has none."""
     if service.probe_order is None:
-        service = replace(service, probe_order=cheapest_order(service.sheet))
+        service = replace(service, probe_order=cheapest_order(service))
     return probe_cost(service)
 
 

@@ -3,24 +3,25 @@
 from datetime import date, timedelta
 from decimal import Decimal
 
+from tallylight.catalogue.modes import short_modes
 from tallylight.catalogue.services import (
     BillingBasis,
     FactSheet,
-    Medium,
     ProbeIntervals,
     Service,
     ShutdownPrecision,
     Upstream,
 )
+from tallylight.model.frames import frame_of
 from tallylight.model.ids import ProviderId, UpstreamId
 from tallylight.model.money import ANY_RESOLUTION, Budget, Price, PriceUnit
-from tallylight.model.order import Order
+from tallylight.model.order import Medium, Order
 from tallylight.rehearsal.world import STALLED_AFTER, RehearsedService
 
 TYPICAL_PACE = ProbeIntervals(generation=timedelta(hours=5, minutes=30))
 """The default intervals of the free depths, and a routine paid probe."""
 
-_ORDER = Order("a rehearsal", 4, "1280x720")
+_SECONDS, _SIZE = 4, "1280x720"
 
 
 def catalogue_service(
@@ -46,7 +47,7 @@ def catalogue_service(
         sheet=_sheet(rehearsed, provider),
         probe_intervals=intervals,
         budget=budget,
-        probe_order=_ORDER,
+        probe_order=Order(rehearsed.id, "a rehearsal", seconds=_SECONDS, frame=frame_of(_SIZE)),
     )
 
 
@@ -58,8 +59,7 @@ def _sheet(rehearsed: RehearsedService, provider: ProviderId) -> FactSheet:
         medium=Medium.VIDEO,
         access=rehearsed.access,
         protocol="",
-        lengths=(_ORDER.seconds,),
-        sizes=(_ORDER.size,),
+        modes=short_modes((_SECONDS,), (_SIZE,)),
         price=Price(PriceUnit.PER_CALL, {ANY_RESOLUTION: Decimal(rehearsed.price)}),
         announced_at=None,
         shutdown_at=None,

@@ -19,8 +19,8 @@ from tallylight.model.ids import AttemptId, ServiceId, VideoId
 from tallylight.model.jobs import JobRef, Made
 from tallylight.model.ledger import EntryId, EntryState, Purpose
 from tallylight.model.money import from_micro_usd, to_optional_micro_usd
-from tallylight.model.order import Order
 from tallylight.storage.engine import Connections
+from tallylight.storage.order_rows import order_from_row, order_values
 from tallylight.storage.tables import WAS_IN_DOUBT, ledger_table, videos_table
 from tallylight.storage.tables import attempts_table as table
 from tallylight.storage.types import failure_from_row, failure_values
@@ -171,16 +171,13 @@ def attempt_values(attempt: Attempt) -> dict[str, object]:
         "id": attempt.id,
         "service": attempt.service,
         "purpose": attempt.purpose.value,
-        "prompt": "",  # it is stored once, in the row of the video
-        "seconds": attempt.order.seconds,
-        "size": attempt.order.size,
-        "model": attempt.model,
         "entry": attempt.entry,
         "intended_at_us": attempt.intended_at,
         "video": attempt.video,
         "number": attempt.number,
         "send_within_us": attempt.send_within,
         "answer_within_us": attempt.answer_within,
+        **order_values(attempt.order),
         **attempt_update_values(attempt),
     }
 
@@ -210,8 +207,7 @@ def attempt_from_row(row: Row[*tuple[object, ...]]) -> Attempt:
         id=AttemptId(row.id),
         service=ServiceId(row.service),
         purpose=Purpose(row.purpose),
-        order=Order(prompt=row.prompt, seconds=row.seconds, size=row.size),
-        model=row.model,
+        order=order_from_row(row),
         entry=EntryId(row.entry),
         intended_at=row.intended_at_us,
         state=AttemptState(row.state),

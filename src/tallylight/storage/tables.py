@@ -149,8 +149,9 @@ attempts_table = Table(
     Column("purpose", Text, nullable=False),
     Column("prompt", Text, nullable=False),
     Column("seconds", Integer, nullable=False),
-    Column("size", Text, nullable=False),
+    Column("size", Text, nullable=False),  # in pixels, "" if it has none
     Column("model", Text, nullable=False),
+    Column("ordered", Text, nullable=False, server_default="{}"),  # the rest (`order_rows`)
     Column("entry", Text, nullable=False),  # the id of its ledger entry
     Column("state", Text, nullable=False),
     Column("intended_at_us", MicrosecondTimestamp, nullable=False),

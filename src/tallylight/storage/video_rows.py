@@ -1,14 +1,18 @@
 """The row of a video: the values of its columns, and the video in them."""
 
 import json
+from dataclasses import asdict
 
 from sqlalchemy import Row
 
 from tallylight.model.ids import KeyId, ServiceId, VideoId
 from tallylight.model.money import from_micro_usd, to_optional_micro_usd
-from tallylight.model.order import Operation, Reference
+from tallylight.model.order import Input, Medium, Operation, Role
 from tallylight.model.video import CreateParams, Video, VideoError, VideoKind, VideoStatus
+from tallylight.model.wish import NOTHING_ASKED, WishedMeasures
 from tallylight.storage.attempts import made_from_row, made_values
+
+_OPEN = asdict(NOTHING_ASKED)
 
 
 def video_values(video: Video, token: str) -> dict[str, object]:
@@ -56,18 +60,27 @@ def video_update_values(video: Video) -> dict[str, object]:
 def _params_to_json(params: CreateParams) -> str:
     reference = params.reference
     values = {
+        "measures": _set_measures(params.measures),
         "operation": "" if params.operation is Operation.CREATE else params.operation.value,
         "source": params.source,
-        "reference": reference and [reference.url, reference.media_type, reference.name],
+        "reference": reference and _reference_values(reference),
         "reference_asset": params.reference_asset,
         "characters": params.characters,
         "extras": params.extras,
         "pinned_service": params.pinned_service,
-        "defaulted_fields": params.defaulted_fields,
         "policy": params.policy,
         "base_seconds": params.base_seconds,
     }
     return json.dumps({name: value for name, value in values.items() if value}, ensure_ascii=False)
+
+
+def _set_measures(measures: WishedMeasures) -> dict[str, object]:
+    return {name: each for name, each in asdict(measures).items() if each != _OPEN[name]}
+
+
+def _reference_values(reference: Input) -> list[str]:
+    own = [reference.url, reference.media_type, reference.name]
+    return [*own, reference.role.value, reference.medium.value]
 
 
 def _params_from_json(text: str) -> CreateParams:
@@ -76,9 +89,12 @@ def _params_from_json(text: str) -> CreateParams:
     values = json.loads(text)
     reference = None
     if "reference" in values:
-        url, media_type, name = values["reference"]
-        reference = Reference(url=url, media_type=media_type, name=name)
+        url, media_type, name, role, medium = values["reference"]
+        reference = Input(
+            url, media_type=media_type, name=name, role=Role(role), medium=Medium(medium)
+        )
     return CreateParams(
+        measures=WishedMeasures(**values.get("measures", {})),
         operation=Operation(values.get("operation", Operation.CREATE)),
         source=VideoId(values.get("source", "")),
         reference=reference,
@@ -86,7 +102,6 @@ def _params_from_json(text: str) -> CreateParams:
         characters=tuple(values.get("characters", ())),
         extras=values.get("extras", {}),
         pinned_service=ServiceId(values.get("pinned_service", "")),
-        defaulted_fields=tuple(values.get("defaulted_fields", ())),
         policy=values.get("policy", ""),
         base_seconds=values.get("base_seconds", 0),
     )

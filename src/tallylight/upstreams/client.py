@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 from tallylight.catalogue.services import Upstream
 from tallylight.model.evidence import Failure
 from tallylight.model.jobs import JobRef
-from tallylight.model.order import Order, Reference
+from tallylight.model.order import Input, Order
 from tallylight.upstreams.acceptance import Submission, judge_create, judge_stream
 from tallylight.upstreams.failures import upstream_failure
 from tallylight.upstreams.messages import Reply, Request
@@ -166,9 +166,7 @@ class UpstreamClient:
         delete = adapter_for(upstream).delete
         return delete is None or bool((await self._run(delete(job), upstream)).value)
 
-    async def create_character(
-        self, name: str, video: Reference, upstream: Upstream
-    ) -> str | Failure:
+    async def create_character(self, name: str, video: Input, upstream: Upstream) -> str | Failure:
         """Create a character from a video; return the upstream's id of it."""
         create = adapter_for(upstream).create_character
         if create is None:

@@ -13,10 +13,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
-from tallylight.catalogue.services import Medium, Service, Upstream
+from tallylight.catalogue.services import Service, Upstream
 from tallylight.clock import Clock
 from tallylight.model.evidence import Failure
 from tallylight.model.jobs import JobRef
+from tallylight.model.order import Medium
 from tallylight.upstreams.atomic_download import save_atomically
 from tallylight.upstreams.client import UpstreamClient
 from tallylight.upstreams.failures import as_upstream_fault, upstream_failure

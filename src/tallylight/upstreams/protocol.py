@@ -7,17 +7,18 @@ An adapter is pure: no socket, no clock, no chance, no key. It never says that a
 or is in doubt: `acceptance` draws that line for all of them.
 """
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from tallylight.catalogue.services import NO_OPTIONS
 from tallylight.documents.section import Section
+from tallylight.catalogue.wording import Wording
 from tallylight.model.evidence import Failure
 from tallylight.model.jobs import JobRef
-from tallylight.model.order import Operation, Order, Reference
+from tallylight.model.order import Form, Input, Medium, Operation, Order, Role
 from tallylight.upstreams.auth import BEARER, Auth
 from tallylight.upstreams.error_table import Errors
 from tallylight.upstreams.messages import Reply, Request
@@ -30,6 +31,9 @@ Flow = Generator[Request, Reply, _T]
 """Yields requests, receives the complete answers with a status that they read, returns a value."""
 
 ONLY_CREATE = frozenset({Operation.CREATE})
+FIRST_FRAME = (Role.FIRST_FRAME, Medium.IMAGE)
+FILM = (Role.SOURCE, Medium.VIDEO)
+ONLY_BYTES = frozenset({Form.INLINE})
 
 
 class Mark(StrEnum):
@@ -46,15 +50,15 @@ class Features:
 
     Args:
         operations: The supported operations; `CREATE` is always one of them.
-        takes_reference: A create takes a reference image.
-        takes_reference_url: A create takes its URL, too, and not only its bytes.
+        inputs: The inputs that it takes, with the forms in which it takes them.
+        wordings: How orders are spelled, by patterns of model ids; "*" stands for all others.
         create_timeout: How long the answer to a create may take; None for the usual time.
         mark: How a job in doubt is known again.
     """
 
     operations: frozenset[Operation] = ONLY_CREATE
-    takes_reference: bool = True
-    takes_reference_url: bool = True
+    inputs: Mapping[tuple[Role, Medium], frozenset[Form]] = field(default_factory=dict)
+    wordings: Mapping[str, Wording] = field(default_factory=dict)
     create_timeout: timedelta | None = None
     mark: Mark = Mark.NONE
 
@@ -103,8 +107,8 @@ class Adapter:
         reach: Returns a free request without the key; any answer proves that the API responds.
         check: Asks for free whether the key and a model are accepted; returns None if they are,
             else why not. `Accepted` says that the question started a job after all.
-        submit: Returns the paid request for an order, a model and our mark; raises LookupError if
-            the dialect cannot express the order.
+        submit: Returns the paid request for an order and our mark; raises LookupError if the
+            dialect cannot express the order.
         accepted: Returns the job that the answer to a create names, None if it names none.
         poll: Asks for a job; None if no job outlives the answer to its create.
         reader: Makes a reader if the answer to a create streams; it masks the given texts.
@@ -120,14 +124,14 @@ class Adapter:
     errors: Errors
     reach: Callable[[str], Request]
     check: Callable[[str], Flow[Accepted | Failure | None]]
-    submit: Callable[[Order, str, str], Request]
+    submit: Callable[[Order, str], Request]
     accepted: Callable[[Order, Reply], Accepted | None]
     poll: Callable[[JobRef], Flow[Step]] | None = None
     reader: Callable[[tuple[str, ...]], StreamReader] | None = None
     find: Callable[[Doubt, str], Flow[Page | Failure]] | None = None
     cancel: Callable[[JobRef], Flow[Step]] | None = None
     delete: Callable[[JobRef], Flow[bool]] | None = None
-    create_character: Callable[[str, Reference], Flow[str | Failure]] | None = None
+    create_character: Callable[[str, Input], Flow[str | Failure]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +142,13 @@ class Site:
         base_url: The upstream's base URL, without a slash at its end.
         dialect: The dialect that it speaks.
         options: What its section says besides, in the model of the protocol's definition.
+        wordings: The wordings of models that have one of their own there (`wire`).
     """
 
     base_url: str
     dialect: str
     options: Section = NO_OPTIONS
+    wordings: Mapping[str, Wording] = field(default_factory=dict, hash=False)
 
     def options_as(self, model: type[_OptionsT]) -> _OptionsT:
         """Return the options as the model of the protocol; its defaults if none are set."""

@@ -13,7 +13,7 @@ from tallylight.gateway.http.forms import FieldTree, Upload
 from tallylight.gateway.http.parse import RequestContext, read_context
 from tallylight.gateway.requests import ApiError
 from tallylight.model.ids import KeyId, VideoId
-from tallylight.model.order import Operation, Reference
+from tallylight.model.order import Input, Medium, Operation, Role
 
 PNG = b"\x89PNG\r\n\x1a\n picture"
 ORDER: FieldTree = {"model": "sora-2", "prompt": "a boat"}
@@ -37,7 +37,7 @@ SAID = RequestContext(key=KeyId("key_1"))
     ],
 )
 def test_seconds_are_read_as_text_or_number(seconds: object, read: int | None) -> None:
-    assert parse.create_request({**ORDER, "seconds": seconds}, SAID).seconds == read
+    assert parse.create_request({**ORDER, "seconds": seconds}, SAID).measures.seconds == read
 
 
 @pytest.mark.parametrize(
@@ -58,12 +58,12 @@ def test_malformed_seconds_are_refused(seconds: object) -> None:
     "size", ["1280x720", "1280*720", "1280X720", "1280×720", "1280 x 720", " 1280x720\n"]
 )
 def test_a_size_is_read_in_every_spelling(size: str) -> None:
-    assert parse.create_request({**ORDER, "size": size}, SAID).size == "1280x720"
+    assert parse.create_request({**ORDER, "size": size}, SAID).measures.size == "1280x720"
 
 
 @pytest.mark.parametrize("size", [None, "", "  "])
 def test_a_size_may_be_empty(size: object) -> None:
-    assert parse.create_request({**ORDER, "size": size}, SAID).size == ""
+    assert parse.create_request({**ORDER, "size": size}, SAID).measures.size == ""
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_malformed_size_is_refused(size: object) -> None:
 def test_unofficial_sizes_and_lengths_are_accepted() -> None:
     ask = parse.create_request({**ORDER, "size": "1x99999", "seconds": "1001"}, SAID)
 
-    assert (ask.size, ask.seconds) == ("1x99999", 1001)
+    assert (ask.measures.size, ask.measures.seconds) == ("1x99999", 1001)
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,9 @@ def test_a_prompt_has_1_to_32000_characters(prompt: object, code: str) -> None:
 
 
 def test_unknown_fields_are_passed_on_unchanged() -> None:
-    ask = parse.create_request({**ORDER, "seed": 5, "meta": {"a": ["1", None]}, "fps": "24"}, SAID)
+    ask = parse.create_request({**ORDER, "style": 5, "meta": {"a": ["1", None]}, "fps": "24"}, SAID)
 
-    assert ask.extras == {"seed": 5, "meta": {"a": ["1", None]}, "fps": "24"}
+    assert ask.extras == {"style": 5, "meta": {"a": ["1", None]}, "fps": "24"}
 
 
 def test_a_file_in_an_unknown_field_is_refused() -> None:
@@ -153,7 +153,7 @@ def test_an_edit_may_upload_its_video() -> None:
 
     ask = parse.edit_request({**ORDER, "video": film}, SAID)
 
-    assert ask.reference == Reference("", film.body, "video/mp4", "a.mp4")
+    assert ask.reference == Input("", film.body, "video/mp4", "a.mp4", Role.SOURCE, Medium.VIDEO)
 
 
 def test_an_edit_without_a_video_and_an_extension_without_seconds_are_refused() -> None:

@@ -9,7 +9,7 @@ from tallylight.gateway.http.forms import FieldTree, Upload
 from tallylight.gateway.http.parse import RequestContext
 from tallylight.gateway.http.text_validation import parsed_json_text
 from tallylight.gateway.requests import ApiError
-from tallylight.model.order import Reference
+from tallylight.model.order import Input
 
 PNG = b"\x89PNG\r\n\x1a\n picture"
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
@@ -19,54 +19,54 @@ CODED = base64.b64encode(PNG).decode()
 DATA_URL = f"data:image/png;base64,{CODED}"
 
 
-def read(**fields: object) -> Reference | None:
+def read(**fields: object) -> Input | None:
     return parse.create_request({**ORDER, **fields}, RequestContext()).reference
 
 
 @pytest.mark.parametrize(
     ("value", "reference"),
     [
-        (Upload("a.png", "image/png", PNG), Reference("", PNG, "image/png", "a.png")),
-        (Upload("a", "application/octet-stream", PNG), Reference("", PNG, "image/png", "a")),
-        (Upload("a.jpg", "image/jpg", HEIC), Reference("", HEIC, "image/heic", "a.jpg")),
-        (Upload("a.txt", "text/plain", PNG), Reference("", PNG, "image/png", "a.txt")),
-        ({"image_url": DATA_URL, "file_id": None}, Reference("", PNG, "image/png")),
-        (DATA_URL, Reference("", PNG, "image/png")),
-        (f"DATA:;base64,{CODED.rstrip('=')}", Reference("", PNG, "image/png")),
+        (Upload("a.png", "image/png", PNG), Input("", PNG, "image/png", "a.png")),
+        (Upload("a", "application/octet-stream", PNG), Input("", PNG, "image/png", "a")),
+        (Upload("a.jpg", "image/jpg", HEIC), Input("", HEIC, "image/heic", "a.jpg")),
+        (Upload("a.txt", "text/plain", PNG), Input("", PNG, "image/png", "a.txt")),
+        ({"image_url": DATA_URL, "file_id": None}, Input("", PNG, "image/png")),
+        (DATA_URL, Input("", PNG, "image/png")),
+        (f"DATA:;base64,{CODED.rstrip('=')}", Input("", PNG, "image/png")),
         (
             f"data:image/jpeg;name=a;base64,{CODED[:9]}\n {CODED[9:]}",
-            Reference("", PNG, "image/png"),
+            Input("", PNG, "image/png"),
         ),
-        ("data:image/webp,GIF89a%20b", Reference("", b"GIF89a b", "image/gif")),
-        (CODED, Reference("", PNG, "image/png")),
+        ("data:image/webp,GIF89a%20b", Input("", b"GIF89a b", "image/gif")),
+        (CODED, Input("", PNG, "image/png")),
         (
             base64.urlsafe_b64encode(HEIC + b"\xff\xfe").decode(),
-            Reference("", HEIC + b"\xff\xfe", "image/heic"),
+            Input("", HEIC + b"\xff\xfe", "image/heic"),
         ),
-        (LINK, Reference(LINK)),
-        (f" {LINK}\n", Reference(LINK)),
-        ([LINK], Reference(LINK)),
-        ([None, LINK, ""], Reference(LINK)),
-        ([LINK, LINK], Reference(LINK)),
-        ([{"image_url": LINK}], Reference(LINK)),
-        ({"image_url": LINK}, Reference(LINK)),
-        ({"url": LINK}, Reference(LINK)),
-        ({"image_url": {"url": LINK, "detail": "high"}}, Reference(LINK)),
-        ({"type": "image_url", "image_url": {"url": LINK}}, Reference(LINK)),
-        ({"b64_json": CODED}, Reference("", PNG, "image/png")),
+        (LINK, Input(LINK)),
+        (f" {LINK}\n", Input(LINK)),
+        ([LINK], Input(LINK)),
+        ([None, LINK, ""], Input(LINK)),
+        ([LINK, LINK], Input(LINK)),
+        ([{"image_url": LINK}], Input(LINK)),
+        ({"image_url": LINK}, Input(LINK)),
+        ({"url": LINK}, Input(LINK)),
+        ({"image_url": {"url": LINK, "detail": "high"}}, Input(LINK)),
+        ({"type": "image_url", "image_url": {"url": LINK}}, Input(LINK)),
+        ({"b64_json": CODED}, Input("", PNG, "image/png")),
         (
             "http://a.example/b%2Fc?sig=a+b/c==&e=%7e",
-            Reference("http://a.example/b%2Fc?sig=a+b/c==&e=%7e"),
+            Input("http://a.example/b%2Fc?sig=a+b/c==&e=%7e"),
         ),
-        ("https://a.example/图 1.png", Reference("https://a.example/%E5%9B%BE%201.png")),
-        ("https://図.example:81/b", Reference("https://xn--lcs.example:81/b")),
+        ("https://a.example/图 1.png", Input("https://a.example/%E5%9B%BE%201.png")),
+        ("https://図.example:81/b", Input("https://xn--lcs.example:81/b")),
         (None, None),
         (" ", None),
         ([], None),
         ([None], None),
     ],
 )
-def test_a_picture_is_read_in_every_form(value: object, reference: Reference | None) -> None:
+def test_a_picture_is_read_in_every_form(value: object, reference: Input | None) -> None:
     assert read(input_reference=value) == reference
 
 
@@ -81,7 +81,7 @@ def test_a_picture_is_read_in_every_form(value: object, reference: Reference | N
 def test_a_picture_is_read_under_every_name(name: str) -> None:
     request = parse.create_request({**ORDER, name: [LINK]}, RequestContext())
 
-    assert (request.reference, request.extras) == (Reference(LINK), {})
+    assert (request.reference, request.extras) == (Input(LINK), {})
 
 
 @pytest.mark.parametrize("picture", [LINK, Upload("a.png", "", PNG)])

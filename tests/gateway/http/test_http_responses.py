@@ -25,6 +25,7 @@ from tallylight.model.ids import ServiceId, VideoId
 from tallylight.model.jobs import Made
 from tallylight.model.order import Operation
 from tallylight.model.video import CreateParams, VideoError, VideoStatus
+from tallylight.model.wish import WishedMeasures
 from tests.builders import NOON, VIDEO
 
 MEMBERS = [
@@ -91,6 +92,7 @@ def test_our_headers_name_the_service_and_the_cost() -> None:
         cost=Decimal("1.200000"),
         seconds=10,
         size="1x2",
+        params=CreateParams(measures=WishedMeasures(10, "1x2")),
         made=Made(8, "2x4"),
     )
 

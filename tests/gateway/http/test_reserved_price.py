@@ -20,7 +20,7 @@ from tallylight.gateway.routing.ordering import rank
 from tallylight.gateway.routing.ranking import Candidate, Choice
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.money import Price, PriceUnit
-from tallylight.model.order import Order
+from tallylight.model.wish import Wish
 from tallylight.simulator.outcomes import reading_price
 from tallylight.simulator.protocols.openai_videos import VIDEO_DIALECTS
 from tallylight.simulator.protocols.request_fields import RequestFields
@@ -61,14 +61,14 @@ def relay(dialect: str) -> Service:
     """Return a service of any length and size, at a price by the second and resolution."""
     service = priced_service()
     rates = {name: Decimal(rate) for name, rate in RATES.items()}
-    sheet = replace(service.sheet, lengths=(), sizes=(), price=Price(PriceUnit.PER_SECOND, rates))
+    sheet = replace(service.sheet, modes=(), price=Price(PriceUnit.PER_SECOND, rates))
     return replace(service, upstream=replace(service.upstream, dialect=dialect), sheet=sheet)
 
 
 def billed(choice: Choice) -> Decimal:
     """Return what the simulated service bills for the request that the gateway sends to it."""
     upstream = choice.service.upstream
-    request = adapter_for(upstream).submit(choice.order, "m", "")
+    request = adapter_for(upstream).submit(choice.order, "")
     values = json.loads(request.json) if request.json else dict(request.form)
     read = VIDEO_DIALECTS[upstream.dialect]().measured(RequestFields(values, not request.json))
     size, seconds = read.fields.values["size"], read.fields.values["seconds"]
@@ -79,16 +79,9 @@ def billed(choice: Choice) -> Decimal:
 
 def choices(request: CreateRequest, candidate: Candidate) -> tuple[Choice, ...]:
     """Return how the gateway would send a request."""
-    chosen = [
-        name
-        for name, is_open in (("seconds", request.seconds is None), ("size", not request.size))
-        if is_open
-    ]
-    order = Order(
-        request.prompt, request.seconds or 4, request.size or "720x1280", extras=request.extras
-    )
+    wish = Wish(request.prompt, measures=request.measures, extras=request.extras)
     route = Route("r", (candidate.service.id,))
-    return rank(order, route, [candidate], chosen=chosen, is_limited=True).choices
+    return rank(wish, route, [candidate], is_limited=True).choices
 
 
 @pytest.mark.parametrize("dialect", ["new_api", "vllm_omni", "sglang"])

@@ -7,6 +7,7 @@ from tallylight.gateway.http.forms import FieldTree
 from tallylight.gateway.http.parse import RequestContext
 from tallylight.gateway.requests import ApiError, CreateRequest
 from tallylight.model.ids import VideoId
+from tallylight.model.wish import NOTHING_ASKED
 
 CONTEXT = RequestContext()
 
@@ -29,7 +30,7 @@ def read(**fields: object) -> CreateRequest:
 def test_another_name_of_the_length_is_read_as_seconds(fields: FieldTree) -> None:
     request = read(**fields)
 
-    assert (request.seconds, request.extras) == (15, {})
+    assert (request.measures.seconds, request.extras) == (15, {})
 
 
 @pytest.mark.parametrize(
@@ -55,8 +56,8 @@ def test_another_name_of_the_length_is_read_as_seconds(fields: FieldTree) -> Non
 def test_another_name_of_the_size_is_read_as_size(fields: FieldTree, size: str) -> None:
     request = read(**fields)
 
-    assert request.size == size
-    assert not request.extras.keys() - {"aspect_ratio", "aspectRatio", "ratio"}
+    says_nothing = request.measures == NOTHING_ASKED
+    assert ("" if says_nothing else request.measures.shown_size, request.extras) == (size, {})
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_another_name_of_the_size_is_read_as_size(fields: FieldTree, size: str) 
         ({"size": "1280*720", "resolution": "1080p"}, ("'size' (1280x720)", "1080p")),
         (
             {"size": "720p", "aspect_ratio": "16:9", "ratio": "9:16"},
-            ("'aspect_ratio' (16/9)", "'ratio' (9/16)"),
+            ("'aspect_ratio' (16:9)", "'ratio' (9:16)"),
         ),
         ({"duration": 4, "length": 12}, ("'duration' (4)", "'length' (12)")),
         (
@@ -129,7 +130,7 @@ def test_a_value_that_cannot_be_read_is_refused(fields: FieldTree, param: str) -
 
 
 def test_a_number_that_is_none_and_all_other_fields_are_passed_on() -> None:
-    extras = {"seed": 7, "style": "ink", "outputs": ["mp4"], "metadata": {"duration": 4}}
+    extras = {"style": "ink", "outputs": ["mp4"], "metadata": {"duration": 4}}
 
     assert read(**extras).extras == extras
 
@@ -140,8 +141,76 @@ def test_an_extension_and_a_remix_read_the_same_names() -> None:
     extension = parse.extend_request(fields, CONTEXT)
     remix = parse.remix_request({"prompt": "x", "duration": 8}, CONTEXT, VideoId("video_1"))
 
-    assert (extension.seconds, remix.seconds) == (8, 8)
+    assert (extension.measures.seconds, remix.measures.seconds) == (8, 8)
 
 
 def test_a_length_under_another_name_is_the_same_request() -> None:
     assert read(duration=8).fingerprint == read(seconds="8").fingerprint
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"resolution": "480p", "aspect_ratio": "16:9"}, ("", "480p", "16:9")),
+        ({"resolution": "4K"}, ("", "4k", "9:16")),
+        ({"aspectRatio": "1:1"}, ("", "", "1:1")),
+        ({"size": "1280x720", "ratio": "16:9", "resolution": "720p"}, ("1280x720", "", "")),
+        ({"size": "854x480", "aspect_ratio": "16:9"}, ("854x480", "", "")),
+    ],
+)
+def test_a_frame_is_told_in_pixels_or_by_class_and_shape(
+    fields: FieldTree, expected: tuple[str, str, str]
+) -> None:
+    measures = read(**fields).measures
+
+    assert (measures.size, measures.resolution, measures.aspect) == expected
+
+
+@pytest.mark.parametrize(
+    "fields", [{"size": "1280x720", "aspect_ratio": "9:16"}, {"ratio": "1:1", "aspect": "16:9"}]
+)
+def test_a_shape_that_contradicts_another_is_refused(fields: FieldTree) -> None:
+    with pytest.raises(ApiError, match="contradict each other"):
+        read(**fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"generate_audio": True},
+        {"sound": "on"},
+        {"audio": "true"},
+        {"generateAudioSwitch": True, "with_audio": "ON"},
+    ],
+)
+def test_a_switch_for_sound_is_read_under_many_names(fields: FieldTree) -> None:
+    request = read(**fields)
+
+    assert (request.measures.audio, request.extras) == (True, {})
+
+
+def test_a_sound_track_is_no_switch() -> None:
+    request = read(audio="https://a.example/b.mp3")
+
+    assert request.measures.audio is None
+    assert request.extras == {"audio": "https://a.example/b.mp3"}
+
+
+def test_seed_quality_and_negative_prompt_are_read() -> None:
+    measures = read(seed="7", quality="high", negativePrompt="rain").measures
+
+    assert (measures.seed, measures.quality, measures.negative) == (7, "high", "rain")
+    assert read(seed=None, quality="", negative_prompt=None).measures == NOTHING_ASKED
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"seed": "x"}, {"seed": True}, {"seed": 1.5}, {"quality": 3}, {"negative_prompt": ["rain"]}],
+)
+def test_a_seed_a_quality_or_a_negative_prompt_of_another_kind_is_refused(
+    fields: FieldTree,
+) -> None:
+    with pytest.raises(ApiError) as refused:
+        read(**fields)
+
+    assert refused.value.param in fields

@@ -174,7 +174,7 @@ async def test_a_candidate_with_a_closed_breaker_is_computed_once_a_second(
     assert breaker.state(A) is CLOSED_BREAKER
     assert again is first
     assert fresh is not first
-    assert fresh.capability is first.capability
+    assert fresh.fitter is first.fitter
 
 
 async def test_only_callers_can_show_that_an_unprobed_service_has_recovered(

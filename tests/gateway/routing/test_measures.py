@@ -1,26 +1,24 @@
 """A measure is found under any name, in any spelling, at any depth."""
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylight.gateway.routing.measures import (
-    Measure,
     MeasureKind,
+    UnreckonedMeasure,
     first_measure,
     first_picture,
     measure_kind,
 )
-from tallylight.model.order import Order
 
-ORDER = Order("a paper boat", 4, "1280x720")
+PROMPT = "a paper boat"
 
 
 def found(**extras: object) -> str | None:
-    measure = first_measure(replace(ORDER, extras=extras))
+    measure = first_measure(PROMPT, extras)
     return None if measure is None else measure.path
 
 
@@ -54,15 +52,17 @@ def test_a_name_counts_by_its_words_in_any_spelling(kind: MeasureKind | None, na
 
 
 def test_a_picture_is_found_beside_the_measures() -> None:
-    order = replace(ORDER, extras={"metadata": {"last_frame": "https://a.example"}, "fps": 60})
-    inner = replace(ORDER, extras={"image_options": {"duration": 15}})
-    switch = replace(ORDER, extras={"return_last_frame": True, "images": [], "image_strength": 0.5})
+    extras: dict[str, object] = {"metadata": {"last_frame": "https://a.example"}, "fps": 60}
+    inner = {"image_options": {"duration": 15}}
+    switch = {"return_last_frame": True, "images": [], "image_strength": 0.5}
 
-    picture, measure = first_picture(order), first_measure(order)
+    picture, measure = first_picture(extras), first_measure(PROMPT, extras)
 
     assert (picture and picture.path, measure and measure.path) == ("metadata.last_frame", "fps")
-    assert first_measure(inner) == Measure("image_options.duration", "", MeasureKind.LENGTH)
-    assert (first_picture(switch), first_measure(switch)) == (None, None)
+    assert first_measure(PROMPT, inner) == UnreckonedMeasure(
+        "image_options.duration", "", MeasureKind.LENGTH
+    )
+    assert (first_picture(switch), first_measure(PROMPT, switch)) == (None, None)
 
 
 def test_a_measure_is_found_at_any_depth_and_in_json_text() -> None:
@@ -85,7 +85,7 @@ def test_a_measure_is_found_at_any_depth_and_in_json_text() -> None:
     ],
 )
 def test_values_that_change_nothing_pass(extras: dict[str, object]) -> None:
-    assert first_measure(replace(ORDER, extras=extras)) is None
+    assert first_measure(PROMPT, extras) is None
 
 
 @pytest.mark.parametrize("value", ["1920:1080", "3840x2160", 1.78, {"width": 3840}])
@@ -95,11 +95,13 @@ def test_a_ratio_in_pixels_is_a_size(value: object) -> None:
 
 @pytest.mark.parametrize("flag", ["--dur", "--DURATION", "--rs", "--resolution", "--fps"])
 def test_a_flag_in_a_prompt_is_a_measure(flag: str) -> None:
-    order = replace(ORDER, prompt=f"a paper boat {flag} 15")
+    prompt = f"a paper boat {flag} 15"
 
-    assert first_measure(order) == Measure("prompt", flag.lower(), MeasureKind.LENGTH)
-    assert found(content=[{"text": order.prompt}]) == "content[].text"
-    assert first_measure(replace(ORDER, prompt="a boat --during rain -- slow")) is None
+    assert first_measure(prompt, {}) == UnreckonedMeasure(
+        "prompt", flag.lower(), MeasureKind.LENGTH
+    )
+    assert found(content=[{"text": prompt}]) == "content[].text"
+    assert first_measure("a boat --during rain -- slow", {}) is None
 
 
 def test_what_is_too_deep_too_long_or_too_much_to_read_counts_as_a_measure() -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from tallylight.catalogue.modes import short_modes
 from tallylight.catalogue.services import BillingBasis
 from tallylight.gateway.routing.ordering import rank
 from tallylight.gateway.routing.presets import Preference, Preset, RoutingPolicy, policy_named
@@ -14,14 +15,14 @@ from tallylight.gateway.routing.ranking import Candidate, Ranking, RankingReason
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId
-from tallylight.model.order import Order, Reference
+from tallylight.model.order import Input
 from tallylight.model.status import Access, Status
-from tests.builders import price_per_second, priced_service
+from tests.builders import price_per_second, priced_service, wish_of
 
 MakeCandidate = Callable[..., Candidate]
 Make = Callable[..., Candidate]
 
-ORDER = Order("a kite", 4, "1280x720")
+ORDER = wish_of("a kite", 4, "1280x720")
 
 
 @pytest.fixture
@@ -127,7 +128,9 @@ def test_an_unusable_service_is_excluded_with_the_reason(
 
 def test_a_mismatch_names_the_field_and_the_allowed_values(make_candidate: MakeCandidate) -> None:
     service = priced_service("long")
-    long = make_candidate(replace(service, sheet=replace(service.sheet, lengths=(10, 15))))
+    long = make_candidate(
+        replace(service, sheet=replace(service.sheet, modes=short_modes((10, 15), ())))
+    )
 
     found = ranking([long])
 
@@ -282,13 +285,14 @@ def test_a_service_below_the_minimum_success_rate_is_ranked_last(make: Make) -> 
     assert found.choices[1].reasons == (RankingReason.UNRELIABLE,)
 
 
-def test_the_order_is_passed_on_whole(make: Make) -> None:
-    order = replace(ORDER, reference=Reference(url="https://a.example/b.png"), extras={"x": 1})
+def test_texts_and_inputs_are_passed_on_whole(make: Make) -> None:
+    wish = replace(ORDER, inputs=(Input(url="https://a.example/b.png"),), extras={"x": 1})
     route = Route("r", (ServiceId("a"),))
 
-    found = rank(order, route, [make("a")])
+    (choice,) = rank(wish, route, [make("a")]).choices
 
-    assert found.choices[0].order is order
+    assert (choice.order.prompt, choice.order.inputs) == (wish.prompt, wish.inputs)
+    assert choice.order.extras is wish.extras
 
 
 def test_a_policy_is_found_by_its_name() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tallylight.catalogue.modes import short_modes
 from tallylight.catalogue.services import BillingBasis, Service
 from tallylight.gateway.routing.ordering import rank
 from tallylight.gateway.routing.presets import POLICY_WEIGHTS, Preset, RoutingPolicy
@@ -17,9 +18,9 @@ from tallylight.gateway.routing.ranking import Candidate
 from tallylight.gateway.routing.routes import Route, Substitute
 from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId
-from tallylight.model.order import Order
 from tallylight.model.status import Access, Status
-from tests.builders import priced_service
+from tallylight.model.wish import Wish
+from tests.builders import priced_service, wish_of
 
 MakeCandidate = Callable[..., Candidate]
 CandidateLists = st.SearchStrategy[list[Candidate]]
@@ -44,7 +45,7 @@ def _service(  # noqa: PLR0913  # hypothesis draws them
     bills: BillingBasis,
 ) -> Service:
     service = priced_service(name, price, access, bills)
-    return replace(service, sheet=replace(service.sheet, lengths=lengths, sizes=sizes))
+    return replace(service, sheet=replace(service.sheet, modes=short_modes(lengths, sizes)))
 
 
 @pytest.fixture(scope="session")
@@ -88,8 +89,8 @@ ROUTES = st.builds(
     POLICIES,
     st.booleans(),
 )
-ORDERS = st.builds(
-    Order,
+WISHES = st.builds(
+    wish_of,
     st.just("a kite"),
     st.sampled_from([4, 8, 9, 11]),
     st.sampled_from(["1280x720", "720x1280", "1792x1024"]),
@@ -98,18 +99,18 @@ TRIED = st.frozensets(st.sampled_from([ServiceId(f"s{n}") for n in range(6)]), m
 
 
 @FEW
-@given(data=st.data(), route=ROUTES, order=ORDERS, tried=TRIED, draw=DRAWS)
+@given(data=st.data(), route=ROUTES, wish=WISHES, tried=TRIED, draw=DRAWS)
 def test_each_service_of_the_route_is_ranked_or_excluded_with_a_reason(  # noqa: PLR0913, PLR0917  # hypothesis gives them
     candidate_lists: CandidateLists,
     data: st.DataObject,
     route: Route,
-    order: Order,
+    wish: Wish,
     tried: frozenset[ServiceId],
     draw: float | None,
 ) -> None:
     candidates = data.draw(candidate_lists)
 
-    found = rank(order, route, candidates, tried=tried, draw=draw)
+    found = rank(wish, route, candidates, tried=tried, draw=draw)
 
     ranked = [choice.service.id for choice in found.choices]
     out = [exclusion.service for exclusion in found.excluded]
@@ -120,17 +121,17 @@ def test_each_service_of_the_route_is_ranked_or_excluded_with_a_reason(  # noqa:
 
 
 @FEW
-@given(data=st.data(), route=ROUTES, order=ORDERS, draw=DRAWS)
+@given(data=st.data(), route=ROUTES, wish=WISHES, draw=DRAWS)
 def test_no_unusable_service_is_ranked(
     candidate_lists: CandidateLists,
     data: st.DataObject,
     route: Route,
-    order: Order,
+    wish: Wish,
     draw: float | None,
 ) -> None:
     candidates = {each.service.id: each for each in data.draw(candidate_lists)}
 
-    found = rank(order, route, list(candidates.values()), is_limited=True, draw=draw)
+    found = rank(wish, route, list(candidates.values()), is_limited=True, draw=draw)
 
     for choice in found.choices:
         each = candidates[choice.service.id]
@@ -144,57 +145,59 @@ def test_no_unusable_service_is_ranked(
 
 
 @FEW
-@given(data=st.data(), route=ROUTES, order=ORDERS, draw=DRAWS)
+@given(data=st.data(), route=ROUTES, wish=WISHES, draw=DRAWS)
 def test_values_are_substituted_only_if_the_route_allows_it(
     candidate_lists: CandidateLists,
     data: st.DataObject,
     route: Route,
-    order: Order,
+    wish: Wish,
     draw: float | None,
 ) -> None:
     candidates = data.draw(candidate_lists)
 
-    found = rank(order, route, candidates, draw=draw)
+    found = rank(wish, route, candidates, draw=draw)
 
     for choice in found.choices:
         sheet, asked = choice.service.sheet, choice.order
         assert not sheet.lengths or asked.seconds in sheet.lengths
         assert not sheet.sizes or asked.size in sheet.sizes
         changed = {
-            name for name in ("seconds", "size") if getattr(asked, name) != getattr(order, name)
+            name
+            for name in ("seconds", "size")
+            if getattr(asked, name) != getattr(wish.measures, name)
         }
         assert changed <= set(route.substitutes)
 
 
 @FEW
-@given(data=st.data(), route=ROUTES, order=ORDERS, draw=DRAWS)
+@given(data=st.data(), route=ROUTES, wish=WISHES, draw=DRAWS)
 def test_the_order_of_the_candidates_does_not_matter(
     candidate_lists: CandidateLists,
     data: st.DataObject,
     route: Route,
-    order: Order,
+    wish: Wish,
     draw: float | None,
 ) -> None:
     candidates = data.draw(candidate_lists)
     shuffled = data.draw(st.permutations(candidates))
 
-    assert rank(order, route, candidates, draw=draw) == rank(order, route, shuffled, draw=draw)
+    assert rank(wish, route, candidates, draw=draw) == rank(wish, route, shuffled, draw=draw)
 
 
 @FEW
-@given(data=st.data(), route=ROUTES, order=ORDERS, draw=DRAWS)
+@given(data=st.data(), route=ROUTES, wish=WISHES, draw=DRAWS)
 def test_the_order_in_which_a_route_names_its_services_matters_only_where_it_is_explicit(
     candidate_lists: CandidateLists,
     data: st.DataObject,
     route: Route,
-    order: Order,
+    wish: Wish,
     draw: float | None,
 ) -> None:
     candidates = data.draw(candidate_lists)
     route = replace(route, explicit=False)
     turned = replace(route, services=route.services[::-1])
 
-    assert rank(order, route, candidates, draw=draw) == rank(order, turned, candidates, draw=draw)
+    assert rank(wish, route, candidates, draw=draw) == rank(wish, turned, candidates, draw=draw)
 
 
 @FEW
@@ -222,25 +225,25 @@ def test_a_cheaper_service_that_is_otherwise_equal_never_ranks_below(  # noqa: P
     everything = [*pair, *others]
     route = Route("r", tuple(each.service.id for each in everything), policy)
 
-    found = rank(Order("a kite", 4, "1280x720"), route, everything, draw=draw)
+    found = rank(wish_of("a kite", 4, "1280x720"), route, everything, draw=draw)
 
     ranked = [choice.service.id for choice in found.choices]
     assert ranked.index(pair[0].service.id) < ranked.index(pair[1].service.id)
 
 
 @FEW
-@given(data=st.data(), order=ORDERS, draw=DRAWS)
+@given(data=st.data(), wish=WISHES, draw=DRAWS)
 def test_an_explicit_order_is_kept_among_services_that_are_trusted(
     candidate_lists: CandidateLists,
     data: st.DataObject,
-    order: Order,
+    wish: Wish,
     draw: float | None,
 ) -> None:
     candidates = [replace(each, traffic_share=1.0) for each in data.draw(candidate_lists)]
     names = data.draw(st.permutations([each.service.id for each in candidates]))
     route = Route("r", tuple(names), Preset.BUDGET, explicit=True)
 
-    found = rank(order, route, candidates, draw=draw)
+    found = rank(wish, route, candidates, draw=draw)
 
     ranked = [choice.service.id for choice in found.choices]
     assert ranked == [name for name in names if name in ranked]
@@ -266,12 +269,12 @@ def test_ties_share_the_requests_by_their_weights(
         Preset.BUDGET,
         weights={e.service.id: w for e, w in zip(candidates, weights, strict=True)},
     )
-    order = Order("a kite", 4, "1280x720")
+    wish = wish_of("a kite", 4, "1280x720")
     draws = 3000
 
     firsts, seconds = Counter[str](), Counter[str]()
     for number in range(draws):
-        choices = rank(order, route, candidates, draw=(number + 0.5) / draws).choices
+        choices = rank(wish, route, candidates, draw=(number + 0.5) / draws).choices
         firsts[choices[0].service.id] += 1
         if choices[0].service.id == "c":
             seconds[choices[1].service.id] += 1
@@ -294,7 +297,7 @@ def test_a_recovering_service_is_the_first_choice_of_its_share_of_requests(
     draws = 4000
 
     firsts = Counter[str](
-        rank(Order("p", 4, "1280x720"), route, candidates, draw=(n + 0.5) / draws)
+        rank(wish_of("p", 4, "1280x720"), route, candidates, draw=(n + 0.5) / draws)
         .choices[0]
         .service.id
         for n in range(draws)

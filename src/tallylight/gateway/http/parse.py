@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from tallylight.gateway.http.fields import (
     MAX_PROMPT_LENGTH,
@@ -20,7 +20,7 @@ from tallylight.gateway.http.synonyms import requested_measures
 from tallylight.gateway.requests import CreateRequest, bad_request
 from tallylight.gateway.routing.presets import policy_named
 from tallylight.model.ids import NO_KEY, KeyId, VideoId
-from tallylight.model.order import Operation, Reference
+from tallylight.model.order import Input, Operation
 
 _MAX_IDEMPOTENCY_KEY_LENGTH = 255
 _COMMON_FIELDS = ("model", "prompt", "characters", "policy")
@@ -107,7 +107,7 @@ def edit_request(fields: FieldTree, context: RequestContext) -> CreateRequest:
 def extend_request(fields: FieldTree, context: RequestContext) -> CreateRequest:
     """Return the request to extend a video; its seconds are those to be added."""
     request = replace(_request_on_video(fields, context), operation=Operation.EXTEND)
-    if request.seconds is None:
+    if request.measures.seconds is None:
         raise missing_field("seconds")
     return _with_fingerprint(request, context)
 
@@ -126,13 +126,11 @@ def _request_on_video(fields: FieldTree, context: RequestContext) -> CreateReque
 def _common_request(
     fields: FieldTree, context: RequestContext, known: tuple[str, ...]
 ) -> CreateRequest:
-    measures = requested_measures(fields)
-    fields = measures.others
+    measures, fields = requested_measures(fields)
     return CreateRequest(
         model=text_field(fields, "model"),
         prompt=required_text_field(fields, "prompt", MAX_PROMPT_LENGTH),
-        seconds=measures.seconds,
-        size=measures.size,
+        measures=measures,
         characters=characters_field(fields),
         extras=unknown_fields(fields, known),
         # The body wins: a header is often set once for all requests of a client.
@@ -164,8 +162,7 @@ def fingerprint(request: CreateRequest, key: KeyId) -> str:
         "operation": request.operation.value,
         "model": request.model,
         "prompt": request.prompt,
-        "seconds": request.seconds,
-        "size": request.size,
+        "measures": asdict(request.measures),
         "source": request.source,
         "reference": None if request.reference is None else _digest(request.reference),
         "characters": request.characters,
@@ -175,7 +172,7 @@ def fingerprint(request: CreateRequest, key: KeyId) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode("ascii")).hexdigest()
 
 
-def _digest(reference: Reference) -> str:
+def _digest(reference: Input) -> str:
     return reference.url or hashlib.sha256(reference.body).hexdigest()
 
 

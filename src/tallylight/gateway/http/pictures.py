@@ -13,7 +13,7 @@ from tallylight.gateway.http.fields import invalid_value, too_long, wrong_type
 from tallylight.gateway.http.forms import FieldTree, Upload
 from tallylight.gateway.requests import bad_request
 from tallylight.gateway.routing.measures import folded_name
-from tallylight.model.order import Reference
+from tallylight.model.order import Input, Medium, Role
 from tallylight.upstreams.media_types import media_type_of
 
 MAX_URL_LENGTH = 20_971_520
@@ -39,7 +39,7 @@ def is_picture_name(name: str) -> bool:
     return folded_name(name) in _NAMES.split()
 
 
-def picture_reference(fields: FieldTree) -> Reference | None:
+def picture_reference(fields: FieldTree) -> Input | None:
     """Return the picture in the fields of these names, None if they are empty.
 
     Raises:
@@ -49,16 +49,22 @@ def picture_reference(fields: FieldTree) -> Reference | None:
     return _only([(name, each) for name, each in found.items() if each is not None])
 
 
-def film_reference(upload: Upload, param: str) -> Reference:
+def film_reference(upload: Upload, param: str) -> Input:
     """Return an uploaded film as a reference, of the media type that its bytes show."""
     if not upload.body:
         raise invalid_value(param, "an empty file", "a file")
     declared = upload.media_type.partition(";")[0].strip().lower()
     media_type = media_type_of(upload.body) or declared
-    return Reference(body=upload.body, media_type=media_type, name=upload.name)
+    return Input(
+        body=upload.body,
+        media_type=media_type,
+        name=upload.name,
+        role=Role.SOURCE,
+        medium=Medium.VIDEO,
+    )
 
 
-def _reference(value: object, param: str) -> Reference | None:
+def _reference(value: object, param: str) -> Input | None:
     match value:
         case None:
             return None
@@ -75,7 +81,7 @@ def _reference(value: object, param: str) -> Reference | None:
             raise wrong_type(param, "a file or an object", value)
 
 
-def _only(found: list[tuple[str, Reference]]) -> Reference | None:
+def _only(found: list[tuple[str, Input]]) -> Input | None:
     """Return the one picture of several places, which some clients fill alike."""
     for name, each in found:
         first, reference = found[0]
@@ -88,7 +94,7 @@ def _only(found: list[tuple[str, Reference]]) -> Reference | None:
     return found[0][1] if found else None
 
 
-def _reference_in_object(value: FieldTree, param: str) -> Reference:
+def _reference_in_object(value: FieldTree, param: str) -> Input:
     given = [name for name in (*_MEMBERS, "file_id") if value.get(name) is not None]
     if given == ["file_id"]:
         raise bad_request(
@@ -102,7 +108,7 @@ def _reference_in_object(value: FieldTree, param: str) -> Reference:
     return found
 
 
-def _reference_in_text(text: str, param: str) -> Reference | None:
+def _reference_in_text(text: str, param: str) -> Input | None:
     if len(text) > MAX_URL_LENGTH:
         raise too_long(param, text, MAX_URL_LENGTH)
     if not text:
@@ -110,7 +116,7 @@ def _reference_in_text(text: str, param: str) -> Reference | None:
     if text[:5].lower() == "data:":
         return _data_url_reference(text, param)
     if (address := _HTTP_URL.fullmatch(text)) is not None:
-        return Reference(url=_encoded_url(address, param))
+        return Input(url=_encoded_url(address, param))
     body = _base64_bytes(text)
     if body is None or not media_type_of(body):
         raise invalid_value(
@@ -119,7 +125,7 @@ def _reference_in_text(text: str, param: str) -> Reference | None:
     return _picture(body, param, "text")
 
 
-def _data_url_reference(url: str, param: str) -> Reference:
+def _data_url_reference(url: str, param: str) -> Input:
     match = _DATA_URL.fullmatch("data:" + url[5:])
     if match is None:
         raise invalid_value(param, "something else", "a data URL such as 'data:image/png;base64,…'")
@@ -132,7 +138,7 @@ def _data_url_reference(url: str, param: str) -> Reference:
     return _picture(body, param, "data URL")
 
 
-def _picture(body: bytes, param: str, source: str, name: str = "") -> Reference:
+def _picture(body: bytes, param: str, source: str, name: str = "") -> Input:
     """Return a picture, of the media type that its bytes show; clients often declare another."""
     if not body:
         raise invalid_value(param, f"an empty {source}", _KINDS)
@@ -140,7 +146,7 @@ def _picture(body: bytes, param: str, source: str, name: str = "") -> Reference:
     if not media_type.startswith("image/"):
         got = f"a {source} of {media_type or 'another kind'}"
         raise invalid_value(param, got, _KINDS)
-    return Reference(body=body, media_type=media_type, name=name)
+    return Input(body=body, media_type=media_type, name=name)
 
 
 def _base64_bytes(text: str) -> bytes | None:

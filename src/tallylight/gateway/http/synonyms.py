@@ -1,4 +1,4 @@
-"""Reads the length, the size and the number of videos under all names and spellings.
+"""Reads the measures of a request under all names and spellings: length, frame, sound and others.
 
 They are read at the top of a request only. A measure anywhere else, or one of another kind, stays
 where it is, and routing passes it to no service whose price it could change
@@ -6,11 +6,16 @@ where it is, and routing passes it to no service whose price it could change
 """
 
 import re
-from collections.abc import Mapping
-from fractions import Fraction
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
-from tallylight.gateway.http.fields import invalid_value, seconds_value, wrong_type
+from tallylight.gateway.http.fields import (
+    MAX_PROMPT_LENGTH,
+    invalid_value,
+    seconds_value,
+    text_field,
+    wrong_type,
+)
 from tallylight.gateway.http.forms import FieldTree
 from tallylight.gateway.requests import ApiError, bad_request
 from tallylight.gateway.routing.measures import (
@@ -19,9 +24,10 @@ from tallylight.gateway.routing.measures import (
     is_harmless,
     measure_kind,
 )
-from tallylight.model.money import resolution_of
+from tallylight.model.frames import frame_of, same_aspect
+from tallylight.model.wish import DEFAULT_SIZE, WishedMeasures
 
-_T = TypeVar("_T", int, str, Fraction)
+_T = TypeVar("_T")
 
 _OTHER_NAMES: Mapping[str, str] = {
     "seconds": (
@@ -34,6 +40,13 @@ _OTHER_NAMES: Mapping[str, str] = {
         "dimension dimensions"
     ),
     "sides": "width height",
+    "audio": (
+        "audio generateaudio generatesound sound withaudio withsound enableaudio enablesound "
+        "generateaudioswitch"
+    ),
+    "quality": "quality",
+    "seed": "seed",
+    "negative_prompt": "negativeprompt",
 }
 """Names in lower case and without punctuation, by what they mean."""
 
@@ -41,24 +54,22 @@ _MEANINGS = {name: own for own, names in _OTHER_NAMES.items() for name in names.
 _FRAME_TEXT = re.compile(r"([1-9][0-9]{0,4})\s*[xX*:×]\s*([1-9][0-9]{0,4})")
 _NUMBER_TEXT = re.compile(r"\s*[-+]?[0-9]+(?:\.[0-9]*)?\s*")
 _SIDE_TEXT = re.compile(r"([1-9][0-9]{0,4})(?:\.0*)?")
-_CLASS_TEXT = re.compile(r"([1-9][0-9]{2,3})p", re.IGNORECASE)
-_CLASS_LINES: Mapping[str, int] = {"2k": 1440, "4k": 2160}
+_CLASS_TEXT = re.compile(r"[1-9][0-9]{2,3}p|[24]k")
 _RATIO_TEXT = re.compile(r"([1-9][0-9]?)\s*[:x/]\s*([1-9][0-9]?)")
-_DEFAULT_RATIO = Fraction(9, 16)
-"""The aspect ratio of the Videos API's default size."""
+_SEED_TEXT = re.compile(r"-?[0-9]{1,19}")
+_QUALITY_TEXT = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_SWITCH_TEXTS: Mapping[str, bool] = {"true": True, "on": True, "false": False, "off": False}
 
 
 class RequestedMeasures(NamedTuple):
-    """What a request says of the length and the size.
+    """What a request says of what is made.
 
     Args:
-        seconds: The length, None if the request has none.
-        size: "1280x720", "" if the request has none.
+        measures: Length, frame, sound and the like.
         others: The fields that are no name of them.
     """
 
-    seconds: int | None
-    size: str
+    measures: WishedMeasures
     others: FieldTree
 
 
@@ -66,12 +77,12 @@ class _Sizes(NamedTuple):
     """What the fields of a size say, by their names."""
 
     frames: dict[str, str]
-    lines: dict[str, int]  # of a resolution: 720 of "720p"
-    ratios: dict[str, Fraction]
+    classes: dict[str, str]
+    ratios: dict[str, str]
 
 
 def requested_measures(fields: FieldTree) -> RequestedMeasures:
-    """Return the length and the size of a request, whatever names it gives them.
+    """Return the measures of a request, whatever names it gives them.
 
     Raises:
         ApiError: if a value cannot be read, two contradict each other, or more than one video is
@@ -79,7 +90,7 @@ def requested_measures(fields: FieldTree) -> RequestedMeasures:
     """
     others: FieldTree = {}
     for name, value in fields.items():
-        if folded_name(name) in _MEANINGS:
+        if _is_read(name, value):
             continue
         if not _is_number_of_videos(name, value):
             others[name] = value
@@ -89,12 +100,58 @@ def requested_measures(fields: FieldTree) -> RequestedMeasures:
                 "request for each video.",
                 param=name,
             )
-    seconds = {name: seconds_value(name, fields[name]) for name in _named(fields, "seconds")}
-    return RequestedMeasures(
-        _agreed({name: value for name, value in seconds.items() if value is not None}),
-        _size(fields),
-        others,
+    size, resolution, aspect = _frame(fields)
+    measures = WishedMeasures(
+        seconds=_only(fields, "seconds", seconds_value),
+        size=size,
+        resolution=resolution,
+        aspect=aspect,
+        audio=_only(fields, "audio", lambda _, value: _switch(value)),
+        quality=_only(fields, "quality", _quality) or "",
+        negative=_only(fields, "negative_prompt", _negative) or "",
+        seed=_only(fields, "seed", _seed),
     )
+    return RequestedMeasures(measures, others)
+
+
+def _is_read(name: str, value: object) -> bool:
+    """Tell whether a field is one of the measures that are read here."""
+    meaning = _MEANINGS.get(folded_name(name))
+    if meaning == "audio":  # under these names some services take a sound track
+        return value in (None, "") or _switch(value) is not None
+    return meaning is not None or _ratio_text(name, value) is not None
+
+
+def _only(fields: FieldTree, meaning: str, read: Callable[[str, object], _T | None]) -> _T | None:
+    """Return the one value of the fields of a meaning, None for none."""
+    found = {name: read(name, fields[name]) for name in _named(fields, meaning)}
+    return _agreed({name: value for name, value in found.items() if value is not None})
+
+
+def _switch(value: object) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    return _SWITCH_TEXTS.get(value.strip().lower()) if isinstance(value, str) else None
+
+
+def _quality(name: str, value: object) -> str | None:
+    if value in (None, ""):
+        return None
+    if not isinstance(value, str) or _QUALITY_TEXT.fullmatch(value) is None:
+        raise invalid_value(name, f"'{str(value)[:20]}'", "one word, such as 'high'")
+    return value
+
+
+def _negative(name: str, value: object) -> str | None:
+    return text_field({name: value}, name, MAX_PROMPT_LENGTH) or None
+
+
+def _seed(name: str, value: object) -> int | None:
+    if value in (None, ""):
+        return None
+    if isinstance(value, bool) or _SEED_TEXT.fullmatch(str(value).strip()) is None:
+        raise invalid_value(name, f"'{str(value)[:20]}'", "a whole number")
+    return int(str(value))
 
 
 def _is_number_of_videos(name: str, value: object) -> bool:
@@ -102,26 +159,30 @@ def _is_number_of_videos(name: str, value: object) -> bool:
     return is_numeric and measure_kind(name) is MeasureKind.NUMBER
 
 
-def _size(fields: FieldTree) -> str:
-    """Return the size; a resolution such as "720p" becomes one of the request's aspect ratio."""
+def _frame(fields: FieldTree) -> tuple[str, str, str]:
+    """Return the size in pixels, else the class and the aspect ratio; "" for what is not said."""
     sizes = _Sizes(_from_sides(fields), {}, {})
     for name in _named(fields, "size"):
         _add_size(sizes, name, fields[name])
     _check_meaning(sizes, fields)
-    for name, frame in sizes.frames.items():
-        width, height = map(int, frame.split("x"))
-        for other, ratio in sizes.ratios.items():
-            if Fraction(width, height) != ratio:
-                raise _contradiction(name, frame, other, fields[other])
-    if not sizes.lines:
-        return _agreed(sizes.frames) or ""
-    ratio = _agreed(sizes.ratios | _ratios(fields)) or _DEFAULT_RATIO
-    size = _size_of_ratio(_agreed(sizes.lines) or 0, ratio)
-    for name, frame in sizes.frames.items():
-        if resolution_of(frame) != resolution_of(size):
-            other = next(iter(sizes.lines))
-            raise _contradiction(name, frame, other, fields[other])
-    return _agreed(sizes.frames) or size
+    ratios = sizes.ratios | _ratios(fields)
+    size, aspect = _agreed(sizes.frames) or "", _agreed(ratios) or ""
+    resolution = _agreed(sizes.classes) or ""
+    if not size:
+        return "", resolution, aspect or (frame_of(DEFAULT_SIZE).aspect if resolution else "")
+    _check_contradictions(sizes, size, ratios)
+    return size, "", ""
+
+
+def _check_contradictions(sizes: _Sizes, size: str, ratios: Mapping[str, str]) -> None:
+    """Refuse a class or an aspect ratio that a size in pixels does not have."""
+    frame, name = frame_of(size), next(iter(sizes.frames))
+    for other, aspect in ratios.items():
+        if not same_aspect(frame.aspect, aspect):
+            raise _contradiction(name, size, other, aspect)
+    for other, resolution in sizes.classes.items():
+        if frame.resolution != resolution:
+            raise _contradiction(name, size, other, resolution)
 
 
 def _add_size(sizes: _Sizes, name: str, value: object) -> None:
@@ -132,13 +193,11 @@ def _add_size(sizes: _Sizes, name: str, value: object) -> None:
         raise wrong_type(name, "a string", value)
     text = value.strip()
     if (ratio := _RATIO_TEXT.fullmatch(text)) is not None and "x" not in text:
-        sizes.ratios[name] = Fraction(int(ratio[1]), int(ratio[2]))
+        sizes.ratios[name] = _aspect(ratio)
     elif (frame := _FRAME_TEXT.fullmatch(text)) is not None:
         sizes.frames[name] = f"{frame[1]}x{frame[2]}"
-    elif (named := _CLASS_TEXT.fullmatch(text)) is not None:
-        sizes.lines[name] = int(named[1])
-    elif text.lower() in _CLASS_LINES:
-        sizes.lines[name] = _CLASS_LINES[text.lower()]
+    elif _CLASS_TEXT.fullmatch(text.lower()) is not None:
+        sizes.classes[name] = text.lower()
     elif text:
         raise _no_size(name, value)
 
@@ -150,10 +209,10 @@ def _check_meaning(sizes: _Sizes, fields: FieldTree) -> None:
     """
     if sizes.frames:
         return
-    if sizes.ratios and not sizes.lines:
+    if sizes.ratios and not sizes.classes:
         name = next(iter(sizes.ratios))
         raise _no_size(name, fields[name])
-    if sizes.lines.keys() == {"size"} and not (sizes.ratios or _ratios(fields)):
+    if sizes.classes.keys() == {"size"} and not (sizes.ratios or _ratios(fields)):
         raise _no_size("size", fields["size"])
 
 
@@ -178,20 +237,22 @@ def _from_sides(fields: FieldTree) -> dict[str, str]:
     return {"width and height": f"{sides['width']}x{sides['height']}"}
 
 
-def _ratios(fields: FieldTree) -> dict[str, Fraction]:
+def _ratios(fields: FieldTree) -> dict[str, str]:
     """Return the aspect ratios of a request that can be read, by the names of their fields."""
-    return {
-        name: Fraction(int(found[1]), int(found[2]))
-        for name, value in fields.items()
-        if measure_kind(name) is MeasureKind.RATIO and isinstance(value, str)
-        if (found := _RATIO_TEXT.fullmatch(value.strip())) is not None
-    }
+    found = {name: _ratio_text(name, value) for name, value in fields.items()}
+    return {name: aspect for name, aspect in found.items() if aspect is not None}
 
 
-def _size_of_ratio(lines: int, ratio: Fraction) -> str:
-    # Even, as codecs want it: 480p in 16:9 is 854x480.
-    long_side = 2 * round(lines * max(ratio, 1 / ratio) / 2)
-    return f"{long_side}x{lines}" if ratio > 1 else f"{lines}x{long_side}"
+def _ratio_text(name: str, value: object) -> str | None:
+    """Return the aspect ratio that a field tells, "16:9"; None if it tells none."""
+    if measure_kind(name) is not MeasureKind.RATIO or not isinstance(value, str):
+        return None
+    found = _RATIO_TEXT.fullmatch(value.strip())
+    return None if found is None else _aspect(found)
+
+
+def _aspect(found: re.Match[str]) -> str:
+    return f"{int(found[1])}:{int(found[2])}"
 
 
 def _named(fields: FieldTree, meaning: str) -> list[str]:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from tallylight.catalogue.fit import Expressible
 from tallylight.catalogue.services import Service
+from tallylight.catalogue.wording import wording_for
 from tallylight.clock import Clock
-from tallylight.gateway.routing.capability import Capability, Features
 from tallylight.gateway.routing.circuit_breaker import (
     CLOSED_BREAKER,
     FAILURES_TO_OPEN,
@@ -21,6 +22,7 @@ from tallylight.gateway.routing.circuit_breaker import (
     remaining_wait,
     traffic_share,
 )
+from tallylight.gateway.routing.fitter import Fitter
 from tallylight.gateway.routing.ranking import Candidate
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
@@ -78,7 +80,7 @@ class _CacheEntry:
         forecast: The forecast from the state.
         state: The judge's state at that time.
         key_period: Since when this process has used its present key.
-        capability: The requests that the service can serve.
+        fitter: What fits wishes to the service.
         closed_candidate: The candidate while the breaker is closed; None until computed.
         expires_at: When to compute it again.
     """
@@ -88,7 +90,7 @@ class _CacheEntry:
     forecast: Forecast
     state: ServiceState
     key_period: KeyPeriod
-    capability: Capability
+    fitter: Fitter
     closed_candidate: Candidate | None
     expires_at: datetime
 
@@ -130,23 +132,24 @@ class Candidates:
             state=state,
             key_period=self._board.key_period(id_),
             # It depends on the service alone, and holds a cache of its own.
-            capability=capability_of(service) if cached is None else cached.capability,
+            fitter=fitter_for(service) if cached is None else cached.fitter,
             closed_candidate=None,
             expires_at=now + _CACHE_TTL,
         )
         return entry
 
 
-def capability_of(service: Service) -> Capability:
-    """Return the requests that a service can serve, by its fact sheet and its protocol."""
+def fitter_for(service: Service) -> Fitter:
+    """Return what fits wishes to a service, by its fact sheet and its protocol."""
     adapter = adapter_for(service.upstream)
-    features = Features(
-        adapter.features.operations,
-        adapter.features.takes_reference,
-        adapter.features.takes_reference_url,
-        adapter.create_character is not None,
+    features = adapter.features
+    can = Expressible(
+        features.operations,
+        features.inputs,
+        characters=adapter.create_character is not None,
+        wording=wording_for(features.wordings, service.model),
     )
-    return Capability(service, features)
+    return Fitter(service, can)
 
 
 def _candidate(entry: _CacheEntry, breaker: BreakerState, now: datetime) -> Candidate:
@@ -161,7 +164,7 @@ def _candidate(entry: _CacheEntry, breaker: BreakerState, now: datetime) -> Cand
     return Candidate(
         entry.service,
         verdict,
-        entry.capability,
+        entry.fitter,
         expected.success_probability * failure_discount(breaker, now),
         DEFAULT_JOB_SECONDS if expected.expected_seconds is None else expected.expected_seconds,
         expected.p95_seconds,

@@ -10,12 +10,10 @@ counts by its words, in any spelling. Pure.
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
-
-from tallylight.model.order import Order
 
 
 class MeasureKind(StrEnum):
@@ -31,8 +29,8 @@ class MeasureKind(StrEnum):
     PICTURE = "picture"  # an input picture, where a service bills each
 
 
-class Measure(NamedTuple):
-    """A measure that a request holds.
+class UnreckonedMeasure(NamedTuple):
+    """A measure that a request holds beside those that the gateway reads.
 
     Args:
         path: Where it is: "metadata.parameters.duration".
@@ -141,24 +139,40 @@ def _measure_kind(name: str) -> MeasureKind | None:
     return MeasureKind.PICTURE if holds_picture else None
 
 
-def first_measure(order: Order) -> Measure | None:
-    """Return the first measure in an order that is not its own seconds and size, None for none.
+def first_measure(prompt: str, extras: Mapping[str, object]) -> UnreckonedMeasure | None:
+    """Return the first measure in the prompt and the further fields of a wish, None for none.
 
     A picture is none: few services bill it.
     """
-    if (flag := _FLAG.search(order.prompt)) is not None:
-        return Measure("prompt", flag[0].lower(), MeasureKind.LENGTH)
-    found = _MeasureSearch().below(order.extras)
+    if (flag := _FLAG.search(prompt)) is not None:
+        return UnreckonedMeasure("prompt", flag[0].lower(), MeasureKind.LENGTH)
+    found = _MeasureSearch().below(extras)
     return next((each for each in found if each.kind is not MeasureKind.PICTURE), None)
 
 
-def first_picture(order: Order) -> Measure | None:
-    """Return the first picture in an order beside its reference, None for none."""
-    found = _MeasureSearch().below(order.extras)
+def first_picture(extras: Mapping[str, object]) -> UnreckonedMeasure | None:
+    """Return the first picture in the further fields of a wish, None for none."""
+    found = _MeasureSearch().below(extras)
     return next((each for each in found if each.kind is MeasureKind.PICTURE), None)
 
 
-def measure_advice(measure: Measure) -> str:
+def first_unreckoned(
+    extras: Mapping[str, object], passes: Collection[str], priced: Collection[str]
+) -> UnreckonedMeasure | None:
+    """Return the first field that changes the price of a model whose fields are known.
+
+    Args:
+        extras: The further fields of a wish.
+        passes: Fields of the model that change neither price nor length.
+        priced: Fields of the model that change the price.
+    """
+    for name in extras:
+        if name in priced:
+            return UnreckonedMeasure(name, "", None)
+    return first_measure("", {name: each for name, each in extras.items() if name not in passes})
+
+
+def measure_advice(measure: UnreckonedMeasure) -> str:
     """Return what a caller can do in place of a measure, as a clause."""
     return _ADVICE.get(measure.kind, "leave it out")
 
@@ -171,11 +185,13 @@ class _MeasureSearch:
     def __init__(self) -> None:
         self._left = _MAX_VALUES
 
-    def below(self, value: object, path: str = "", depth: int = _MAX_DEPTH) -> Iterator[Measure]:
+    def below(
+        self, value: object, path: str = "", depth: int = _MAX_DEPTH
+    ) -> Iterator[UnreckonedMeasure]:
         """Yield the measures in a value and below it."""
         self._left -= 1
         if depth == 0 or self._left < 0:
-            yield Measure(path, "", None)
+            yield UnreckonedMeasure(path, "", None)
             return
         match value:
             case Mapping():
@@ -189,31 +205,33 @@ class _MeasureSearch:
             case _:
                 pass
 
-    def _member(self, name: str, member: object, path: str, depth: int) -> Iterator[Measure]:
+    def _member(
+        self, name: str, member: object, path: str, depth: int
+    ) -> Iterator[UnreckonedMeasure]:
         shown = name[:_MAX_NAME_LENGTH]
         where = f"{path}.{shown}" if path else shown
         kind = measure_kind(name)
         is_measure = kind is not None and not is_harmless(kind, member)
         if is_measure:
-            yield Measure(where, "", kind)
+            yield UnreckonedMeasure(where, "", kind)
         # What lies in a picture may be a measure of another kind.
         if not is_measure or kind is MeasureKind.PICTURE:
             yield from self.below(member, where, depth - 1)
 
-    def _in_text(self, text: str, path: str, depth: int) -> Iterator[Measure]:
+    def _in_text(self, text: str, path: str, depth: int) -> Iterator[UnreckonedMeasure]:
         if (flag := _FLAG.search(text)) is not None:
-            yield Measure(path, flag[0].lower(), MeasureKind.LENGTH)
+            yield UnreckonedMeasure(path, flag[0].lower(), MeasureKind.LENGTH)
         # A form, and members such as `extra_params`, carry JSON as text.
         start = text[:_MAX_NAME_LENGTH].lstrip()[:1]
         if start not in {"{", "[", '"'}:
             return
         if len(text) > _MAX_JSON_LENGTH:
-            yield Measure(path, "", None)
+            yield UnreckonedMeasure(path, "", None)
             return
         try:
             value = json.loads(text)
         except RecursionError:
-            yield Measure(path, "", None)
+            yield UnreckonedMeasure(path, "", None)
         except ValueError:
             return
         else:

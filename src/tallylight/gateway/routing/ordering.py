@@ -10,18 +10,19 @@ Source:
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
+from tallylight.catalogue.choices import Mismatch, Requirements
+from tallylight.catalogue.fit import Fitted, requirements_of
 from tallylight.catalogue.orders import costs_nothing
 from tallylight.catalogue.services import BillingBasis
-from tallylight.gateway.routing.capability import Match, Mismatch, Requirements, requirements_of
 from tallylight.gateway.routing.measures import (
-    Measure,
+    UnreckonedMeasure,
     first_measure,
     first_picture,
+    first_unreckoned,
     measure_advice,
 )
 from tallylight.gateway.routing.presets import POLICY_WEIGHTS, PolicyWeights, RoutingPolicy
@@ -35,8 +36,8 @@ from tallylight.gateway.routing.ranking import (
 )
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.ids import NO_SERVICE, ServiceId
-from tallylight.model.order import Order
 from tallylight.model.status import Status
+from tallylight.model.wish import Wish
 
 _HOUR = 3600.0
 _MIN_DELIVERY = 0.001  # avoids a division by zero
@@ -59,7 +60,7 @@ class _RankedCandidate(NamedTuple):
     cost_usd: float
     id: ServiceId
     candidate: Candidate
-    match: Match
+    fitted: Fitted
     reasons: tuple[RankingReason, ...]
 
 
@@ -73,21 +74,31 @@ class _RankingContext(NamedTuple):
     highest_cost_usd: float
 
 
-class _Unreckoned(NamedTuple):
-    """What a request holds that a service may bill and no price is computed from."""
+class _RankedWish(NamedTuple):
+    """A wish, and what of it holds for all services.
 
-    measure: Measure | None
-    picture: Measure | None  # matters where each picture is billed
+    Args:
+        wish: The wish.
+        requirements: What it requires of a service.
+        measure: What a service may bill and no price is computed from.
+        picture: The same where each picture is billed.
+        is_limited: A spending limit applies.
+    """
+
+    wish: Wish
+    requirements: Requirements
+    measure: UnreckonedMeasure | None
+    picture: UnreckonedMeasure | None
+    is_limited: bool
 
 
 def rank(  # noqa: PLR0913  # each is a fact of the request
-    order: Order,
+    wish: Wish,
     route: Route,
     candidates: Sequence[Candidate],
     *,
     tried: Collection[ServiceId] = (),
     pinned: ServiceId = NO_SERVICE,
-    chosen: Collection[str] = (),
     policy: RoutingPolicy | None = None,
     is_limited: bool = False,
     draw: float | None = None,
@@ -95,12 +106,11 @@ def rank(  # noqa: PLR0913  # each is a fact of the request
     """Return the services of a route in the order in which to submit the request to them.
 
     Args:
-        order: What the caller requested.
+        wish: What the caller requested.
         route: The services and their policy.
         candidates: What is expected of each service; services of other routes are ignored.
         tried: Services that had their attempt.
         pinned: The only service that can serve the request, as it holds the source video.
-        chosen: Fields that the caller left out ("seconds", "size"): we choose them.
         policy: A policy in place of the route's own.
         is_limited: A spending limit applies; services without a known price are excluded.
         draw: A random number in [0, 1). It decides among ties, and whether this request is one
@@ -108,9 +118,8 @@ def rank(  # noqa: PLR0913  # each is a fact of the request
             recovering service, to explain an order.
     """
     weights = POLICY_WEIGHTS[policy or route.policy]
-    requirements = requirements_of(order, chosen, route.substitutes)
-    unreckoned = _Unreckoned(first_measure(order), first_picture(order))
-    matched: list[tuple[ServiceId, Candidate, Match]] = []
+    wanted = _ranked_wish(wish, route, is_limited=is_limited)
+    fitting: list[tuple[ServiceId, Candidate, Fitted]] = []
     excluded: list[Exclusion] = []
     for candidate in candidates:
         id_ = candidate.service.id
@@ -118,27 +127,37 @@ def rank(  # noqa: PLR0913  # each is a fact of the request
             continue
         exclusion = _exclusion(candidate, weights, tried, is_pinned=bool(pinned))
         if exclusion is None:
-            match = _match(candidate, requirements, unreckoned, is_limited=is_limited)
-            if isinstance(match, Match):
-                matched.append((id_, candidate, match))
+            found = _fitted(candidate, wanted)
+            if isinstance(found, Fitted):
+                fitting.append((id_, candidate, found))
                 continue
-            exclusion = match
+            exclusion = found
         excluded.append(exclusion)
     # Sorted, so that the order of the candidates never matters.
-    matched.sort(key=itemgetter(0))
+    fitting.sort(key=itemgetter(0))
     excluded.sort(key=attrgetter("service"))
-    admitted, draw = _admit_canaries([candidate for _, candidate, _ in matched], draw)
+    admitted, draw = _admit_canaries([candidate for _, candidate, _ in fitting], draw)
     context = _RankingContext(
         route,
         weights,
         is_explicit=route.explicit and policy is None,
         admitted=admitted,
-        highest_cost_usd=max((match.cost_usd for _, _, match in matched), default=0.0),
+        highest_cost_usd=max((fitted.cost_usd for _, _, fitted in fitting), default=0.0),
     )
-    ranked = sorted(_ranked(each, context) for each in matched)
+    ranked = sorted(_ranked(each, context) for each in fitting)
     if not context.is_explicit:
         ranked = _shuffle_ties(ranked, route.weights, weights.tie_tolerance, draw)
-    return Ranking(_choices(ranked, order), tuple(excluded))
+    return Ranking(_choices(ranked, wish), tuple(excluded))
+
+
+def _ranked_wish(wish: Wish, route: Route, *, is_limited: bool) -> _RankedWish:
+    return _RankedWish(
+        wish,
+        requirements_of(wish, route.substitutes),
+        first_measure(wish.prompt, wish.extras),
+        first_picture(wish.extras),
+        is_limited,
+    )
 
 
 def _exclusion(  # noqa: PLR0911  # one return for each reason
@@ -163,26 +182,39 @@ def _exclusion(  # noqa: PLR0911  # one return for each reason
     return None
 
 
-def _match(
-    candidate: Candidate, requirements: Requirements, unreckoned: _Unreckoned, *, is_limited: bool
-) -> Match | Exclusion:
+def _fitted(candidate: Candidate, wanted: _RankedWish) -> Fitted | Exclusion:
     """Return how the service serves the request, or why it cannot."""
-    id_, match = candidate.service.id, candidate.capability.match(requirements)
-    if isinstance(match, Mismatch):
+    id_, service = candidate.service.id, candidate.service
+    found = candidate.fitter.fit(wanted.requirements, len(wanted.wish.prompt))
+    if isinstance(found, Mismatch):
         reason = ExclusionReason.CAPABILITY
-        return Exclusion(id_, reason, match.param, match.requested, match.allowed)
+        return Exclusion(id_, reason, found.param, found.requested, found.allowed)
     # Without a price there is none to change, and a limit excludes a service that may cost.
-    price = candidate.service.sheet.price
-    if price is not None and unreckoned.measure is not None:
-        return _unpriced(id_, unreckoned.measure)
-    if price is not None and price.per_input_image and unreckoned.picture is not None:
-        return _unpriced(id_, unreckoned.picture)
-    if is_limited and match.cost is None and not costs_nothing(candidate.service):
+    price = service.sheet.price
+    if price is not None and (measure := _unreckoned(candidate, wanted)) is not None:
+        return _unpriced(id_, measure)
+    if price is not None and price.per_input_image and wanted.picture is not None:
+        return _unpriced(id_, wanted.picture)
+    if wanted.is_limited and found.cost is None and not costs_nothing(service):
         return Exclusion(id_, ExclusionReason.BUDGET)
-    return match
+    return found
 
 
-def _unpriced(id_: ServiceId, measure: Measure) -> Exclusion:
+def _unreckoned(candidate: Candidate, wanted: _RankedWish) -> UnreckonedMeasure | None:
+    """Return what the service may bill and no price is computed from."""
+    wording, extras = candidate.fitter.wording, wanted.wish.extras
+    if not wording.knows_extras or not extras:
+        return wanted.measure
+    if wanted.measure is not None and wanted.measure.path == "prompt":
+        return wanted.measure
+    if (found := first_unreckoned(extras, wording.passes, wording.priced)) is not None:
+        return found
+    unknown = next((name for name in extras if name not in wording.passes), None)
+    # What the wording does not know may cost something.
+    return UnreckonedMeasure(unknown, "", None) if unknown and wanted.is_limited else None
+
+
+def _unpriced(id_: ServiceId, measure: UnreckonedMeasure) -> Exclusion:
     where = f"'{measure.flag}' in '{measure.path}'" if measure.flag else f"'{measure.path}'"
     advice = measure_advice(measure)
     return Exclusion(id_, ExclusionReason.UNPRICED, measure.path, where, advice)
@@ -214,19 +246,19 @@ def _admit_canaries(
 
 
 def _ranked(
-    matched: tuple[ServiceId, Candidate, Match], context: _RankingContext
+    fitting: tuple[ServiceId, Candidate, Fitted], context: _RankingContext
 ) -> _RankedCandidate:
-    id_, candidate, match = matched
+    id_, candidate, fitted = fitting
     is_admitted = id_ in context.admitted
     # An unknown price is taken as the highest of the known ones.
-    cost_usd = context.highest_cost_usd if match.cost is None else match.cost_usd
+    cost_usd = context.highest_cost_usd if fitted.cost is None else fitted.cost_usd
     if context.is_explicit:
         score = float(context.route.services.index(id_))
         tier, reasons = _explicit_tier(candidate, is_admitted=is_admitted)
     else:
         score = _score(candidate, cost_usd, context.weights)
         tier, reasons = _tier(candidate, context.weights, is_admitted=is_admitted)
-    return _RankedCandidate(tier, score, cost_usd, id_, candidate, match, reasons)
+    return _RankedCandidate(tier, score, cost_usd, id_, candidate, fitted, reasons)
 
 
 def _explicit_tier(
@@ -334,25 +366,22 @@ def _weighted_draw(weights: Sequence[float], draw: float) -> tuple[int, float]:
     return 0, draw  # all weights are zero
 
 
-def _choices(ranked: Sequence[_RankedCandidate], order: Order) -> tuple[Choice, ...]:
-    orders = {(order.seconds, order.size): order}  # one object for all services that take it alike
+def _choices(ranked: Sequence[_RankedCandidate], wish: Wish) -> tuple[Choice, ...]:
     choices = []
     for each in ranked:
-        candidate, match = each.candidate, each.match
-        key = (match.seconds, match.size)
-        if key not in orders:
-            orders[key] = replace(order, seconds=match.seconds, size=match.size)
+        candidate, fitted = each.candidate, each.fitted
         choices.append(
             Choice(
                 candidate.service,
-                orders[key],
-                match.cost or _ZERO_USD,
+                wish,
+                fitted.order,
+                fitted.cost or _ZERO_USD,
                 candidate.delivery,
                 candidate.seconds,
                 each.score,
                 candidate.p95_seconds,
                 each.reasons,
-                match.cost is not None,
+                fitted.cost is not None,
             )
         )
     return tuple(choices)

@@ -6,10 +6,11 @@ from decimal import Decimal
 from enum import StrEnum
 
 from tallylight.catalogue.services import BillingBasis, Service
-from tallylight.gateway.routing.capability import Capability
+from tallylight.gateway.routing.fitter import Fitter
 from tallylight.model.ids import ServiceId
 from tallylight.model.order import Order
 from tallylight.model.verdict import Verdict
+from tallylight.model.wish import Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Candidate:
     Args:
         service: The service.
         verdict: The current verdict on it.
-        capability: The requests that it can serve.
+        fitter: What fits wishes to it.
         delivery: The probability that its next job delivers.
         seconds: The expected time from create to video, if the job delivers.
         p95_seconds: The 95th percentile of that time; None if too few jobs are known.
@@ -32,7 +33,7 @@ class Candidate:
 
     service: Service
     verdict: Verdict
-    capability: Capability
+    fitter: Fitter
     delivery: float
     seconds: float
     p95_seconds: float | None = None
@@ -85,7 +86,8 @@ class Choice:
 
     Args:
         service: The service.
-        order: The order as it will be submitted to the service.
+        wish: What the caller asked for.
+        fitted: The order that fits, without the wish's texts and inputs.
         cost: The price of one job in USD; 0 if it is not known.
         delivery: The probability that the job delivers.
         seconds: The expected time from create to video, if the job delivers.
@@ -97,7 +99,8 @@ class Choice:
     """
 
     service: Service
-    order: Order
+    wish: Wish
+    fitted: Order
     cost: Decimal
     delivery: float
     seconds: float
@@ -105,6 +108,11 @@ class Choice:
     p95_seconds: float | None = None
     reasons: tuple[RankingReason, ...] = ()
     is_priced: bool = True
+
+    @property
+    def order(self) -> Order:
+        """Return the order as it will be submitted to the service."""
+        return self.wish.complete(self.fitted)
 
     @property
     def expected_cost(self) -> Decimal:

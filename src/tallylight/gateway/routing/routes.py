@@ -6,9 +6,10 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from tallylight.catalogue.services import Medium, Service
+from tallylight.catalogue.services import Service
 from tallylight.gateway.routing.presets import Preset, RoutingPolicy
 from tallylight.model.ids import ServiceId
+from tallylight.model.order import Medium
 
 DEFAULT_MODEL = "sora-2"
 """The Videos API's model for a request that names none."""

@@ -13,8 +13,8 @@ from tallylight.gateway.settings import KeyLimits
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.ids import KeyId, ServiceId
 from tallylight.model.ledger import SpendingLimit
-from tallylight.model.order import Order
 from tallylight.model.video import CreateParams
+from tallylight.model.wish import Wish
 
 
 class ServiceSelector:
@@ -29,28 +29,27 @@ class ServiceSelector:
         """Return the services that may be tried next for a video, best first."""
         video = tracked.video
         limits = await self.limits_of(video.key)
-        return self.rank_order(video.order(), video.params, route, limits, tracked.tried_services)
+        return self.rank_wish(video.wish(), video.params, route, limits, tracked.tried_services)
 
     async def limits_of(self, key: KeyId) -> tuple[SpendingLimit, ...]:
         """Return the spending limits of the videos of a key."""
         return await self._limits.limits_of(key)
 
-    def rank_order(
+    def rank_wish(
         self,
-        order: Order,
+        wish: Wish,
         params: CreateParams,
         route: Route,
         limits: Collection[SpendingLimit],
         tried: Collection[ServiceId] = (),
     ) -> Ranking:
-        """Return the services that may be tried for an order, best first."""
+        """Return the services that may be tried for a wish, best first."""
         return rank(
-            order,
+            wish,
             route,
             self._candidates.for_services(route.services),
             tried=tried,
             pinned=params.pinned_service,
-            chosen=params.defaulted_fields,
             policy=policy_named(params.policy) if params.policy else None,
             is_limited=bool(limits),
             draw=self._random.random(),

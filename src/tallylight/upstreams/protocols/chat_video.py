@@ -10,14 +10,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from tallylight.catalogue.wording import Measure, Spelling, Word, Wording, wording_for
 from tallylight.model.evidence import Failure
-from tallylight.model.order import Operation, Order, Reference
+from tallylight.model.order import Form, Input, Operation, Order
 from tallylight.upstreams.error_table import Errors
 from tallylight.upstreams.json_access import array_at, unwrapped_object
 from tallylight.upstreams.messages import Phase, Reply, Request
-from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
+from tallylight.upstreams.protocol import (
+    FIRST_FRAME,
+    ONLY_BYTES,
+    Adapter,
+    Definition,
+    Features,
+    Flow,
+    Site,
+)
 from tallylight.upstreams.protocols.chat_stream import ChatStream
-from tallylight.upstreams.protocols.forms import reference_url
 from tallylight.upstreams.protocols.model_list import check_models, reach_models
 from tallylight.upstreams.protocols.not_billed import (
     new_api_proves_not_billed,
@@ -60,6 +68,16 @@ CHAT_VIDEO_PROFILES: Mapping[str, ChatVideoProfile] = {
     "new_api": ChatVideoProfile(errors=Errors(is_free=new_api_proves_not_billed)),
 }
 
+# The prompt is a message. Length and frame are the model's name.
+_WORDING = Wording(
+    {
+        Measure.AUDIO: (Word("generate_audio", Spelling.BOOLEAN),),
+        Measure.QUALITY: (Word("quality"),),
+        Measure.SEED: (Word("seed", Spelling.INTEGER),),
+        Measure.NEGATIVE: (Word("negative_prompt"),),
+    }
+)
+
 _PATH = "/chat/completions"
 
 
@@ -67,7 +85,10 @@ def _make(site: Site) -> Adapter:
     profile = CHAT_VIDEO_PROFILES[site.dialect]
     chats = _Chats(site, profile)
     return Adapter(
-        features=Features(takes_reference_url=profile.fetches_image_urls),
+        features=Features(
+            inputs={FIRST_FRAME: frozenset(Form) if profile.fetches_image_urls else ONLY_BYTES},
+            wordings=chats.wordings,
+        ),
         errors=profile.errors,
         reach=reach_models,
         check=chats.dry_run if profile.has_free_dry_run else partial(check_models, profile.errors),
@@ -84,15 +105,16 @@ class _Chats:
         self._base_url = site.base_url
         self._dialect = site.dialect
         self._profile = profile
+        self.wordings = {**site.wordings, "*": _WORDING}
 
-    def submit(self, order: Order, model: str, mark: str) -> Request:  # noqa: ARG002  # none is kept
+    def submit(self, order: Order, mark: str) -> Request:  # noqa: ARG002  # none is kept
         """Return the paid request, whose answer streams."""
         if order.operation is not Operation.CREATE or order.source or order.characters:
             raise LookupError("chat_video supports neither characters nor any operation but create")
         parts = [_text_part(order.prompt)]
-        if order.reference is not None:
-            parts.append(self._image_part(order.reference))
-        body = {**order.extras, **_chat(model, parts, is_streamed=True)}
+        parts += [self._image_part(each) for each in order.inputs]
+        spelled = wording_for(self.wordings, order.model).write(order)
+        body = {**spelled, **_chat(order.model, parts, is_streamed=True)}
         accept = {"Accept": "text/event-stream"}
         return Request(Phase.CREATE, "POST", _PATH, headers=accept, json=json.dumps(body))
 
@@ -118,10 +140,10 @@ class _Chats:
         is_chat = bool(array_at(unwrapped_object(reply.body), "choices"))
         return None if is_chat else errors.failure(reply, "chat:unreadable")
 
-    def _image_part(self, reference: Reference) -> Mapping[str, object]:
+    def _image_part(self, reference: Input) -> Mapping[str, object]:
         if reference.url and not self._profile.fetches_image_urls:
             raise LookupError(f"{self._dialect} takes the bytes of an image, not its URL")
-        return {"type": "image_url", "image_url": {"url": reference_url(reference)}}
+        return {"type": "image_url", "image_url": {"url": reference.address}}
 
 
 def _chat(

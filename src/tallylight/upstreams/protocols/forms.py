@@ -1,10 +1,9 @@
 """Encodes fields and files for multipart forms, and files as data URLs."""
 
-import base64
 import json
 from collections.abc import Iterator, Mapping
 
-from tallylight.model.order import Reference
+from tallylight.model.order import Input
 from tallylight.upstreams.media_types import named_for_type
 from tallylight.upstreams.messages import FilePart
 
@@ -16,19 +15,11 @@ def form_fields(fields: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
     return tuple(pair for name, value in fields.items() for pair in _form_pairs(name, value))
 
 
-def file_part(field_name: str, reference: Reference) -> FilePart:
+def file_part(field_name: str, reference: Input) -> FilePart:
     """Return the bytes of a reference as a file, with the suffix of its media type."""
     media_type = reference.media_type or _UNKNOWN_TYPE
     name = named_for_type(reference.name, media_type)
     return FilePart(field_name, name, media_type, reference.body)
-
-
-def reference_url(reference: Reference) -> str:
-    """Return the URL of a reference, or its bytes as a data URL."""
-    if reference.url:
-        return reference.url
-    text = base64.b64encode(reference.body).decode("ascii")
-    return f"data:{reference.media_type or _UNKNOWN_TYPE};base64,{text}"
 
 
 def _form_pairs(name: str, value: object) -> Iterator[tuple[str, str]]:

@@ -3,13 +3,15 @@
 A dialect is a profile: data, not code. The facts and their sources: `docs/protocols.md`.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
 from http import HTTPStatus
 
+from tallylight.catalogue.wording import Wording, wording_for
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.jobs import JobRef, Usage
-from tallylight.model.order import Order, Reference
+from tallylight.model.order import Input, Order
 from tallylight.upstreams.error_table import Errors
 from tallylight.upstreams.json_access import text_at, unwrapped_object
 from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get
@@ -27,6 +29,7 @@ from tallylight.upstreams.protocols.model_list import check_models, reach_models
 from tallylight.upstreams.protocols.not_billed import new_api_proves_not_billed
 from tallylight.upstreams.protocols.paths import path_segment
 from tallylight.upstreams.protocols.request_body import (
+    INPUTS,
     VIDEOS_API_PROFILES,
     VideosApiProfile,
     request_body_for,
@@ -46,10 +49,13 @@ def _make(site: Site) -> Adapter:
     profile = VIDEOS_API_PROFILES[site.dialect]
     errors = _NEW_API_ERRORS if site.dialect == "new_api" else _ERRORS
     reader = VideoObjectReader(errors, site.base_url, profile.variants)
-    videos = _Videos(profile, reader)
+    wordings = {**site.wordings, "*": profile.wording}
+    videos = _Videos(profile, wordings, reader)
     return Adapter(
         features=Features(
             operations=profile.operations,
+            inputs=INPUTS,
+            wordings=wordings,
             mark=Mark.REQUEST if profile.lists_jobs else Mark.NONE,
         ),
         errors=errors,
@@ -68,13 +74,20 @@ def _make(site: Site) -> Adapter:
 class _Videos:
     """`/v1/videos` of one dialect."""
 
-    def __init__(self, profile: VideosApiProfile, reader: VideoObjectReader) -> None:
+    def __init__(
+        self,
+        profile: VideosApiProfile,
+        wordings: Mapping[str, Wording],
+        reader: VideoObjectReader,
+    ) -> None:
         self._profile = profile
+        self._wordings = wordings
         self._reader = reader
 
-    def submit(self, order: Order, model: str, mark: str) -> Request:  # noqa: ARG002  # none is kept
+    def submit(self, order: Order, mark: str) -> Request:  # noqa: ARG002  # none is kept
         """Return the paid request that starts a job."""
-        body = request_body_for(order, model, self._profile)
+        wording = wording_for(self._wordings, order.model)
+        body = request_body_for(order, wording, self._profile)
         return Request(
             Phase.CREATE, "POST", body.path, json=body.json, form=body.form, files=body.files
         )
@@ -117,7 +130,7 @@ class _Videos:
         reply = yield self._deletion(job)
         return reply.is_success or reply.status == HTTPStatus.NOT_FOUND
 
-    def create_character(self, name: str, video: Reference) -> Flow[str | Failure]:
+    def create_character(self, name: str, video: Input) -> Flow[str | Failure]:
         """Create a character from the bytes of a video."""
         reply = yield Request(
             Phase.UPLOAD,

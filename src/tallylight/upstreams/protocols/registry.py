@@ -32,7 +32,8 @@ def auth_for(upstream: Upstream) -> Auth:
 
 
 def _site(upstream: Upstream) -> Site:
-    return Site(upstream.base_url.rstrip("/"), upstream.dialect, upstream.options)
+    base_url = upstream.base_url.rstrip("/")
+    return Site(base_url, upstream.dialect, upstream.options, upstream.wordings)
 
 
 @lru_cache(maxsize=1024)

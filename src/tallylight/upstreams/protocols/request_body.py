@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tallylight.model.order import Operation, Order, Reference
+from tallylight.catalogue.wording import Measure, Spelling, Word, Wording
+from tallylight.model.order import Form, Input, Medium, Operation, Order, Role
 from tallylight.upstreams.messages import FilePart
-from tallylight.upstreams.protocols.forms import file_part, form_fields, reference_url
+from tallylight.upstreams.protocol import FILM, FIRST_FRAME, ONLY_BYTES
+from tallylight.upstreams.protocols.forms import file_part, form_fields
 from tallylight.upstreams.protocols.paths import path_segment
 
 _ONLY_CREATE = frozenset({Operation.CREATE})
@@ -31,8 +33,7 @@ class VideosApiProfile:
 
     Args:
         multipart: Creates are sent as multipart text fields, as the official SDKs do; else JSON.
-        integer_seconds: In JSON, `seconds` is a number; OpenAI accepted only text.
-        sends_duration: `duration`, a number, is sent beside `seconds`.
+        wording: How it spells the measures of an order.
         sends_image: `image` is sent beside `input_reference`, with the same picture.
         variants: The files of a job that the content call has beside the video.
         lists_jobs: The server lists recent jobs, which reconciles a create in doubt.
@@ -43,8 +44,7 @@ class VideosApiProfile:
 
     multipart: bool
     image_field: ImageField
-    integer_seconds: bool = False
-    sends_duration: bool = False
+    wording: Wording
     sends_image: bool = False
     lists_jobs: bool = True
     operations: frozenset[Operation] = _ONLY_CREATE
@@ -54,10 +54,38 @@ class VideosApiProfile:
     cancels: bool = False
 
 
+INPUTS: Mapping[tuple[Role, Medium], frozenset[Form]] = {
+    FIRST_FRAME: frozenset(Form),
+    FILM: ONLY_BYTES,
+}
+"""The inputs of all dialects, as far as they support what the inputs are for."""
+
+_SECONDS = Word("seconds", Spelling.TEXT)
+_OF_SOURCE = frozenset({Measure.MODEL, Measure.PIXELS, Measure.RESOLUTION, Measure.ASPECT})
+"""Measures that a remix, an edit or an extension takes from the video that it works on."""
+
+
+def _wording(*seconds: Word, audio: str = "generate_audio") -> Wording:
+    return Wording(
+        {
+            Measure.MODEL: (Word("model"),),
+            Measure.PROMPT: (Word("prompt"),),
+            Measure.SECONDS: seconds,
+            Measure.PIXELS: (Word("size", Spelling.PIXELS_X),),
+            Measure.AUDIO: (Word(audio, Spelling.BOOLEAN),),
+            Measure.QUALITY: (Word("quality"),),
+            Measure.SEED: (Word("seed", Spelling.INTEGER),),
+            Measure.NEGATIVE: (Word("negative_prompt"),),
+        }
+    )
+
+
 VIDEOS_API_PROFILES: Mapping[str, VideosApiProfile] = {
     "openai": VideosApiProfile(
         multipart=True,
         image_field=ImageField.FILE_OR_OBJECT,
+        # As JSON, too, OpenAI accepted only text.
+        wording=_wording(_SECONDS),
         operations=frozenset(Operation),
         has_characters=True,
         variants=("thumbnail", "spritesheet"),
@@ -65,7 +93,7 @@ VIDEOS_API_PROFILES: Mapping[str, VideosApiProfile] = {
     "new_api": VideosApiProfile(
         multipart=False,
         # Of a JSON body, its channels for Vidu, Ali and Hailuo read `duration` alone.
-        sends_duration=True,
+        wording=_wording(_SECONDS, Word("duration", Spelling.INTEGER)),
         # Channels that check requests by `ValidateBasicTaskRequest` read `image` alone.
         sends_image=True,
         image_field=ImageField.INPUT_REFERENCE,
@@ -75,13 +103,16 @@ VIDEOS_API_PROFILES: Mapping[str, VideosApiProfile] = {
     ),
     # It refuses JSON bodies with 422.
     "vllm_omni": VideosApiProfile(
-        multipart=True, image_field=ImageField.FILE_OR_FIELD, cancels=True
+        multipart=True,
+        image_field=ImageField.FILE_OR_FIELD,
+        wording=_wording(_SECONDS, audio="generate_sound"),
+        cancels=True,
     ),
     # Its DELETE removes the record, but the job runs on.
     "sglang": VideosApiProfile(
         multipart=False,
         image_field=ImageField.REFERENCE_URL,
-        integer_seconds=True,
+        wording=_wording(Word("seconds", Spelling.INTEGER)),
     ),
 }
 
@@ -96,90 +127,77 @@ class RequestBody:
     files: tuple[FilePart, ...] = ()
 
 
-def request_body_for(order: Order, model: str, profile: VideosApiProfile) -> RequestBody:
+def request_body_for(order: Order, wording: Wording, profile: VideosApiProfile) -> RequestBody:
     """Return the body for an order; raise LookupError if the dialect cannot express it."""
     if order.operation not in profile.operations:
         raise LookupError(f"this dialect does not support {order.operation}")
     match order.operation:
         case Operation.CREATE:
-            return _create(order, model, profile)
+            return _create(order, wording, profile)
         case Operation.REMIX:
-            return _remix(order)
+            return _remix(order, wording)
         case Operation.EDIT:
-            return _edit_body("/videos/edits", order, {"prompt": order.prompt})
+            fields = wording.without(_OF_SOURCE | {Measure.SECONDS}).write(order)
+            return _edit_body("/videos/edits", order, fields)
         case Operation.EXTEND:
-            fields: dict[str, object] = {"prompt": order.prompt, "seconds": str(order.seconds)}
+            fields = wording.without(_OF_SOURCE).write(order)
             return _edit_body("/videos/extensions", order, fields)
 
 
-def _create(order: Order, model: str, profile: VideosApiProfile) -> RequestBody:
+def _create(order: Order, wording: Wording, profile: VideosApiProfile) -> RequestBody:
     if order.characters and not profile.has_characters:
         raise LookupError("this dialect has no characters")
     if order.source:
         raise LookupError("a create takes no source")
-    fields: dict[str, object] = {"model": model, "prompt": order.prompt}
-    if order.seconds:
-        fields["seconds"] = order.seconds if profile.integer_seconds else str(order.seconds)
-        if profile.sends_duration:
-            fields["duration"] = order.seconds
-    if order.size:
-        fields["size"] = order.size
+    fields, picture = wording.write(order), next(iter(order.inputs), None)
     if not profile.multipart or _needs_json(order, profile):
-        return _json_body("/videos", order, fields | _image_json(order.reference, profile))
-    files, image_fields = _image_form(order.reference)
-    return _form_body("/videos", order, fields | image_fields, files)
+        return _json_body("/videos", order, fields | _image_json(picture, profile))
+    files, image_fields = _image_form(picture)
+    return RequestBody("/videos", form=form_fields(fields | image_fields), files=files)
 
 
 def _needs_json(order: Order, profile: VideosApiProfile) -> bool:
     # Only JSON can hold an object; a form field with its text is refused (huobao-drama#49).
-    has_object = order.reference is not None and bool(order.reference.url)
+    has_object = any(each.url for each in order.inputs)
     return profile.image_field is ImageField.FILE_OR_OBJECT and (
         has_object or bool(order.characters)
     )
 
 
-def _image_json(reference: Reference | None, profile: VideosApiProfile) -> dict[str, object]:
-    if reference is None:
+def _image_json(picture: Input | None, profile: VideosApiProfile) -> dict[str, object]:
+    if picture is None:
         return {}
-    url = reference_url(reference)
     if profile.image_field is ImageField.FILE_OR_OBJECT:
-        return {"input_reference": {"image_url": url}}
+        return {"input_reference": {"image_url": picture.address}}
     names = [profile.image_field.value, *(["image"] if profile.sends_image else [])]
-    return dict.fromkeys(names, url)
+    return dict.fromkeys(names, picture.address)
 
 
-def _image_form(
-    reference: Reference | None,
-) -> tuple[tuple[FilePart, ...], dict[str, object]]:
-    if reference is None:
+def _image_form(picture: Input | None) -> tuple[tuple[FilePart, ...], dict[str, object]]:
+    if picture is None:
         return (), {}
-    if reference.url:
-        return (), {"image_reference": json.dumps({"image_url": reference.url})}
-    return (file_part("input_reference", reference),), {}
+    if picture.url:
+        return (), {"image_reference": json.dumps({"image_url": picture.url})}
+    return (file_part("input_reference", picture),), {}
 
 
-def _remix(order: Order) -> RequestBody:
-    if not order.source or order.reference is not None:
+def _remix(order: Order, wording: Wording) -> RequestBody:
+    if not order.source or order.inputs:
         raise LookupError("a remix takes a job as its source, and no reference")
     path = f"/videos/{path_segment(order.source)}/remix"
-    return _json_body(path, order, {"prompt": order.prompt})
+    return _json_body(path, order, wording.without(_OF_SOURCE | {Measure.SECONDS}).write(order))
 
 
 def _edit_body(path: str, order: Order, fields: dict[str, object]) -> RequestBody:
     if order.source:
         return _json_body(path, order, fields | {"video": {"id": order.source}})
-    if order.reference is None or order.reference.url:
+    film = next(iter(order.inputs), None)
+    if film is None or film.url:
         raise LookupError(f"{order.operation} needs a job, or the bytes of a video")
-    return _form_body(path, order, fields, (file_part("video", order.reference),))
+    return RequestBody(path, form=form_fields(fields), files=(file_part("video", film),))
 
 
 def _json_body(path: str, order: Order, fields: dict[str, object]) -> RequestBody:
     if order.characters:
         fields["characters"] = [{"id": each} for each in order.characters]
-    return RequestBody(path, json=json.dumps({**order.extras, **fields}))
-
-
-def _form_body(
-    path: str, order: Order, fields: dict[str, object], files: tuple[FilePart, ...]
-) -> RequestBody:
-    return RequestBody(path, form=form_fields({**order.extras, **fields}), files=files)
+    return RequestBody(path, json=json.dumps(fields))
