@@ -36,6 +36,7 @@ class Unit(StrEnum):
     """What an upstream counts its charges in."""
 
     USD = "usd"
+    TOKENS = "tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +45,7 @@ class Usage:
 
     amount: Decimal
     unit: Unit = Unit.USD
+
+
+FREE = Usage(Decimal(0))
+"""Proof that nothing was billed."""

@@ -36,6 +36,7 @@ class Role(StrEnum):
     LAST_FRAME = "last_frame"
     REFERENCE = "reference"  # something that shall appear, or a style
     SOURCE = "source"  # the video or picture that is edited or extended
+    MASK = "mask"  # where a picture is edited
 
 
 class Form(StrEnum):

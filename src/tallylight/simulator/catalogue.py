@@ -45,7 +45,7 @@ def _upstream(
         "base_url": base_url,
         "protocol": upstream.protocol,
         "dialect": upstream.dialect,
-        **TWINS[upstream.protocol].credentials(upstream.keys[0]),
+        **TWINS[upstream.protocol].client_settings(upstream.keys[0], base_url),
         "bills": _billing_rule(services),
     }
     if upstream.feed is not None and upstream.feed in feed_urls:
@@ -78,12 +78,12 @@ def _service(
         "access": service.access,
         "sheet": None,  # our fact sheets describe another day
         "medium": service.medium,
-        "sizes": list(service.sizes),
         "price": price,
         "as_of": (scenario.start.date() + shift).isoformat(),
     }
-    if service.lengths:
-        document["lengths"] = sorted(service.lengths)
+    if "modes" not in facts:  # which say more than the lists
+        document["sizes"] = list(service.sizes)
+        document |= {"lengths": sorted(service.lengths)} if service.lengths else {}
     return document | {key: _to_json(value, shift) for key, value in facts.items()}
 
 

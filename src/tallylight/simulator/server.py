@@ -164,8 +164,8 @@ def announcement(world: Simulation) -> Iterator[str]:
     yield f"{world.scenario.title}: {world.base_url}/_sim/scenario"
     for name, url in world.base_urls.items():
         upstream = world.scenario.upstreams[name]
-        credentials = TWINS[upstream.protocol].credentials(upstream.keys[0])
-        said = "  ".join(f"{secret} {value}" for secret, value in credentials.items())
-        yield f"  upstream {name}  {url}  {said}"
+        key = upstream.keys[0]
+        secret = f"  secret {key.secret}" if key.secret else ""
+        yield f"  upstream {name}  {url}  key {key.key}{secret}"
     for name, url in world.feed_urls.items():
         yield f"  feed {name}  {url}"

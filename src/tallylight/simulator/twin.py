@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from pydantic import JsonValue
 from starlette.routing import BaseRoute
 
 from tallylight.simulator.faults import NamedState, Refuse
@@ -15,7 +16,10 @@ from tallylight.simulator.scenario import ScenarioKey
 from tallylight.simulator.world import Simulation
 
 
-def _key_alone(key: ScenarioKey) -> Mapping[str, str]:
+ClientSettings = Mapping[str, JsonValue]
+
+
+def _key_alone(key: ScenarioKey, base_url: str) -> ClientSettings:  # noqa: ARG001
     return {"key": key.key}
 
 
@@ -27,14 +31,15 @@ class Twin:
         dialects: The dialects that it speaks; an upstream of the scenario names one.
         base_path: What follows the upstream's root in the base URL that a client is given.
         routes: The routes of one upstream, relative to the base URL.
-        credentials: The settings that a client needs for a key, by name.
+        client_settings: Returns what a client's configuration says of an upstream beside its
+            address, protocol and dialect: the key, and the protocol's own options.
     """
 
     name: str
     dialects: tuple[str, ...]
     base_path: str
     routes: Callable[[Kernel], list[BaseRoute]]
-    credentials: Callable[[ScenarioKey], Mapping[str, str]] = _key_alone
+    client_settings: Callable[[ScenarioKey, str], ClientSettings] = _key_alone
 
 
 class RefusalTexts(ABC):

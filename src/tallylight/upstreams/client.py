@@ -183,7 +183,8 @@ async def run_flow(flow: Flow[_T], upstream: Upstream, sender: RequestSender) ->
     request = next(flow)
     for _ in range(MAX_REQUESTS):
         reply = await sender.send(request, upstream)
-        if reply.error or reply.status not in request.reads:
+        is_read = not reply.error and reply.status in request.reads
+        if not (is_read or request.is_optional):
             flow.close()
             failure = adapter_for(upstream).errors.failure(reply, "answer:unreadable")
             return Ran(None, failure, request, reply)

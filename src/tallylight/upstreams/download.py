@@ -23,10 +23,10 @@ from tallylight.upstreams.client import UpstreamClient
 from tallylight.upstreams.failures import as_upstream_fault, upstream_failure
 from tallylight.upstreams.inline_files import InlineFile
 from tallylight.upstreams.media_types import is_film
-from tallylight.upstreams.messages import Phase, Reply, Request, get
+from tallylight.upstreams.messages import Reply, Request
 from tallylight.upstreams.networks import request_address
 from tallylight.upstreams.protocols.registry import adapter_for
-from tallylight.upstreams.protocols.result_addresses import results_named_in
+from tallylight.upstreams.protocols.result_addresses import results_named_in, way_to
 from tallylight.upstreams.steps import Done, Output
 from tallylight.upstreams.transport import Transport
 
@@ -68,7 +68,7 @@ class ResultWays(Iterator[Output]):
         """Try next what an answer in place of the file names; what that names is not followed."""
         if reply.is_success and not any(way is each for each in self._named):
             results = results_named_in(reply, self._upstream.base_url)[:_MAX_NAMED]
-            named = [replace(way, at=_way_to(each)) for each in results]
+            named = [replace(way, at=way_to(each)) for each in results]
             self._named += named
             self._ways.extendleft(reversed(named))
 
@@ -164,10 +164,6 @@ def _is_among(output: Output, urls: Container[str], files: Container[InlineFile]
 
 def _is_sold_file(output: Output) -> bool:
     return output.is_sold
-
-
-def _way_to(result: str | InlineFile) -> Request | InlineFile:
-    return result if isinstance(result, InlineFile) else get(Phase.CONTENT, result)
 
 
 async def _save_inline(file: InlineFile, target: Path, limit_bytes: int) -> str:

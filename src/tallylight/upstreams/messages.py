@@ -57,6 +57,7 @@ class Request:
         form: The text fields of a multipart body, if `json` is "".
         is_signed: The upstream's key goes along, but to the upstream's own origin alone.
         reads: The statuses of answers that a flow reads; any other answer ends the flow.
+        is_optional: The flow goes on whatever is answered, even if nothing is.
     """
 
     phase: Phase
@@ -68,6 +69,7 @@ class Request:
     files: tuple[FilePart, ...] = ()
     is_signed: bool = True
     reads: range = SUCCESS_STATUSES
+    is_optional: bool = False
 
 
 def get(

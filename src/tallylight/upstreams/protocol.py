@@ -14,8 +14,8 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from tallylight.catalogue.services import NO_OPTIONS
-from tallylight.documents.section import Section
 from tallylight.catalogue.wording import Wording
+from tallylight.documents.section import Section
 from tallylight.model.evidence import Failure
 from tallylight.model.jobs import JobRef
 from tallylight.model.order import Form, Input, Medium, Operation, Order, Role

@@ -25,7 +25,7 @@ from tallylight.simulator.reading import InputReading, OrderReading, sized_readi
 from tallylight.simulator.refusals import InvalidRequestError, UnknownJobError, UnknownModelError
 from tallylight.simulator.responses import SimulatedResponse
 from tallylight.simulator.scenario import ScenarioKey, ScenarioService
-from tallylight.simulator.twin import RefusalTexts, Twin
+from tallylight.simulator.twin import ClientSettings, RefusalTexts, Twin
 from tallylight.simulator.world import JobRequest, Simulation
 
 _IMAGES = {"image_url": "first_frame", "end_image_url": "last_frame"}
@@ -344,4 +344,9 @@ def _schema(service: ScenarioService, model: str) -> JsonValue:
     }
 
 
-TWIN = Twin("fal", ("fal",), "", _routes)
+def _client_settings(key: ScenarioKey, base_url: str) -> ClientSettings:
+    schemas = f"{base_url}/api/openapi/queue/openapi.json"
+    return {"key": key.key, "options": {"openapi_url": schemas}}
+
+
+TWIN = Twin("fal", ("fal",), "", _routes, _client_settings)

@@ -27,7 +27,7 @@ from tallylight.simulator.reading import InputReading, OrderReading, sized_readi
 from tallylight.simulator.refusals import InvalidRequestError, UnknownJobError, UnknownModelError
 from tallylight.simulator.responses import SimulatedResponse
 from tallylight.simulator.scenario import ScenarioKey, ScenarioService
-from tallylight.simulator.twin import RefusalTexts, Twin
+from tallylight.simulator.twin import ClientSettings, RefusalTexts, Twin
 from tallylight.simulator.world import JobRequest, Simulation
 
 _HTTP = {
@@ -128,8 +128,10 @@ def _account_named_by(
     return known
 
 
-def _credentials(key: ScenarioKey) -> Mapping[str, str]:
-    return {"access_key": key.key, "secret_key": key.secret} if key.secret else {"key": key.key}
+def _client_settings(key: ScenarioKey, base_url: str) -> ClientSettings:  # noqa: ARG001
+    # The secret half of a pair signs; the other half is no secret.
+    pair: ClientSettings = {"key": key.secret, "options": {"access_key": key.key}}
+    return pair if key.secret else {"key": key.key}
 
 
 def _routes(kernel: Kernel) -> list[BaseRoute]:
@@ -352,4 +354,4 @@ def _picture(given: str, name: str) -> str:
         raise InvalidRequestError("expected a URL, or base64 without a prefix", name) from error
 
 
-TWIN = Twin("kling", ("kling",), "", _routes, _credentials)
+TWIN = Twin("kling", ("kling",), "", _routes, _client_settings)

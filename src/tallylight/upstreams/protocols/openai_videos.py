@@ -4,13 +4,12 @@ A dialect is a profile: data, not code. The facts and their sources: `docs/proto
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
 from functools import partial
 from http import HTTPStatus
 
 from tallylight.catalogue.wording import Wording, wording_for
 from tallylight.model.evidence import Failure, FailureKind, Fault
-from tallylight.model.jobs import JobRef, Usage
+from tallylight.model.jobs import FREE, JobRef
 from tallylight.model.order import Input, Order
 from tallylight.upstreams.error_table import Errors
 from tallylight.upstreams.json_access import text_at, unwrapped_object
@@ -122,7 +121,7 @@ class _Videos:
             return step
         reply = yield self._deletion(job)
         if reply.is_success and unwrapped_object(reply.body).get("deleted") is True:
-            return Failed(_CANCELLED, Usage(Decimal(0)))
+            return Failed(_CANCELLED, FREE)
         return (yield from self.poll(job))
 
     def delete(self, job: JobRef) -> Flow[bool]:

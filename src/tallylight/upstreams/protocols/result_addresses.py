@@ -13,7 +13,7 @@ from tallylight.upstreams.addresses import resolved_address
 from tallylight.upstreams.inline_files import InlineFile, LongText, inline_file, unmarked
 from tallylight.upstreams.json_access import json_text, parse_json
 from tallylight.upstreams.media_types import is_film
-from tallylight.upstreams.messages import Reply
+from tallylight.upstreams.messages import Phase, Reply, Request, get
 
 MAX_ADDRESSES = 7
 """The most addresses of one answer that are tried; the content call comes beside them."""
@@ -103,6 +103,11 @@ def results_named_in(reply: Reply, base_url: str) -> tuple[_Result, ...]:
         return (resolved_address(text, base_url),)
     found = inline_file(unmarked(text, reply.long_texts))
     return () if found is None else (found,)
+
+
+def way_to(result: _Result) -> Request | InlineFile:
+    """Return how a result is had: by a download, or it is here already."""
+    return result if isinstance(result, InlineFile) else get(Phase.CONTENT, result)
 
 
 def _best(found: Mapping[_Result, tuple[int, int]]) -> tuple[_Result, ...]:

@@ -27,7 +27,7 @@ from tallylight.upstreams.json_access import (
 )
 from tallylight.upstreams.messages import Phase, Reply, Request, get
 from tallylight.upstreams.protocols.paths import path_segment
-from tallylight.upstreams.protocols.result_addresses import find_results
+from tallylight.upstreams.protocols.result_addresses import find_results, way_to
 from tallylight.upstreams.status_words import StatusMeaning, video_object_status
 from tallylight.upstreams.steps import VIDEO, Done, Failed, Known, Listed, Output, Working
 
@@ -80,8 +80,7 @@ class VideoObjectReader:
 
     def outputs(self, job: str, results: Iterable[str | InlineFile] = ()) -> tuple[Output, ...]:
         """Return the ways to the files of a job: those that its answer names, then the calls."""
-        named = (each if isinstance(each, InlineFile) else _file(each) for each in results)
-        ways = [Output(VIDEO, each) for each in named]
+        ways = [Output(VIDEO, way_to(each)) for each in results]
         if job:
             content = f"/videos/{path_segment(job)}/content"
             ways.append(Output(VIDEO, _file(content)))
