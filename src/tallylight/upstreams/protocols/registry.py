@@ -6,13 +6,14 @@ from functools import lru_cache
 from tallylight.catalogue.services import Upstream
 from tallylight.upstreams.auth import Auth
 from tallylight.upstreams.protocol import Adapter, Definition, Site
-from tallylight.upstreams.protocols import chat_video, openai_videos
+from tallylight.upstreams.protocols import chat_video, fal, openai_videos
 
 PROTOCOLS: Mapping[str, Definition] = {
     each.name: each
     for each in (
         openai_videos.DEFINITION,
         chat_video.DEFINITION,
+        fal.DEFINITION,
     )
 }
 
