@@ -6,7 +6,7 @@ from functools import lru_cache
 from tallylight.catalogue.services import Upstream
 from tallylight.upstreams.auth import Auth
 from tallylight.upstreams.protocol import Adapter, Definition, Site
-from tallylight.upstreams.protocols import chat_video, fal, kling, openai_videos
+from tallylight.upstreams.protocols import chat_video, fal, kling, openai_images, openai_videos
 
 PROTOCOLS: Mapping[str, Definition] = {
     each.name: each
@@ -15,6 +15,7 @@ PROTOCOLS: Mapping[str, Definition] = {
         chat_video.DEFINITION,
         fal.DEFINITION,
         kling.DEFINITION,
+        openai_images.DEFINITION,
     )
 }
 
