@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tallylight.model.evidence import FailureKind
-from tallylight.upstreams.classify import classify
+from tallylight.upstreams.error_table import Errors
 from tallylight.upstreams.messages import Phase, Reply
+from tallylight.upstreams.protocol import Site
+from tallylight.upstreams.protocols.registry import PROTOCOLS
 
 DEFAULT = Path(__file__).parent.parent / "tests" / "data" / "error-corpus.jsonl"
 OPERATIONAL = "operational"
@@ -35,12 +37,14 @@ class Sample:
         reply: The answer.
         expected: The label.
         also_ok: Alternative labels.
+        errors: How the failures of its protocol are known.
     """
 
     number: int
     reply: Reply
     expected: str
     also_ok: frozenset[str]
+    errors: Errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,16 @@ def _parsed(number: int, fields: object) -> Sample:
     if not isinstance(also_ok, list):
         raise TypeError("also_ok must be a list of labels")
     expected = _label(fields.get("expected"))
-    return Sample(number, reply, expected, frozenset(map(_label, also_ok)))
+    errors = _errors_of(_text(fields, "protocol", ""))
+    return Sample(number, reply, expected, frozenset(map(_label, also_ok)), errors)
+
+
+def _errors_of(protocol: str) -> Errors:
+    """Return the error table of a protocol; that of the classifier alone if it is not spoken."""
+    definition = PROTOCOLS.get(protocol)
+    if definition is None:
+        return Errors()
+    return definition.make(Site("https://upstream.example", definition.dialects[0])).errors
 
 
 def _text(fields: dict[str, object], name: str, default: str) -> str:
@@ -125,7 +138,7 @@ def scored(samples: Iterable[Sample]) -> tuple[Score, ...]:
 
 
 def _score(sample: Sample) -> Score:
-    failure = classify(sample.reply)
+    failure = sample.errors.of(sample.reply)
     if failure is None:
         return Score(sample, OPERATIONAL, "")
     return Score(sample, failure.kind.value, failure.rule)

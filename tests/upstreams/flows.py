@@ -4,7 +4,6 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from tests.builders import order_of
 from tallylight.catalogue.services import Upstream
 from tallylight.model.evidence import Failure
 from tallylight.model.jobs import JobRef
@@ -15,6 +14,7 @@ from tallylight.upstreams.messages import Reply, Request
 from tallylight.upstreams.protocol import Adapter, Doubt, Flow
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.steps import Accepted, Done, Output, Page, Step
+from tests.builders import order_of
 
 if TYPE_CHECKING:
     from tallylight.upstreams.transport import Transport

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.builders import order_of
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
 from tallylight.model.evidence import Failure, FailureKind, Fault
-from tallylight.model.order import Operation, Order, Input
+from tallylight.model.order import Input, Operation, Order
 from tallylight.upstreams.messages import Phase, Reply
 from tallylight.upstreams.protocols.chat_stream import ChatStream
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.steps import Accepted, Done, Working
+from tests.builders import order_of
 from tests.upstreams.flows import check_request, read_check, submitted, urls
 
 MakeUpstream = Callable[..., Upstream]

@@ -128,7 +128,6 @@ def test_the_spelling_of_a_code_does_not_matter(spelling: str) -> None:
 )
 def test_a_number_decides_in_its_envelope(number: NumericCode) -> None:
     envelopes: dict[Envelope, object] = {
-        Envelope.KLING: {"code": number.value, "message": "", "request_id": "r"},
         Envelope.MINIMAX: {"base_resp": {"status_code": number.value, "status_msg": ""}},
         Envelope.KIE: {"code": number.value, "msg": "", "data": None},
         Envelope.RPC: {"done": True, "error": {"code": number.value, "message": ""}},

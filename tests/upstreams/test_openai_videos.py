@@ -5,11 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.builders import order_of
 from tallylight.catalogue.services import Upstream
 from tallylight.model.evidence import FailureKind, Fault
 from tallylight.model.jobs import JobRef, Made
-from tallylight.model.order import Operation, Order
+from tallylight.model.order import Operation
 from tallylight.upstreams.acceptance import InDoubt, Refused
 from tallylight.upstreams.messages import Phase, Reply
 from tallylight.upstreams.protocols.registry import PROTOCOLS, adapter_for
@@ -23,6 +22,7 @@ from tallylight.upstreams.steps import (
     Trouble,
     Working,
 )
+from tests.builders import order_of
 from tests.upstreams.flows import (
     check_request,
     first_request,

@@ -8,7 +8,7 @@ import pytest
 from tallylight.catalogue.services import Upstream
 from tallylight.model.evidence import Failure
 from tallylight.model.jobs import JobRef, Usage
-from tallylight.model.order import Operation, Order, Input
+from tallylight.model.order import Input, Operation, Order
 from tallylight.upstreams.messages import Phase, Reply
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.steps import Failed, Working

@@ -1,18 +1,17 @@
 """The contract of every protocol, over HTTP, at the simulator's independent implementation."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.builders import order_of
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.jobs import JobRef
-from tallylight.model.order import Operation, Order, Input
+from tallylight.model.order import Input, Operation
 from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.files import load_scenario
 from tallylight.simulator.protocols.openai_videos import VIDEO_DIALECTS
@@ -26,6 +25,7 @@ from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.steps import Accepted, Done, Failed, Missing, Page, Working
 from tallylight.upstreams.time_limits import SendBudget
 from tallylight.upstreams.transport import Transport
+from tests.builders import order_of
 from tests.upstreams.flows import MARK
 
 SPEED = 50.0  # scenario seconds to a real one: a job of 4 s takes 80 ms

@@ -9,10 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.builders import order_of
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
-from tallylight.model.order import Order
 from tallylight.upstreams import streaming
 from tallylight.upstreams import transport as transport_module
 from tallylight.upstreams.acceptance import InDoubt, Refused
@@ -20,6 +18,7 @@ from tallylight.upstreams.call_record import CallRecord
 from tallylight.upstreams.messages import Phase, Reply, Request
 from tallylight.upstreams.time_limits import SendBudget, TooLateError
 from tallylight.upstreams.transport import Transport
+from tests.builders import order_of
 from tests.upstreams.flows import read_create, submitted
 
 Serve = Callable[..., Awaitable[str]]

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.builders import order_of
 from tallylight.catalogue.services import Upstream
-from tallylight.model.order import Order
 from tallylight.upstreams.messages import Phase, Request
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
+from tests.builders import order_of
 from tests.upstreams.flows import check_request, submitted
 
 Serve = Callable[..., Awaitable[str]]

@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.builders import order_of
 from tallylight.catalogue.services import Upstream
-from tallylight.model.order import Order, Input
+from tallylight.model.order import Input
 from tallylight.upstreams.messages import Phase, get
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.steps import Accepted
 from tallylight.upstreams.transport import Transport
+from tests.builders import order_of
 from tests.upstreams.flows import poll_request, read_create, submitted
 
 Serve = Callable[..., Awaitable[str]]

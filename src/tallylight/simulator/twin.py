@@ -15,7 +15,6 @@ from tallylight.simulator.responses import SimulatedResponse, scripted_response
 from tallylight.simulator.scenario import ScenarioKey
 from tallylight.simulator.world import Simulation
 
-
 ClientSettings = Mapping[str, JsonValue]
 
 

@@ -21,7 +21,6 @@ class Envelope(Enum):
 
     HTTP = "http"  # an HTTP status in the body
     RPC = "rpc"  # google.rpc.Code of a finished operation
-    KLING = "kling"
     MINIMAX = "minimax"
     KIE = "kie"
 

@@ -20,7 +20,6 @@ _ARK = "volcengine.com/docs/82379/1299023 and /1099476"
 _DASHSCOPE = "help.aliyun.com/en/model-studio/error-code"
 _GOOGLE = "google.rpc.ErrorInfo, QuotaFailure; ai.google.dev/gemini-api/docs/api-errors"
 _FLOW = "crisng95/flowkit#10 and labs.google PUBLIC_ERROR_* names"
-_FAL = "fal.ai/docs model-apis/errors and request-errors"
 _RUNWAY = "docs.dev.runwayml.com/errors/task-failures"
 _SORA_APP = "TheSmallHanCat/sora2api issues #34 #54 #59 #63"
 _RESELLERS = "docs of runware, pikzels, onysoft, novita, vidu, kiara, evolink, ltx.video"
@@ -140,7 +139,6 @@ _FAMILIES = (
     *rules_for(Kind.SUSPENDED, _COMMON, "account_disabled user_disabled*", named=True),
     *rules_for(Kind.SUSPENDED, _COMMON, "*feature_disabled* model_disabled*", named=True),
     # Failures of the service.
-    *rules_for(Kind.DEGRADED, _FAL, "runner_* downstream_service*"),
     *rules_for(Kind.DEGRADED, _RUNWAY, "internal_bad_output* third_party*"),
     *rules_for(Kind.DEGRADED, _RUNWAY, "input_preprocessing_internal*"),
     *rules_for(Kind.INVALID_REQUEST, _RUNWAY, "asset_*"),
@@ -153,7 +151,6 @@ _FAMILIES = (
     *rules_for(Kind.INVALID_REQUEST, _COMMON, "*too_large* *too_long* *too_small* *validation*"),
     *rules_for(Kind.INVALID_REQUEST, _COMMON, "*_required *out_of_range* *_conflict"),
     *rules_for(Kind.INVALID_REQUEST, _COMMON, "*unprocessable* *dimension*"),
-    *rules_for(Kind.INVALID_REQUEST, _FAL, "*_load_error file_download_error value_error*"),
 )
 
 _GENERIC = (

@@ -42,7 +42,6 @@ _NUMBER_KEYS = frozenset({"code", "status", "status_code", "error_code"})
 _DELAY_KEYS = frozenset({"retry_delay", "retry_after", "retry_after_seconds"})
 _HTTP = range(400, 600)
 _RPC = range(1, 17)
-_KLING = range(1000, 6000)
 _JSON_START = re.compile(r"[\[{\"]")
 _SECONDS = re.compile(r"(\d{1,7}(?:\.\d{1,9})?)s?")
 
@@ -165,8 +164,6 @@ class _ObjectVisitor:
             return Envelope.KIE if is_kie else Envelope.HTTP
         if value in _RPC and "message" in self.node:
             return Envelope.RPC
-        if value in _KLING and "request_id" in self.node:
-            return Envelope.KLING
         return None
 
 

@@ -6,25 +6,11 @@ from tallylight.model.evidence import FailureKind as Kind
 from tallylight.upstreams.classify.answer import Envelope, NumericCode, ParsedReply
 from tallylight.upstreams.classify.rules import Rule
 
-_KLING = "kling.ai API reference, general information, error codes"
 _MINIMAX = "platform.minimax.io/docs/api-reference/errorcode"
 _KIE = "docs.kie.ai; elibarnett/kie-mcp v4.0.6"
 _RPC = "google.rpc.Code"
 
 _KINDS: Mapping[Envelope, tuple[str, Mapping[Kind, tuple[int, ...]]]] = {
-    Envelope.KLING: (
-        _KLING,
-        {
-            Kind.AUTH: (1000, 1001, 1002, 1003, 1004, 1100, 1103, 1304),
-            Kind.QUOTA: (1101, 1102),
-            Kind.INVALID_REQUEST: (1200, 1201, 1202),
-            Kind.UNKNOWN: (1203,),  # "resource does not exist, such as the model"
-            Kind.CONTENT_REJECTED: (1300, 1301),
-            Kind.RATE_LIMITED: (1302, 1303),
-            Kind.DEGRADED: (5000, 5002),
-            Kind.MAINTENANCE: (5001,),
-        },
-    ),
     Envelope.MINIMAX: (
         _MINIMAX,
         {
