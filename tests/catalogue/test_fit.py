@@ -134,7 +134,7 @@ def test_what_is_left_out_is_the_nearest_length_and_the_cheapest_frame() -> None
     first, second = (fitted(OPEN, service_with(*modes, price=price)) for modes in (cheap, unpriced))
 
     assert (first.order.seconds, first.order.size, first.cost) == (10, "720x1280", Decimal("1.00"))
-    assert (second.order.seconds, second.order.size, second.cost) == (10, "1920x1080", 3)
+    assert (second.order.seconds, second.order.size, second.cost) == (10, "1920x1080", Decimal(3))
 
 
 def test_the_chosen_frame_has_the_requested_aspect_ratio() -> None:
@@ -306,7 +306,7 @@ def test_a_value_without_a_word_in_its_table_is_a_mismatch() -> None:
     word = Word("mode", Spelling.TABLE, {"720p": "std"})
     can = replace(ALL, wording=Wording({Measure.RESOLUTION: (word,)}))
 
-    assert fitted(WISH, service_with(), can=can)
+    assert fitted(WISH, service_with(), can=can).order.size == "1280x720"
     assert missed(asking(size="1920x1080"), service_with(), can=can) == ("size", "1080p", "720p")
 
 
@@ -331,7 +331,8 @@ def test_an_input_is_handed_over_only_in_a_form_that_the_protocol_takes() -> Non
     by_address = missed(replace(WISH, inputs=(PICTURE,)), priced_service(), can=can)
 
     assert by_address == ("input_reference", "as a URL", "bytes")
-    assert fitted(replace(WISH, inputs=(Input(body=b"png"),)), priced_service(), can=can)
+    by_bytes = fitted(replace(WISH, inputs=(Input(body=b"png"),)), priced_service(), can=can)
+    assert by_bytes.order.inputs[0].body == b"png"
 
 
 def test_an_image_service_fits_no_wish_for_a_video() -> None:

@@ -137,7 +137,8 @@ def test_a_wire_says_how_orders_are_spelled() -> None:
         Measure.ASPECT: (Word("ratio", Spelling.RATIO, as_input="adaptive"),),
     }
     assert wording.inputs == {Role.FIRST_FRAME: "image", Role.REFERENCE: "images[]"}
-    assert (wording.fixed, wording.passes) == ({"watermark": False}, {"style"})
+    assert wording.fixed == {"watermark": False}
+    assert wording.passes == {"style"}
     assert wording.priced == {"service_tier"}
 
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
 from tallylight.model.evidence import Failure, FailureKind, Fault
-from tallylight.model.order import Input, Operation, Order
+from tallylight.model.order import Form, Input, Operation, Order
 from tallylight.upstreams.messages import Phase, Reply
+from tallylight.upstreams.protocol import FIRST_FRAME
 from tallylight.upstreams.protocols.chat_stream import ChatStream
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.steps import Accepted, Done, Working
@@ -346,7 +347,7 @@ def test_a_dialect_says_whether_it_takes_the_url_of_an_image(
 ) -> None:
     adapter = adapter_for(make_upstream(protocol="chat_video", dialect=dialect))
 
-    assert adapter.features.takes_reference_url is takes_url
+    assert (Form.URL in adapter.features.inputs[FIRST_FRAME]) is takes_url
 
 
 def test_a_key_that_comes_back_split_over_events_is_masked(

@@ -108,7 +108,7 @@ WAYS: Mapping[str, Way] = {
 SIZES = ("1280x720", "720x1280", "1920x1080", "854x480", "1024x1024", "1024x1536", "704x1280")
 CLASSES = ("480p", "720p", "768p", "1080p", "2k", "4k", "1k")
 SHAPES = ("16:9", "9:16", "1:1", "4:3")
-FRAMES = st.one_of(
+FRAMES: st.SearchStrategy[dict[str, str]] = st.one_of(
     st.just({}),
     st.fixed_dictionaries({"size": st.sampled_from(SIZES)}),
     st.fixed_dictionaries({"aspect": st.sampled_from(SHAPES)}),
@@ -256,7 +256,7 @@ def is_honoured(wish: Wish, order: Order, substitutes: tuple[str, ...]) -> bool:
 def test_what_is_sent_is_read_back_as_it_was_ordered_and_billed_as_it_was_priced(  # noqa: PLR0913, PLR0917  # hypothesis gives them
     name: str,
     data: st.DataObject,
-    frame: dict[str, object],
+    frame: dict[str, str],
     levers: dict[str, object],
     inputs: tuple[Input, ...],
     substitutes: tuple[str, ...],

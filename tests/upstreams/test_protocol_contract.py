@@ -11,7 +11,7 @@ from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.jobs import JobRef
-from tallylight.model.order import Input, Operation
+from tallylight.model.order import Form, Input, Operation
 from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.files import load_scenario
 from tallylight.simulator.protocols.openai_videos import VIDEO_DIALECTS
@@ -20,7 +20,7 @@ from tallylight.simulator.world import Simulation
 from tallylight.upstreams.acceptance import InDoubt, Refused, Submission
 from tallylight.upstreams.client import UpstreamClient, run_flow
 from tallylight.upstreams.messages import Request
-from tallylight.upstreams.protocol import Adapter, Doubt
+from tallylight.upstreams.protocol import FIRST_FRAME, Adapter, Doubt
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.steps import Accepted, Done, Failed, Missing, Page, Working
 from tallylight.upstreams.time_limits import SendBudget
@@ -342,7 +342,7 @@ async def test_an_image_url_arrives_or_is_not_sent_at_all(
     at: At, upstream: str, service: str
 ) -> None:
     site = at(upstream, service)
-    if not site.adapter.features.takes_reference_url:
+    if Form.URL not in site.adapter.features.inputs[FIRST_FRAME]:
         with pytest.raises(LookupError):
             await site.create(inputs=(LINK,))
     else:

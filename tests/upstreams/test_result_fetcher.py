@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from yarl import URL
 
-from tallylight.catalogue.services import Medium, Service, Upstream
+from tallylight.catalogue.services import Service, Upstream
 from tallylight.clock import Clock, SystemClock
 from tallylight.model.evidence import Failure
 from tallylight.model.jobs import JobRef
+from tallylight.model.order import Medium
 from tallylight.upstreams.download import LATE_PATIENCE, ResultFetcher, retry_pause
 from tallylight.upstreams.inline_files import InlineFile
 from tallylight.upstreams.messages import Phase, get

@@ -62,7 +62,7 @@ class OrderReading:
 def sized_reading(prompt: str, size: str, seconds: int, model: str) -> OrderReading:
     """Return the reading of a create that gives its frame in pixels ("1280x720")."""
     width, height = (int(side) for side in size.split("x"))
-    resolution, aspect = resolution_class(width, height), aspect_ratio(width, height)
+    resolution, aspect = resolution_class(width, height), named_ratio(width, height)
     return OrderReading(model, prompt, seconds, resolution, aspect, width, height)
 
 
@@ -72,7 +72,7 @@ def resolution_class(width: int, height: int) -> str:
     return "4k" if lines >= _UHD_LINES else f"{lines}p"
 
 
-def aspect_ratio(width: int, height: int) -> str:
+def named_ratio(width: int, height: int) -> str:
     """Return the customary name of an aspect ratio, else the reduced fraction."""
     for name in _RATIOS:
         across, down = (int(side) for side in name.split(":"))
@@ -87,6 +87,6 @@ def matching_size(sizes: Iterable[str], resolution: str = "", aspect: str = "") 
     for size in sizes:
         width, height = (int(side) for side in size.split("x"))
         is_class = resolution in {"", resolution_class(width, height)}
-        if is_class and aspect in {"", aspect_ratio(width, height)}:
+        if is_class and aspect in {"", named_ratio(width, height)}:
             return size
     return None
