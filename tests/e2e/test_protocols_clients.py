@@ -1,0 +1,95 @@
+"""The official SDK and our client make films at services of every protocol, without knowing it."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import pytest
+from openai import AsyncOpenAI
+
+from tallylight import AsyncVideoClient
+from tallylight.app.serving import running_server
+from tallylight.clock import SystemClock
+from tallylight.config.settings import Configuration, load_configuration
+from tallylight.simulator.catalogue import client_catalogue
+from tallylight.simulator.faults import FAULT_ADAPTER
+from tallylight.simulator.files import load_scenario
+from tallylight.simulator.server import serve_simulation
+from tallylight.simulator.world import Simulation
+
+pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
+
+SPEED = 20.0
+SCENARIO = Path(__file__).parents[1] / "data" / "protocols.yaml"
+REFUSED = FAULT_ADAPTER.validate_python({"kind": "refuse", "sign": "quota"})
+
+SERVICES = ("sora-2", "veo-on-new-api", "seedance-on-fal", "minimax-on-fal", "kling-3")
+ROUTES: Mapping[str, object] = {
+    **{name: {"services": [name]} for name in SERVICES},
+    "any": {"services": ["kling-3", "seedance-on-fal", "sora-2"], "explicit": True},
+}
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[Simulation]:
+    async with serve_simulation(load_scenario(str(SCENARIO)), speed=SPEED) as world:
+        yield world
+
+
+@pytest.fixture
+def configuration(world: Simulation, tmp_path: Path) -> Configuration:
+    document = client_catalogue(world.scenario, world.base_urls)
+    document["probes"] = {"reach": "off", "credentials": "off", "generation": "off"}
+    document["database"] = {"url": f"sqlite:///{tmp_path / 'gateway.db'}"}
+    document["status"] = {"listen": "127.0.0.1:0"}
+    document["gateway"] = {"open": True}
+    document["routes"] = ROUTES
+    path = tmp_path / "tallylight.yaml"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return load_configuration(path, {})
+
+
+@pytest.fixture
+async def sdk(configuration: Configuration) -> AsyncIterator[AsyncOpenAI]:
+    async with (
+        running_server(configuration, SystemClock()) as served,
+        AsyncOpenAI(base_url=f"{served.address}/v1", api_key="none") as client,
+    ):
+        yield client
+
+
+@pytest.mark.parametrize("name", SERVICES)
+async def test_the_official_sdk_makes_a_film(sdk: AsyncOpenAI, name: str) -> None:
+    video = await sdk.videos.create_and_poll(model=name, prompt="a boat", poll_interval_ms=100)
+    content = await sdk.videos.download_content(video.id)
+
+    assert video.status == "completed", video.error
+    assert content.content[4:8] == b"ftyp"
+
+
+async def test_the_official_sdk_does_not_notice_a_change_of_protocols(
+    sdk: AsyncOpenAI, world: Simulation
+) -> None:
+    for name in ("kling-3", "seedance-on-fal"):
+        world.override_faults(name, (REFUSED,))
+
+    video = await sdk.videos.create_and_poll(
+        model="any", prompt="a boat", size="1280x720", poll_interval_ms=100
+    )
+
+    assert video.status == "completed", video.error
+    (job,) = world.jobs.values()
+    assert (job.service, job.reading.size) == ("sora-2", "1280x720")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+async def test_our_client_makes_a_film(
+    configuration: Configuration, name: str, tmp_path: Path
+) -> None:
+    async with AsyncVideoClient(configuration) as client:
+        video = await client.create("a boat", model=name)
+        await video.wait()
+        file = tmp_path / "film.mp4"
+        await video.save(file)
+
+    assert file.read_bytes()[4:8] == b"ftyp"
