@@ -10,6 +10,7 @@ from tallylight.simulator.outcomes import JobProgress
 from tallylight.simulator.protocols.measures import MeasuredFields
 from tallylight.simulator.protocols.references import url_or_file_reference
 from tallylight.simulator.protocols.request_fields import RequestFields
+from tallylight.simulator.reading import OrderReading
 from tallylight.simulator.twin import RefusalTexts
 from tallylight.simulator.world import Simulation
 
@@ -51,6 +52,10 @@ class VideosDialect(RefusalTexts):
     def measured(self, fields: RequestFields) -> MeasuredFields:
         """Return a create with the length and size that the server makes, and their number."""
         return MeasuredFields(fields)
+
+    def with_levers(self, reading: OrderReading, fields: RequestFields) -> OrderReading:  # noqa: ARG002
+        """Return a reading with what a create says of sound, quality, chance and the unwanted."""
+        return reading  # OpenAI has no such fields
 
     def input_reference(self, fields: RequestFields) -> str:
         """Return the input of a create; raise InvalidRequestError if its form is refused."""

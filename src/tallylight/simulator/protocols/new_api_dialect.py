@@ -6,6 +6,7 @@ Source: QuantumNous/new-api `relay/relay_task.go`, `controller/video_proxy.go`,
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pydantic import JsonValue
 
@@ -15,6 +16,7 @@ from tallylight.simulator.outcomes import JobStatus
 from tallylight.simulator.protocols.dialect import VideosDialect
 from tallylight.simulator.protocols.measures import MeasuredFields, relay_measures
 from tallylight.simulator.protocols.request_fields import RequestFields
+from tallylight.simulator.reading import OrderReading
 from tallylight.simulator.refusals import InvalidRequestError
 from tallylight.simulator.responses import SimulatedResponse
 from tallylight.simulator.world import Simulation
@@ -58,6 +60,16 @@ class NewApiDialect(VideosDialect):
     def measured(self, fields: RequestFields) -> MeasuredFields:
         """Return what the channels make of a create: `duration` and `metadata` win."""
         return relay_measures(fields)
+
+    def with_levers(self, reading: OrderReading, fields: RequestFields) -> OrderReading:
+        """Return what a channel that has all levers reads; the relay passes the body on to it."""
+        return replace(
+            reading,
+            audio=fields.lenient_flag("generate_audio"),
+            quality=fields.lenient_text("quality"),
+            seed=fields.lenient_integer("seed"),
+            negative=fields.lenient_text("negative_prompt"),
+        )
 
     def job_object(self, world: Simulation, job: SimulatedJob) -> dict[str, JsonValue]:
         """Return the object: empty members are omitted, and progress is text while the job runs."""

@@ -172,11 +172,12 @@ def read_video(
     measured = dialect.measured(fields)
     size = parse_frame_size(measured.fields, service)
     seconds = parse_clip_length(measured.fields, service, strict=dialect.is_full_api)
-    return replace(
+    read = replace(
         sized_reading(parse_prompt(fields), size, seconds, model),
         count=measured.count,
         inputs=references.first_frames(dialect.input_reference(fields)),
     )
+    return dialect.with_levers(read, fields)
 
 
 TWIN = Twin("openai_videos", tuple(VIDEO_DIALECTS), "/v1", _routes)

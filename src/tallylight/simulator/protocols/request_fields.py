@@ -46,6 +46,20 @@ class RequestFields:
             "invalid_type",
         )
 
+    def lenient_flag(self, name: str) -> bool | None:
+        """Return a boolean, also from the text of one; None for anything else."""
+        return {"true": True, "false": False}.get(str(self.values.get(name)).lower())
+
+    def lenient_integer(self, name: str) -> int | None:
+        """Return a whole number, also from the text of one; None for anything else."""
+        text = str(self.values.get(name)).strip()
+        return int(text) if text.isdecimal() else None
+
+    def lenient_text(self, name: str) -> str:
+        """Return a text, "" for anything else."""
+        value = self.values.get(name)
+        return value if isinstance(value, str) else ""
+
     def reject_unknown(self, known: frozenset[str]) -> None:
         """Raise InvalidRequestError for a field that the operation does not have."""
         for name in self.values:

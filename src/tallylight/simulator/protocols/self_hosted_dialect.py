@@ -5,6 +5,7 @@ operator put before it. These texts are in no public source; they are our own.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pydantic import JsonValue
 
@@ -12,6 +13,7 @@ from tallylight.simulator.faults import NamedState
 from tallylight.simulator.protocols.dialect import VideosDialect
 from tallylight.simulator.protocols.measures import MeasuredFields, engine_measures
 from tallylight.simulator.protocols.request_fields import RequestFields
+from tallylight.simulator.reading import OrderReading
 from tallylight.simulator.refusals import InvalidRequestError
 from tallylight.simulator.responses import SimulatedResponse
 from tallylight.simulator.world import Simulation
@@ -30,6 +32,11 @@ class SelfHostedDialect(VideosDialect):
     def measured(self, fields: RequestFields) -> MeasuredFields:
         """Return what the engine makes of a create: frames and JSON text win."""
         return engine_measures(fields)
+
+    def with_levers(self, reading: OrderReading, fields: RequestFields) -> OrderReading:
+        """Return what both engines read."""
+        seed = fields.lenient_integer("seed")
+        return replace(reading, seed=seed, negative=fields.lenient_text("negative_prompt"))
 
     def unauthorized(self, key: str) -> SimulatedResponse:  # noqa: ARG002  # it does not say which
         """Return 401 as its middleware does."""

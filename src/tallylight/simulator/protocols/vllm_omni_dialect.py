@@ -4,6 +4,7 @@ Source: PyPI `vllm-omni` 0.30.0, `entrypoints/openai/api_server.py`, `protocol/v
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 
 from pydantic import JsonValue
@@ -14,6 +15,7 @@ from tallylight.simulator.protocols.dialect import common_members
 from tallylight.simulator.protocols.references import vllm_omni_reference
 from tallylight.simulator.protocols.request_fields import RequestFields
 from tallylight.simulator.protocols.self_hosted_dialect import SelfHostedDialect
+from tallylight.simulator.reading import OrderReading
 from tallylight.simulator.refusals import InvalidRequestError
 from tallylight.simulator.responses import SimulatedResponse
 from tallylight.simulator.world import Simulation
@@ -38,6 +40,11 @@ class VllmOmniDialect(SelfHostedDialect):
     def input_reference(self, fields: RequestFields) -> str:
         """Return the input of a create."""
         return vllm_omni_reference(fields)
+
+    def with_levers(self, reading: OrderReading, fields: RequestFields) -> OrderReading:
+        """Return what both engines read, and the switch for sound."""
+        read = super().with_levers(reading, fields)
+        return replace(read, audio=fields.lenient_flag("generate_sound"))
 
     def job_object(self, world: Simulation, job: SimulatedJob) -> dict[str, JsonValue]:
         """Return the video object, with the engine's measurements once it is completed."""

@@ -35,6 +35,16 @@ from tallylight.upstreams.steps import Accepted, Done
 
 _ERRORS = Errors()
 
+# The prompt is a message. Length and frame are the model's name.
+_WORDING = Wording(
+    {
+        Measure.AUDIO: (Word("generate_audio", Spelling.BOOLEAN),),
+        Measure.QUALITY: (Word("quality"),),
+        Measure.SEED: (Word("seed", Spelling.INTEGER),),
+        Measure.NEGATIVE: (Word("negative_prompt"),),
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ChatVideoProfile:
@@ -45,6 +55,7 @@ class ChatVideoProfile:
             server could generate. Elsewhere it would be a paid job.
         echoes_model: The `model` of an answer is the one that was used.
         errors: How its failures are known.
+        wording: How it spells what stands beside the messages.
         fetches_image_urls: The server fetches reference images from URLs. Else it takes only data
             URLs, and silently ignores an image that is given by its URL.
     """
@@ -53,6 +64,7 @@ class ChatVideoProfile:
     echoes_model: bool = True
     fetches_image_urls: bool = True
     errors: Errors = _ERRORS
+    wording: Wording = _WORDING
 
 
 CHAT_VIDEO_PROFILES: Mapping[str, ChatVideoProfile] = {
@@ -64,19 +76,10 @@ CHAT_VIDEO_PROFILES: Mapping[str, ChatVideoProfile] = {
         echoes_model=False,
         fetches_image_urls=False,
         errors=Errors(is_free=sora2api_proves_not_billed),
+        wording=Wording(),  # it reads the messages alone
     ),
     "new_api": ChatVideoProfile(errors=Errors(is_free=new_api_proves_not_billed)),
 }
-
-# The prompt is a message. Length and frame are the model's name.
-_WORDING = Wording(
-    {
-        Measure.AUDIO: (Word("generate_audio", Spelling.BOOLEAN),),
-        Measure.QUALITY: (Word("quality"),),
-        Measure.SEED: (Word("seed", Spelling.INTEGER),),
-        Measure.NEGATIVE: (Word("negative_prompt"),),
-    }
-)
 
 _PATH = "/chat/completions"
 
@@ -105,7 +108,7 @@ class _Chats:
         self._base_url = site.base_url
         self._dialect = site.dialect
         self._profile = profile
-        self.wordings = {**site.wordings, "*": _WORDING}
+        self.wordings = {**site.wordings, "*": profile.wording}
 
     def submit(self, order: Order, mark: str) -> Request:  # noqa: ARG002  # none is kept
         """Return the paid request, whose answer streams."""

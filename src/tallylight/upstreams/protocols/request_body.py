@@ -65,19 +65,28 @@ _OF_SOURCE = frozenset({Measure.MODEL, Measure.PIXELS, Measure.RESOLUTION, Measu
 """Measures that a remix, an edit or an extension takes from the video that it works on."""
 
 
-def _wording(*seconds: Word, audio: str = "generate_audio") -> Wording:
+def _wording(*seconds: Word, more: Mapping[Measure, tuple[Word, ...]] | None = None) -> Wording:
     return Wording(
         {
             Measure.MODEL: (Word("model"),),
             Measure.PROMPT: (Word("prompt"),),
             Measure.SECONDS: seconds,
             Measure.PIXELS: (Word("size", Spelling.PIXELS_X),),
-            Measure.AUDIO: (Word(audio, Spelling.BOOLEAN),),
-            Measure.QUALITY: (Word("quality"),),
-            Measure.SEED: (Word("seed", Spelling.INTEGER),),
-            Measure.NEGATIVE: (Word("negative_prompt"),),
         }
+        | dict(more or {})
     )
+
+
+_OF_ENGINES = {
+    Measure.SEED: (Word("seed", Spelling.INTEGER),),
+    Measure.NEGATIVE: (Word("negative_prompt"),),
+}
+"""What both inference servers take beside OpenAI's fields; OpenAI refuses any other field."""
+_OF_CHANNELS = _OF_ENGINES | {
+    Measure.AUDIO: (Word("generate_audio", Spelling.BOOLEAN),),
+    Measure.QUALITY: (Word("quality"),),
+}
+"""The usual names of what a relay passes on to its channel."""
 
 
 VIDEOS_API_PROFILES: Mapping[str, VideosApiProfile] = {
@@ -93,7 +102,7 @@ VIDEOS_API_PROFILES: Mapping[str, VideosApiProfile] = {
     "new_api": VideosApiProfile(
         multipart=False,
         # Of a JSON body, its channels for Vidu, Ali and Hailuo read `duration` alone.
-        wording=_wording(_SECONDS, Word("duration", Spelling.INTEGER)),
+        wording=_wording(_SECONDS, Word("duration", Spelling.INTEGER), more=_OF_CHANNELS),
         # Channels that check requests by `ValidateBasicTaskRequest` read `image` alone.
         sends_image=True,
         image_field=ImageField.INPUT_REFERENCE,
@@ -105,14 +114,17 @@ VIDEOS_API_PROFILES: Mapping[str, VideosApiProfile] = {
     "vllm_omni": VideosApiProfile(
         multipart=True,
         image_field=ImageField.FILE_OR_FIELD,
-        wording=_wording(_SECONDS, audio="generate_sound"),
+        wording=_wording(
+            _SECONDS,
+            more=_OF_ENGINES | {Measure.AUDIO: (Word("generate_sound", Spelling.BOOLEAN),)},
+        ),
         cancels=True,
     ),
     # Its DELETE removes the record, but the job runs on.
     "sglang": VideosApiProfile(
         multipart=False,
         image_field=ImageField.REFERENCE_URL,
-        wording=_wording(Word("seconds", Spelling.INTEGER)),
+        wording=_wording(Word("seconds", Spelling.INTEGER), more=_OF_ENGINES),
     ),
 }
 
