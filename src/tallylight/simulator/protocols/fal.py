@@ -120,7 +120,7 @@ class _FalTexts(RefusalTexts):
 
 _STATE_ERRORS: Mapping[NamedState, SimulatedResponse] = {
     NamedState.RISK_CONTROL: _platform_error(
-        403, "User is locked. Reason: Unusual activity, verify that you are human."
+        403, "Unusual activity was detected. Verify that you are human."
     ),
     NamedState.SUSPENDED: _platform_error(403, "User is locked. Reason: Terms of service."),
     NamedState.MAINTENANCE: _platform_error(503, "The application is under maintenance"),

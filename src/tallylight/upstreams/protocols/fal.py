@@ -138,7 +138,7 @@ class _Queue:
         """Ask for the state of a job; of a finished one, for its result, too."""
         reply = yield get(Phase.POLL, job.extra["status_url"])
         state = reply.json
-        word = state.text("status")
+        word = state.text("status").upper()
         if word != "COMPLETED":
             if not word:
                 return _ERRORS.no_job(reply, "state:unreadable")

@@ -88,7 +88,9 @@ _ERRORS = Errors(
         Row(FailureKind.AUTH, ("1000", "1001", "1002", "1003", "1004", "1103", "1304")),
         Row(FailureKind.INVALID_REQUEST, ("1200", "1201", "1202")),
         Row(FailureKind.UNKNOWN, ("1203",), is_missing=True),
-        Row(FailureKind.CONTENT_REJECTED, ("1300", "1301")),
+        # A policy of the platform: it is about the account as often as about what was ordered.
+        Row(FailureKind.RISK_CONTROL, ("1300",)),
+        Row(FailureKind.CONTENT_REJECTED, ("1301",)),
         Row(FailureKind.MAINTENANCE, ("5001",), is_named=True),
         Row(FailureKind.DEGRADED, ("5000", "5002", "no_output")),
     ),
@@ -148,7 +150,7 @@ class _Tasks:
 
     def _step(self, task: JsonView) -> Known | None:
         """Return the state of a task, None if the answer tells none."""
-        match task.text("task_status"):
+        match task.text("task_status").casefold():
             case "":
                 return None
             case "succeed":
