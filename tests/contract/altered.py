@@ -1,0 +1,61 @@
+"""Senders between a flow and the wire: they note what is sent, or change what comes back."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+from tallylight.catalogue.services import Upstream
+from tallylight.upstreams.messages import Reply, Request
+from tallylight.upstreams.transport import Transport
+
+
+async def _at_once(_: Request) -> None:
+    pass
+
+
+def _unchanged(reply: Reply) -> Reply:
+    return reply
+
+
+@dataclass(slots=True)
+class AlteredSender:
+    """Sends requests by a transport.
+
+    Args:
+        alter: Returns the reply that a flow reads instead.
+        before: Waits before a request is sent.
+        sent: All requests with their replies, oldest first.
+    """
+
+    transport: Transport
+    alter: Callable[[Reply], Reply] = _unchanged
+    before: Callable[[Request], Awaitable[None]] = _at_once
+    sent: list[tuple[Request, Reply]] = field(default_factory=list)
+
+    async def send(self, request: Request, upstream: Upstream) -> Reply:
+        """Send a request and return the altered reply."""
+        await self.before(request)
+        reply = self.alter(await self.transport.send(request, upstream))
+        self.sent.append((request, reply))
+        return reply
+
+
+def with_texts(reply: Reply, change: Callable[[str, str], object]) -> Reply:
+    """Return a reply whose JSON has another value for each text, by the name of its member."""
+    try:
+        document = json.loads(reply.body)
+    except ValueError:
+        return reply
+    return replace(reply, body=json.dumps(_changed(document, "", change)))
+
+
+def _changed(value: object, name: str, change: Callable[[str, str], object]) -> object:
+    match value:
+        case dict():
+            return {key: _changed(item, key, change) for key, item in value.items()}
+        case list():
+            return [_changed(item, name, change) for item in value]
+        case str():
+            return change(name, value)
+        case _:
+            return value

@@ -1,0 +1,172 @@
+"""What a poll can meet: the job goes on, since it is paid for."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import pytest
+
+from tallylight.model.jobs import JobRef
+from tallylight.upstreams.client import run_flow
+from tallylight.upstreams.messages import Reply
+from tallylight.upstreams.protocol import Adapter
+from tallylight.upstreams.steps import Accepted, Done, Failed, Missing, Step, Trouble, Working
+from tests.contract.altered import AlteredSender, with_texts
+from tests.contract.services import where
+from tests.contract.site import CLOCK, PAUSE, Site
+
+At = Callable[[str], Site]
+PAGE = "<html><body><h1>Bad gateway</h1></body></html>"
+ERROR = {"error": {"message": "oops", "type": "some_error", "param": None, "code": None}}
+
+
+def _polls(adapter: Adapter) -> object:
+    return adapter.poll
+
+
+polling = where(_polls)
+
+
+async def altered_poll(site: Site, job: JobRef, alter: Callable[[Reply], Reply]) -> Step:
+    """Ask for a job once, and read another answer than came."""
+    assert site.adapter.poll is not None
+    sender = AlteredSender(site.transport, alter)
+    ran = await run_flow(site.adapter.poll(job), site.upstream, sender)
+    assert ran.value is not None, ran.failure
+    return ran.value
+
+
+@polling
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "refuse", "http_status": 429, "body": ERROR, "headers": {"retry-after": "3"}},
+        {"kind": "refuse", "http_status": 401, "body": ERROR},
+        {"kind": "refuse", "http_status": 403, "body": ERROR},
+        {"kind": "refuse", "http_status": 500, "body": ERROR},
+        {"kind": "refuse", "http_status": 500, "body": ""},
+        {"kind": "refuse", "http_status": 503, "body": PAGE},
+        {"kind": "refuse", "http_status": 404, "body": PAGE},
+        {"kind": "refuse", "http_status": 200, "body": PAGE},
+        {"kind": "refuse", "http_status": 200, "body": ""},
+        {"kind": "refuse", "http_status": 200, "body": {}},
+        {"kind": "refuse", "http_status": 302, "headers": {"location": "https://[bad"}},
+        {"kind": "cut", "at": 50},
+        {"kind": "cut", "at": 0},
+        {"kind": "reset"},
+        {"kind": "hang"},
+    ],
+    ids=lambda fault: "-".join(str(each)[:12] for each in fault.values()),
+)
+async def test_an_answer_without_the_job_is_trouble_and_the_job_goes_on(
+    at: At, name: str, fault: Mapping[str, object]
+) -> None:
+    site = at(name)
+    accepted = await site.accepted()
+    site.trouble({**fault, "doors": ["poll"]})
+
+    step = await site.hurried(0.2).poll(accepted.job)
+
+    assert isinstance(step, Trouble), step
+    site.trouble()
+    assert isinstance(await site.end(accepted), Done)
+
+
+@polling
+async def test_a_job_that_was_never_made_is_missing(at: At, name: str) -> None:
+    site = at(name)
+    job = (await site.accepted()).job
+    other = job.id[:-1] + ("1" if job.id.endswith("0") else "0")
+    extra = {key: value.replace(job.id, other) for key, value in job.extra.items()}
+
+    step = await site.poll(JobRef(other, extra))
+
+    assert isinstance(step, Missing), step
+
+
+@polling
+async def test_a_status_word_that_nobody_knows_keeps_polling(at: At, name: str) -> None:
+    site = at(name)
+    accepted = await site.accepted()
+
+    step = await altered_poll(
+        site, accepted.job, lambda reply: with_words(reply, lambda _: "refining_pixels")
+    )
+
+    assert isinstance(step, Working), step
+
+
+@polling
+@pytest.mark.parametrize("case", [str.upper, str.lower, str.title])
+@pytest.mark.parametrize("is_failing", [False, True])
+async def test_a_status_word_is_known_in_any_case(
+    at: At, name: str, case: Callable[[str], str], *, is_failing: bool
+) -> None:
+    site = at(name)
+    if is_failing:
+        site.trouble(kind="fail")
+    accepted = await site.accepted()
+    end = await site.end(accepted)
+
+    step = await altered_poll(site, accepted.job, lambda reply: with_words(reply, case))
+
+    assert type(step) is type(end)
+    assert isinstance(step, Failed if is_failing else Done)
+
+
+def with_words(reply: Reply, change: Callable[[str], str]) -> Reply:
+    """Return a reply with other status words."""
+    return with_texts(
+        reply, lambda name, text: change(text) if text and name.endswith("status") else text
+    )
+
+
+@polling
+async def test_a_finished_job_without_a_file_is_neither_running_nor_a_result_of_nothing(
+    at: At, name: str
+) -> None:
+    site = at(name)
+    accepted = await site.accepted()
+    await site.end(accepted)
+
+    def without_addresses(reply: Reply) -> Reply:
+        return with_texts(reply, lambda _, text: "" if text.startswith("http") else text)
+
+    step = await altered_poll(site, accepted.job, without_addresses)
+
+    assert isinstance(step, Failed | Done), step
+    if isinstance(step, Done):  # a content call is left
+        assert step.outputs
+
+
+@polling
+async def test_a_queued_job_is_told_from_one_that_runs(at: At, name: str) -> None:
+    site = at(name)
+    site.trouble(kind="slow", factor=250)  # queued for a second, then running for nine
+    accepted = await site.accepted()
+
+    queued = await site.poll(accepted.job)
+
+    assert isinstance(queued, Working)
+    assert not queued.is_started
+    await until_started(site, accepted)
+
+
+async def until_started(site: Site, accepted: Accepted) -> None:
+    """Wait until a poll says that a job runs."""
+    step: Step = accepted.step
+    while not (isinstance(step, Working) and step.is_started):
+        assert isinstance(step, Working), step
+        await CLOCK.sleep(PAUSE)
+        step = await site.poll(accepted.job)
+
+
+@polling
+async def test_a_reference_asks_for_the_job_after_a_restart(at: At, name: str) -> None:
+    site = at(name)
+    accepted = await site.accepted()
+    stored = JobRef(accepted.job.id, dict(accepted.job.extra))
+
+    end = await site.end(replace(accepted, job=stored))
+
+    assert isinstance(end, Done)
+    assert all(isinstance(each, str) for each in stored.extra.values())
