@@ -353,6 +353,5 @@ async def test_a_client_is_told_both_keys_of_an_account(start: Start) -> None:
     upstreams = client_catalogue(world.scenario, world.base_urls)["upstreams"]
 
     assert isinstance(upstreams, dict)
-    assert upstreams["kling"]["access_key"] == ACCESS
-    assert upstreams["kling"]["secret_key"] == SECRET
-    assert "key" not in upstreams["kling"]
+    assert upstreams["kling"]["options"]["access_key"] == ACCESS
+    assert upstreams["kling"]["key"] == SECRET

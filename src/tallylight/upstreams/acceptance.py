@@ -38,8 +38,8 @@ _REFUSAL_KINDS = frozenset(
     }
 )
 
-#: Rules of failures that mean that a stream broke off.
-_CUT_STREAM_RULES = frozenset({"stream:cut", "stream:disconnected"})
+#: Rules of failures that mean that a stream broke off, or that something else came in its place.
+_CUT_STREAM_RULES = frozenset({"stream:cut", "stream:disconnected", "stream:no_chat"})
 
 
 _NO_JOB_ID = upstream_failure("job:no_id", "accepted without a job id, so the job cannot be polled")

@@ -129,9 +129,11 @@ def _account_named_by(
 
 
 def _client_settings(key: ScenarioKey, base_url: str) -> ClientSettings:  # noqa: ARG001
+    options: dict[str, JsonValue] = {"usd_per_unit": str(_UNIT_USD)}
+    if not key.secret:
+        return {"key": key.key, "options": options}
     # The secret half of a pair signs; the other half is no secret.
-    pair: ClientSettings = {"key": key.secret, "options": {"access_key": key.key}}
-    return pair if key.secret else {"key": key.key}
+    return {"key": key.secret, "options": {**options, "access_key": key.key}}
 
 
 def _routes(kernel: Kernel) -> list[BaseRoute]:

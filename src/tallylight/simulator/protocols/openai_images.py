@@ -21,7 +21,8 @@ from tallylight.simulator.exchange import RouteMaker
 from tallylight.simulator.faults import NamedState
 from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.kernel import Exchange, Kernel
-from tallylight.simulator.media import render_output
+from tallylight.simulator.media import render_output, with_padding_box
+from tallylight.simulator.outcomes import padded_size
 from tallylight.simulator.protocols.openai_texts import OpenAITexts, openai_error
 from tallylight.simulator.protocols.references import parse_image_url
 from tallylight.simulator.protocols.request_fields import (
@@ -172,8 +173,7 @@ class _ImageHandlers:
         if self._is_relay and fields.text("response_format") != "b64_json":
             urls = [self._world.file_url(job, index) for index in range(count)]
             return {"created": created, "data": [{"url": url} for url in urls]}
-        image = await asyncio.to_thread(render_output, job.outcome.output)
-        text = base64.b64encode(image).decode()
+        text = await asyncio.to_thread(self._image_text, job)
         is_transparent = fields.text("background") == "transparent"
         return {
             "created": created,
@@ -184,6 +184,12 @@ class _ImageHandlers:
             "size": job.reading.size,
             "usage": _usage(job.reading),
         }
+
+    def _image_text(self, job: SimulatedJob) -> str:
+        image = render_output(job.outcome.output)
+        size = padded_size(self._world.active_faults(job.service))
+        image, padding = with_padding_box(image, size)  # viewers skip what follows the picture
+        return base64.b64encode(image + bytes(padding)).decode()
 
 
 def read_image(service: ScenarioService, model: str, fields: RequestFields) -> OrderReading:

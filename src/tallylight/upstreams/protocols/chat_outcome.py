@@ -1,6 +1,8 @@
 """The outcome of a chat answer: a video, or why there is none."""
 
-from tallylight.model.evidence import Failure
+from dataclasses import replace
+
+from tallylight.model.evidence import Failure, FailureKind
 from tallylight.upstreams.addresses import resolved_address
 from tallylight.upstreams.classify import classify_chat
 from tallylight.upstreams.classify.chat_results import result_addresses
@@ -27,7 +29,9 @@ def chat_outcome(
         # Half a sentence is no refusal.
         return upstream_failure("stream:disconnected", error)
     if (failure := classify_chat(transcript)) is not None:
-        return failure
+        # A page of a proxy, or a document that says nothing: a chat may go on behind it.
+        is_foreign = bool(transcript.document) and failure.kind is FailureKind.UNKNOWN
+        return replace(failure, rule="stream:no_chat") if is_foreign else failure
     if transcript.is_complete:
         return upstream_failure("stream:no_video", text or "the answer held no video")
     return upstream_failure("stream:disconnected", text or "closed without [DONE]")
