@@ -45,6 +45,12 @@ LIMIT_BYTES = 100_000_000
 
 _T = TypeVar("_T")
 _numbers = count(1)
+_NONCE = "5f0a"
+
+
+def new_mark() -> str:
+    """Return a mark that no other create has."""
+    return f"vid_{next(_numbers)}.1_{_NONCE}"
 
 
 @dataclass(slots=True)
@@ -57,9 +63,8 @@ class Place:
 
     def site(self, name: str) -> "Site":
         """Return a client of one service, whose prompt nobody else has."""
-        number = next(_numbers)
-        prompt = f"paper boat number {number}"
-        return Site(self.world, self.services[name], self.transport, prompt, f"mark_{number}.1_x")
+        prompt = f"paper boat number {next(_numbers)}"
+        return Site(self.world, self.services[name], self.transport, prompt, new_mark())
 
 
 @asynccontextmanager

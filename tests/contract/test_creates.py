@@ -1,0 +1,184 @@
+"""A create is sent once, and is refused only where nothing was billed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import pytest
+
+from tallylight.simulator.faults import Endpoint
+from tallylight.upstreams.acceptance import InDoubt, Refused
+from tallylight.upstreams.protocol import Mark
+from tallylight.upstreams.steps import Accepted, Done, Listed
+from tests.contract.services import EMPTY, NARROW, SCENARIO, each_dialect, where
+from tests.contract.site import Site, new_mark
+
+At = Callable[[str], Site]
+PAGE = "<html><body><h1>A time-out occurred</h1></body></html>"
+ERROR = {"error": {"message": "oops", "type": "some_error", "param": None, "code": None}}
+BROKEN = [
+    {"kind": "reset", "accepts": False},
+    {"kind": "reset", "accepts": True},
+    {"kind": "hang", "accepts": False},
+    {"kind": "hang", "accepts": True},
+    {"kind": "answer_late", "after": 100},
+    {"kind": "refuse", "http_status": 500, "body": ERROR, "accepts": True},
+    {"kind": "refuse", "http_status": 500, "body": ERROR, "accepts": False},
+    {"kind": "refuse", "http_status": 502, "body": PAGE, "accepts": True},
+    {"kind": "refuse", "http_status": 503, "body": PAGE, "accepts": True},
+    {"kind": "refuse", "http_status": 524, "body": PAGE, "accepts": True},
+    {"kind": "refuse", "http_status": 408, "body": ERROR, "accepts": True},
+    {"kind": "refuse", "http_status": 400, "body": "", "accepts": True},
+    {"kind": "refuse", "http_status": 200, "body": PAGE, "accepts": True},
+    {"kind": "refuse", "http_status": 200, "body": "", "accepts": True},
+    {"kind": "refuse", "http_status": 303, "headers": {"location": "/"}, "accepts": True},
+    {"kind": "cut", "at": 50, "doors": ["create"]},
+]
+REFUSING = [
+    {"kind": "refuse", "http_status": 400, "body": ERROR},
+    {"kind": "refuse", "http_status": 429, "body": ERROR},
+    {"kind": "refuse", "http_status": 501, "body": ERROR},
+    {"kind": "refuse", "http_status": 503, "body": ERROR},
+    {"kind": "refuse", "http_status": 307, "headers": {"location": "/"}},
+    {"kind": "retire"},
+]
+
+
+def _named(fault: Mapping[str, object]) -> str:
+    return "-".join(str(each)[:10] for each in fault.values())
+
+
+@each_dialect
+@pytest.mark.parametrize("fault", BROKEN, ids=_named)
+async def test_a_create_without_a_readable_answer_is_in_doubt(
+    at: At, name: str, fault: Mapping[str, object]
+) -> None:
+    site = at(name).hurried(0.25 if fault["kind"] in {"hang", "answer_late"} else 5)
+    site.trouble(fault)
+
+    found = await site.create()
+
+    assert isinstance(found, InDoubt), found
+    assert len(site.jobs) == fault.get("accepts", True)
+
+
+@each_dialect
+@pytest.mark.parametrize("fault", REFUSING, ids=_named)
+async def test_a_refusal_is_definite_and_costs_nothing(
+    at: At, name: str, fault: Mapping[str, object]
+) -> None:
+    site = at(name)
+    site.trouble(fault)
+
+    found = await site.create()
+
+    assert isinstance(found, Refused), found
+    assert site.jobs == []
+
+
+@each_dialect
+@pytest.mark.parametrize("end", [EMPTY, NARROW])
+async def test_a_key_without_money_or_without_the_model_is_refused(
+    at: At, name: str, end: str
+) -> None:
+    site = at(name)
+    keys = SCENARIO.upstreams[str(site.upstream.id)].keys
+    site = site.with_key(next(each for each in keys if each.key.endswith(end)))
+
+    found = await site.create()
+
+    assert isinstance(found, Refused), found
+    assert site.jobs == []
+
+
+@each_dialect
+async def test_a_create_that_never_left_is_refused(at: At, name: str) -> None:
+    site = at(name)
+    site = site.at(base_url=f"{site.world.refusing_url}/nothing")
+
+    found = await site.create()
+
+    assert isinstance(found, Refused), found
+    assert not found.was_sent
+
+
+@each_dialect
+async def test_a_500_is_a_refusal_where_the_operator_says_so(at: At, name: str) -> None:
+    site = at(name).at(refuses_with_500=True)
+    site.trouble(kind="refuse", http_status=500, body=ERROR)
+
+    assert isinstance(await site.create(), Refused)
+
+
+@each_dialect
+async def test_exactly_one_create_is_sent(at: At, name: str) -> None:
+    site = at(name)
+    before = site.world.requests[name, Endpoint.CREATE]
+
+    await site.delivered()
+
+    assert site.world.requests[name, Endpoint.CREATE] == before + 1
+    assert len(site.jobs) == 1
+
+
+def _is_of(row: Listed, site: Site) -> bool:
+    if site.adapter.features.mark is Mark.TOKEN:
+        return row.mark == site.mark
+    return row.prompt == site.prompt
+
+
+listing = where(lambda adapter: adapter.find)
+
+
+async def in_doubt(site: Site) -> None:
+    """Leave a create in doubt that the twin has accepted."""
+    site.trouble(kind="reset", accepts=True)
+    found = await site.create()
+    site.trouble()
+    assert isinstance(found, InDoubt), found
+
+
+@listing
+async def test_a_create_in_doubt_is_found_once_and_delivers(at: At, name: str) -> None:
+    site, other = at(name), at(name)
+    await other.accepted()
+    await in_doubt(site)
+
+    found = [row for row in await site.listed() if _is_of(row, site)]
+
+    assert [row.job.id for row in found] == [each.id for each in site.jobs]
+    assert isinstance(await site.end(Accepted(found[0].job, found[0].step)), Done)
+
+
+@listing
+async def test_two_alike_in_doubt_are_two_jobs(at: At, name: str) -> None:
+    one = at(name)
+    another = replace(one, mark=new_mark())
+    await in_doubt(one)
+    await in_doubt(another)
+
+    rows = await one.listed()
+    found = [{row.job.id for row in rows if _is_of(row, each)} for each in (one, another)]
+
+    ids = [each.id for each in one.jobs]
+    is_certain = one.adapter.features.mark is Mark.TOKEN
+    assert found == ([{ids[0]}, {ids[1]}] if is_certain else [set(ids), set(ids)])
+
+
+@listing
+async def test_a_job_that_the_list_does_not_show_yet_is_not_found(at: At, name: str) -> None:
+    site = at(name)
+    await in_doubt(site)
+    site.trouble(kind="incomplete_list", omits="all")
+
+    assert not [row for row in await site.listed() if _is_of(row, site)]
+
+
+@where(lambda adapter: adapter.features.mark is Mark.TOKEN)
+async def test_a_second_create_with_one_mark_pays_nothing(at: At, name: str) -> None:
+    site = at(name)
+    await site.accepted()
+
+    found = await site.create()
+
+    assert isinstance(found, Refused), found
+    assert len(site.jobs) == 1
