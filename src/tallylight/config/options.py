@@ -33,6 +33,7 @@ from tallylight.model.status import Access
 from tallylight.status.options import StatusOptions
 from tallylight.storage.engine import DEFAULT_POOL_SIZE
 from tallylight.storage.retention import RetentionOptions
+from tallylight.upstreams.protocols.registry import DEFAULT_PROTOCOL
 
 _MIN_FEED_INTERVAL = timedelta(seconds=60)
 
@@ -70,7 +71,7 @@ class UpstreamOptions(Section):
         description="The address that the protocol's paths are appended to, "
         "https://api.example.com/v1."
     )
-    protocol: str = Field("openai_videos", description="The wire protocol that it speaks.")
+    protocol: str = Field(DEFAULT_PROTOCOL, description="The wire protocol that it speaks.")
     dialect: str = Field(
         "", description="The dialect of the protocol (default: the protocol's own)."
     )

@@ -134,6 +134,23 @@ class Adapter:
     create_character: Callable[[str, Input], Flow[str | Failure]] | None = None
 
 
+def require_expressible(order: Order, adapter: Adapter) -> None:
+    """Raise LookupError if a dialect cannot express an order, so that nothing is left out of it.
+
+    Routing knows this before; an order that gets here nevertheless is not sent.
+    """
+    features = adapter.features
+    if order.operation not in features.operations:
+        raise LookupError(f"this dialect does not support {order.operation}")
+    if order.source and order.operation is Operation.CREATE:
+        raise LookupError("a create takes no source")
+    if order.characters and adapter.create_character is None:
+        raise LookupError("this dialect has no characters")
+    for each in order.inputs:
+        if each.form not in features.inputs.get((each.role, each.medium), ()):
+            raise LookupError(f"this dialect takes no {each.role} as {each.form}")
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """Where an adapter works.

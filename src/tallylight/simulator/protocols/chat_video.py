@@ -21,7 +21,11 @@ from tallylight.simulator.protocols import chat_messages, references
 from tallylight.simulator.protocols.chat_messages import completion_chunk, server_error
 from tallylight.simulator.protocols.request_fields import bearer_token
 from tallylight.simulator.reading import OrderReading, sized_reading
-from tallylight.simulator.refusals import InvalidRequestError, NamedStateError
+from tallylight.simulator.refusals import (
+    InvalidRequestError,
+    NamedStateError,
+    UnknownModelError,
+)
 from tallylight.simulator.responses import SimulatedResponse
 from tallylight.simulator.scenario import ScenarioKey, ScenarioService
 from tallylight.simulator.twin import RefusalTexts, Twin
@@ -92,6 +96,8 @@ class _ChatUpstream:
         model = str(body.get("model", ""))
         name = self._kernel.find_service(model, key)
         if body.get("stream") is not True:
+            if model not in self._kernel.listed_models(key):
+                raise UnknownModelError(model)
             return self._availability(name)
         reading = read_chat(self._kernel.service(name), model, body)
         order = JobRequest(name, reading, is_moderated_first=True)

@@ -7,15 +7,15 @@ sent as it is, and the order's seconds and size are not sent.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from tallylight.catalogue.wording import Measure, Spelling, Word, Wording, wording_for
-from tallylight.model.evidence import Failure
-from tallylight.model.order import Form, Input, Operation, Order
+from tallylight.model.evidence import Failure, FailureKind
+from tallylight.model.order import Form, Input, Order
 from tallylight.upstreams.error_table import Errors
 from tallylight.upstreams.json_access import array_at, unwrapped_object
-from tallylight.upstreams.messages import Phase, Reply, Request
+from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request
 from tallylight.upstreams.protocol import (
     FIRST_FRAME,
     ONLY_BYTES,
@@ -26,7 +26,7 @@ from tallylight.upstreams.protocol import (
     Site,
 )
 from tallylight.upstreams.protocols.chat_stream import ChatStream
-from tallylight.upstreams.protocols.model_list import check_models, reach_models
+from tallylight.upstreams.protocols.model_list import check_models, not_listed, reach_models
 from tallylight.upstreams.protocols.not_billed import (
     new_api_proves_not_billed,
     sora2api_proves_not_billed,
@@ -106,16 +106,13 @@ class _Chats:
 
     def __init__(self, site: Site, profile: ChatVideoProfile) -> None:
         self._base_url = site.base_url
-        self._dialect = site.dialect
         self._profile = profile
         self.wordings = {**site.wordings, "*": profile.wording}
 
     def submit(self, order: Order, mark: str) -> Request:  # noqa: ARG002  # none is kept
         """Return the paid request, whose answer streams."""
-        if order.operation is not Operation.CREATE or order.source or order.characters:
-            raise LookupError("chat_video supports neither characters nor any operation but create")
         parts = [_text_part(order.prompt)]
-        parts += [self._image_part(each) for each in order.inputs]
+        parts += [_image_part(each) for each in order.inputs]
         spelled = wording_for(self.wordings, order.model).write(order)
         body = {**spelled, **_chat(order.model, parts, is_streamed=True)}
         accept = {"Accept": "text/event-stream"}
@@ -133,20 +130,21 @@ class _Chats:
     def dry_run(self, model: str) -> Flow[Accepted | Failure | None]:
         """Ask for a chat that is not streamed, which makes nothing here; elsewhere it is paid."""
         body = _chat(model, [_text_part("a paper boat")], is_streamed=False)
-        reply = yield Request(Phase.PROBE, "POST", _PATH, json=json.dumps(body))
+        request = Request(Phase.PROBE, "POST", _PATH, json=json.dumps(body))
+        reply = yield replace(request, reads=ANY_STATUS)
         errors, stream = self._profile.errors, self.reader(())
         stream.feed(reply.body)
         if isinstance(end := stream.end(""), Done):
             return Accepted(stream.job, end)
         if (failure := errors.of(reply)) is not None:
-            return failure
+            is_of_model = failure.kind is FailureKind.INVALID_REQUEST  # all else is always the same
+            return not_listed(model, reply.status) if is_of_model else failure
         is_chat = bool(array_at(unwrapped_object(reply.body), "choices"))
         return None if is_chat else errors.failure(reply, "chat:unreadable")
 
-    def _image_part(self, reference: Input) -> Mapping[str, object]:
-        if reference.url and not self._profile.fetches_image_urls:
-            raise LookupError(f"{self._dialect} takes the bytes of an image, not its URL")
-        return {"type": "image_url", "image_url": {"url": reference.address}}
+
+def _image_part(reference: Input) -> Mapping[str, object]:
+    return {"type": "image_url", "image_url": {"url": reference.address}}
 
 
 def _chat(

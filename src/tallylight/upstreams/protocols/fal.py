@@ -159,9 +159,10 @@ class _Queue:
             return before
         yield Request(Phase.CANCEL, "PUT", job.extra["cancel_url"], reads=ANY_STATUS)
         after = yield from self.poll(job)
-        if isinstance(after, Failed) and not before.is_started:
-            return replace(after, usage=FREE)
-        return after
+        if not isinstance(after, Failed) or before.is_started:
+            return after
+        has_run = after.failure.http_status == _MODEL_ERROR  # it was started after the first look
+        return after if has_run else replace(after, usage=FREE)
 
     def _done(self, reply: Reply) -> Known:
         outputs = tuple(self._outputs(reply))

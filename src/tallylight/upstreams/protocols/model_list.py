@@ -37,11 +37,16 @@ def read_model_list(reply: Reply, errors: Errors, model: str) -> Failure | None:
         return errors.failure(reply, "models:unreadable")
     if _lists_model(names, model) or unwrapped_object(reply.body).get("has_more"):
         return None
+    return not_listed(model, reply.status, f"the {len(names)} models")
+
+
+def not_listed(model: str, http_status: int | None, models: str = "the models") -> Failure:
+    """Return the failure of a model that a valid key cannot use."""
     return upstream_failure(
         "models:not_listed",
-        f"{model} is not one of the {len(names)} models that this key can use",
+        f"{model} is not one of {models} that this key can use",
         kind=FailureKind.UNKNOWN,
-        http_status=reply.status,
+        http_status=http_status,
     )
 
 

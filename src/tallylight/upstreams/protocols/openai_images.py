@@ -14,13 +14,12 @@ from tallylight.model.jobs import JobRef, Made, Unit, Usage
 from tallylight.model.order import Form, Medium, Order, Role
 from tallylight.upstreams.addresses import resolved_address
 from tallylight.upstreams.error_table import Errors, Row
-from tallylight.upstreams.failures import upstream_failure
 from tallylight.upstreams.inline_files import inline_file, unmarked
 from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.forms import file_part, form_fields
-from tallylight.upstreams.protocols.model_list import reach_models
+from tallylight.upstreams.protocols.model_list import not_listed, reach_models
 from tallylight.upstreams.protocols.paths import path_segment
 from tallylight.upstreams.steps import IMAGE, Accepted, Done, Output
 
@@ -116,12 +115,7 @@ def _check(model: str) -> Flow[Accepted | Failure | None]:
     """Ask for the model: it is there for keys that may use it."""
     reply = yield get(Phase.PROBE, f"/models/{path_segment(model)}", reads=ANY_STATUS)
     if reply.status == HTTPStatus.NOT_FOUND:
-        return upstream_failure(
-            "models:not_listed",
-            f"{model} is not one of the models that this key can use",
-            kind=FailureKind.UNKNOWN,
-            http_status=reply.status,
-        )
+        return not_listed(model, reply.status)
     is_model = reply.is_success and bool(reply.json.text("id"))
     return None if is_model else _ERRORS.failure(reply, "models:unreadable")
 

@@ -1,11 +1,14 @@
 """All protocols by name. A new one is a module and a line here."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from tallylight.catalogue.services import Upstream
+from tallylight.model.order import Order
 from tallylight.upstreams.auth import Auth
-from tallylight.upstreams.protocol import Adapter, Definition, Site
+from tallylight.upstreams.messages import Request
+from tallylight.upstreams.protocol import Adapter, Definition, Site, require_expressible
 from tallylight.upstreams.protocols import chat_video, fal, kling, openai_images, openai_videos
 
 PROTOCOLS: Mapping[str, Definition] = {
@@ -18,6 +21,9 @@ PROTOCOLS: Mapping[str, Definition] = {
         openai_images.DEFINITION,
     )
 }
+
+DEFAULT_PROTOCOL = next(iter(PROTOCOLS))
+"""The first one: that of an upstream that names none."""
 
 
 def adapter_for(upstream: Upstream) -> Adapter:
@@ -41,4 +47,10 @@ def _site(upstream: Upstream) -> Site:
 
 @lru_cache(maxsize=1024)
 def _adapter(protocol: str, site: Site) -> Adapter:
-    return PROTOCOLS[protocol].make(site)
+    adapter = PROTOCOLS[protocol].make(site)
+
+    def submit(order: Order, mark: str) -> Request:
+        require_expressible(order, adapter)
+        return adapter.submit(order, mark)
+
+    return replace(adapter, submit=submit)
