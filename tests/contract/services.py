@@ -80,8 +80,8 @@ each_dialect = where()
 def picture(role: Role, form: Form, medium: Medium = Medium.IMAGE) -> Input:
     """Return an input for a role."""
     if form is Form.URL:
-        return Input(role, medium, url=f"https://pictures.test/{role}.png")
-    return Input(role, medium, body=b"PNG", media_type="image/png", name=f"{role}.png")
+        return Input(role=role, medium=medium, url=f"https://pictures.test/{role}.png")
+    return Input(role=role, medium=medium, body=b"PNG", media_type="image/png", name=f"{role}.png")
 
 
 def plain_wish(service: Service, prompt: str = "a paper boat") -> Wish:

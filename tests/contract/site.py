@@ -20,7 +20,7 @@ from tallylight.config.settings import load_configuration
 from tallylight.documents.secret import Secret
 from tallylight.model.evidence import Failure
 from tallylight.model.jobs import JobRef
-from tallylight.model.order import Order
+from tallylight.model.order import Input, Medium, Operation, Order, Role
 from tallylight.model.wish import Wish
 from tallylight.simulator.catalogue import client_catalogue
 from tallylight.simulator.faults import FAULT_ADAPTER
@@ -165,6 +165,19 @@ class Site:
         assert isinstance(found, Fitted), found
         return found.order
 
+    def derived_order(self, operation: Operation, source: str) -> Order:
+        """Return an order that works on the film of an earlier job."""
+        return replace(self.order(), operation=operation, source=source, inputs=())
+
+    def order_with_character(self, character: str) -> Order:
+        """Return an order in which a character appears."""
+        return replace(self.order(), characters=(character,))
+
+    async def character(self, name: str) -> str | Failure:
+        """Create a character."""
+        film = Input(body=b"mp4", media_type="video/mp4", role=Role.SOURCE, medium=Medium.VIDEO)
+        return await self.client.create_character(name, film, self.upstream)
+
     async def create(self, order: Order | None = None) -> Submission:
         """Send the one paid request of an order."""
         order = order or self.order()
@@ -173,11 +186,10 @@ class Site:
         budget = SendBudget(CLOCK.boottime(), limit, limit)
         if self.adapter.reader is None:
             return await self.client.create(request, order, self.upstream, budget)
-        has_begun = False
         async with self.client.stream(request, self.upstream, budget) as stream:
-            async for step in stream:
-                has_begun = has_begun or step.is_started
-            return stream.result(order, has_begun=has_begun)
+            async for _ in stream:
+                pass
+            return stream.result(order)
 
     async def accepted(self, order: Order | None = None) -> Accepted:
         """Return the job of a create that is accepted."""

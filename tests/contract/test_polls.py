@@ -9,10 +9,11 @@ from tallylight.model.jobs import JobRef
 from tallylight.upstreams.client import run_flow
 from tallylight.upstreams.messages import Reply
 from tallylight.upstreams.protocol import Adapter
-from tallylight.upstreams.steps import Accepted, Done, Failed, Missing, Step, Trouble, Working
+from tallylight.upstreams.steps import Done, Failed, Missing, Step, Trouble, Working
 from tests.contract.altered import AlteredSender, with_texts
 from tests.contract.services import where
-from tests.contract.site import CLOCK, PAUSE, Site
+from tests.contract.site import Site
+from tests.contract.waits import until_started
 
 At = Callable[[str], Site]
 PAGE = "<html><body><h1>Bad gateway</h1></body></html>"
@@ -149,15 +150,6 @@ async def test_a_queued_job_is_told_from_one_that_runs(at: At, name: str) -> Non
     assert isinstance(queued, Working)
     assert not queued.is_started
     await until_started(site, accepted)
-
-
-async def until_started(site: Site, accepted: Accepted) -> None:
-    """Wait until a poll says that a job runs."""
-    step: Step = accepted.step
-    while not (isinstance(step, Working) and step.is_started):
-        assert isinstance(step, Working), step
-        await CLOCK.sleep(PAUSE)
-        step = await site.poll(accepted.job)
 
 
 @polling
