@@ -70,6 +70,8 @@ _SPECIAL: Mapping[str, Callable[[int], dict[str, object]]] = {
         "purpose": "probe" if number % 20 == 0 else "traffic",
         "state": "refused" if number % 100 else "accepted",
         "results": "[]",
+        "size": "1280x720",
+        "ordered": "{}",
     },
     "ledger": lambda number: {
         "id": f"video_{number}.1",
