@@ -27,7 +27,10 @@ WIRED = """
     price: {per_second: 0.10}
     modes:
       - {inputs: [[first_frame]], seconds: [5], frames: {720p: [input]}}
-      - {inputs: [[]], seconds: [5, 10], frames: {720p: [16:9], 1080p: [16:9]}, audio: [true, false]}
+      - inputs: [[]]
+        seconds: [5, 10]
+        frames: {720p: [16:9], 1080p: [16:9]}
+        audio: [true, false]
     wire:
       model: {model: plain}
       seconds: {duration: integer}

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from tallylight.model.attempt import Attempt
 from tallylight.model.attempt_state import AttemptState
 from tallylight.model.ids import VideoId
 from tallylight.model.video import Video
+from tallylight.model.wish import WishedMeasures
 from tallylight.simulator.catalogue import client_catalogue
 from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.files import parse_scenario
@@ -40,6 +41,8 @@ from tallylight.storage.engine import LockId
 from tallylight.storage.processes import FileLiveness, Liveness, open_liveness
 from tallylight.storage.transaction import Write, Written
 from tallylight.upstreams.transport import Transport
+
+_MEASURES = tuple(each.name for each in fields(WishedMeasures))
 
 
 async def _never(_: Write) -> Written:
@@ -183,8 +186,14 @@ class RunningGateway:
         )
 
     async def create(self, prompt: str = "a paper boat", **options: object) -> Video:
-        """Create a video as an anonymous caller."""
-        ask = CreateRequest(model="boats", prompt=prompt, fingerprint=prompt)
+        """Create a video as an anonymous caller; measures are options of their own names."""
+        measures = {name: options.pop(name) for name in _MEASURES if name in options}
+        ask = CreateRequest(
+            model="boats",
+            prompt=prompt,
+            measures=WishedMeasures(**measures),  # type: ignore[arg-type]  # its fields
+            fingerprint=prompt,
+        )
         return await self.wiring.gateway.create(
             replace(ask, **options),  # type: ignore[arg-type]  # a test's shorthand
             ANONYMOUS,
