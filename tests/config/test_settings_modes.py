@@ -83,7 +83,8 @@ def test_modes_and_their_short_form_exclude_each_other(load: Load) -> None:
 
 def test_the_wire_of_a_sheet_counts_only_at_an_upstream_of_its_protocol(load: Load) -> None:
     sheet = "fal/bytedance/seedance-2.0/text-to-video"
-    found = load(HEAD + f"  a: {{upstream: relay, model: a, sheet: {sheet}}}\n")
+    head = HEAD.replace("/v1}", "/v1, dialect: new_api}")
+    found = load(head + f"  a: {{upstream: relay, model: a, sheet: {sheet}}}\n")
 
     assert service(found).sheet.wire is None
     assert service(found).sheet.modes[0].audio == (True, False)

@@ -70,6 +70,7 @@ _SPECIAL: Mapping[str, Callable[[int], dict[str, object]]] = {
         "purpose": "probe" if number % 20 == 0 else "traffic",
         "state": "refused" if number % 100 else "accepted",
         "results": "[]",
+        "job_extra": "{}",
         "size": "1280x720",
         "ordered": "{}",
     },
