@@ -1,6 +1,6 @@
 """Records one call to an upstream: its stages, its times and its error."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import SimpleNamespace
@@ -53,6 +53,11 @@ class CallRecord:
     def __post_init__(self) -> None:
         self.started_monotonic = self.clock.monotonic()
         self._body = BodyReader(self.body_limit)
+
+    def mask(self, signatures: Iterable[str]) -> None:
+        """Mask what a request was signed with, too: a token that was made of the key."""
+        tokens = (each.rpartition(" ")[2] for each in signatures)
+        self.secrets = tuple(dict.fromkeys((*self.secrets, *tokens)))
 
     def begin_connecting(self) -> None:
         """Start the call's time: it has waited for its slot."""

@@ -206,6 +206,7 @@ class Transport:
         url = request_url(request_address(request, upstream))
         headers = {**_DEFAULT_HEADERS.get(request.phase, _NO_HEADERS), **request.headers}
         signature = self._signature(request, upstream)
+        call.mask(signature.values())
         data = _request_data(request, headers)
         for _ in range(redirects.MAX_REDIRECTS + 1):
             permission = await self._pools.permission(request, upstream, url)

@@ -7,7 +7,7 @@ sent as it is, and the order's seconds and size are not sent.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from tallylight.catalogue.wording import Measure, Spelling, Word, Wording, wording_for
@@ -130,8 +130,8 @@ class _Chats:
     def dry_run(self, model: str) -> Flow[Accepted | Failure | None]:
         """Ask for a chat that is not streamed, which makes nothing here; elsewhere it is paid."""
         body = _chat(model, [_text_part("a paper boat")], is_streamed=False)
-        request = Request(Phase.PROBE, "POST", _PATH, json=json.dumps(body))
-        reply = yield replace(request, reads=ANY_STATUS)
+        text = json.dumps(body)
+        reply = yield Request(Phase.PROBE, "POST", _PATH, json=text, reads=ANY_STATUS)
         errors, stream = self._profile.errors, self.reader(())
         stream.feed(reply.body)
         if isinstance(end := stream.end(""), Done):
