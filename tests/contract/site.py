@@ -30,7 +30,7 @@ from tallylight.simulator.scenario import ScenarioKey
 from tallylight.simulator.server import serve_simulation
 from tallylight.simulator.world import Simulation
 from tallylight.upstreams.acceptance import Submission
-from tallylight.upstreams.client import Ran, UpstreamClient, run_flow
+from tallylight.upstreams.client import Ran, RequestSender, UpstreamClient, run_flow
 from tallylight.upstreams.download import ResultFetcher
 from tallylight.upstreams.protocol import Adapter, Doubt, Flow
 from tallylight.upstreams.protocols.registry import PROTOCOLS, adapter_for
@@ -238,4 +238,8 @@ class Site:
 
     async def run(self, flow: Flow[_T]) -> Ran[_T]:
         """Drive a flow."""
-        return await run_flow(flow, self.upstream, self.transport)
+        return await self.drive(flow, self.transport)
+
+    async def drive(self, flow: Flow[_T], sender: RequestSender) -> Ran[_T]:
+        """Drive a flow by another sender."""
+        return await run_flow(flow, self.upstream, sender)

@@ -54,6 +54,7 @@ async def test_an_api_responds_without_a_key(at: At, name: str) -> None:
     assert request.phase is Phase.REACH
     assert not request.is_signed
     assert reply.is_whole
+    assert site.adapter.errors.of(reply) is None
 
 
 @each_dialect

@@ -59,6 +59,8 @@ async def test_a_create_without_a_readable_answer_is_in_doubt(
 
     assert isinstance(found, InDoubt), found
     assert len(site.jobs) == fault.get("accepts", True)
+    if fault["kind"] == "hang":
+        assert found.failure.rule == "exception:too-slow"
 
 
 @each_dialect

@@ -1,7 +1,9 @@
 """What is ordered arrives as it was ordered, and costs what was reserved for it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
+import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -10,14 +12,12 @@ from tallylight.catalogue.choices import Mismatch
 from tallylight.catalogue.fit import Fitted
 from tallylight.catalogue.wording import Measure
 from tallylight.model.frames import Frame
-from tallylight.model.order import Form, Input, Order
+from tallylight.model.order import Form, Input, Medium, Order
 from tallylight.simulator.reading import InputReading, OrderReading
 from tallylight.upstreams.acceptance import Refused
-from tests.contract.services import everywhere
+from tests.contract.services import everywhere, picture, where
 from tests.contract.site import Place, Site, running_place
 from tests.contract.wishes import wishes
-
-At = Callable[[str], Site]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -58,6 +58,26 @@ def test_a_wish_that_leaves_all_to_the_service_has_a_price(place: Place, name: s
 
     assert isinstance(fitted, Fitted)
     assert fitted.cost is not None
+
+
+@where(lambda adapter: adapter.features.inputs)
+@pytest.mark.parametrize("form", Form)
+async def test_a_picture_arrives_whole_in_the_dialects_form_or_is_not_sent_at_all(
+    place: Place, name: str, form: Form
+) -> None:
+    site = place.site(name)
+    inputs = site.adapter.features.inputs
+    role = next(role for role, medium in inputs if medium is Medium.IMAGE)
+    order = replace(site.order(), inputs=(picture(role, form),))
+
+    if form not in inputs[role, Medium.IMAGE]:
+        with pytest.raises(LookupError):
+            site.adapter.submit(order, site.mark)
+        return
+    await site.accepted(order)
+
+    (job,) = site.jobs
+    assert tuple(map(described_input, job.reading.inputs)) == (known_input(order.inputs[0]),)
 
 
 def assert_read(order: Order, read: OrderReading, site: Site) -> None:

@@ -1,0 +1,72 @@
+"""Requests go to the upstream, to an address that its options set, or to one that it named."""
+
+from collections.abc import Callable
+
+from tallylight.upstreams.messages import Phase, Reply, Request
+from tests.contract.altered import AlteredSender
+from tests.contract.flows import flows_of
+from tests.contract.services import each_dialect, everywhere
+from tests.contract.site import Site
+
+At = Callable[[str], Site]
+
+
+async def sent_in_a_life(site: Site) -> list[tuple[Request, Reply]]:
+    """Return all that is sent from the create of a job to the end of all flows, with answers."""
+    sender = AlteredSender(site.transport)
+    order = site.order()
+    reply = await sender.send(site.adapter.submit(order, site.mark), site.upstream)
+    accepted = site.adapter.accepted(order, reply)
+    job = (await site.accepted()).job if accepted is None else accepted.job
+    for flow in flows_of(site.adapter, order, site.mark, job):
+        await site.drive(flow, sender)
+    return sender.sent
+
+
+def is_named(url: str, replies: list[Reply]) -> bool:
+    """Tell whether one of the answers named an address."""
+    return any(url in reply.body.replace("\\/", "/") for reply in replies)
+
+
+@everywhere
+async def test_every_request_goes_where_the_configuration_or_an_answer_says(
+    at: At, name: str
+) -> None:
+    site = at(name)
+    settings = str(site.upstream.options)
+    replies: list[Reply] = []
+
+    for request, reply in await sent_in_a_life(site):
+        is_configured = request.url.startswith("/") or request.url.partition("?")[0] in settings
+        assert is_configured or is_named(request.url, replies), request.url
+        replies.append(reply)
+
+
+@each_dialect
+async def test_no_flow_sends_a_create(at: At, name: str) -> None:
+    site = at(name)
+
+    phases = [request.phase for request, _ in await sent_in_a_life(site)]
+
+    assert phases.count(Phase.CREATE) == 1
+    assert phases[0] is Phase.CREATE
+
+
+@each_dialect
+async def test_a_create_is_a_signed_post_to_the_upstream_itself(at: At, name: str) -> None:
+    site = at(name)
+
+    request = site.adapter.submit(site.order(), site.mark)
+
+    assert (request.phase, request.method) == (Phase.CREATE, "POST")
+    assert request.url.startswith("/")
+    assert request.is_signed
+
+
+@each_dialect
+async def test_equal_orders_make_equal_requests(at: At, name: str) -> None:
+    site = at(name)
+
+    one, other = (site.adapter.submit(site.order(), site.mark) for _ in range(2))
+
+    assert one == other
