@@ -144,6 +144,8 @@ class _Queue:
                 return _ERRORS.no_job(reply, "state:unreadable")
             return Working(_STARTED.get(word, True))
         result = yield get(Phase.RESULT, job.extra["response_url"], reads=ANY_STATUS)
+        if result.is_success and not result.json.is_object:
+            return _ERRORS.no_job(result, "result:unreadable")  # a page: the film may be there
         if result.is_success:
             return self._done(result)
         is_over = bool(state.text("error") or state.text("error_type"))
