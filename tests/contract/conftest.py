@@ -9,7 +9,7 @@ from pytest_asyncio import is_async_test
 
 from tests.contract.site import Place, Site, running_place
 
-SPEED = 50.0  # scenario seconds to a real one: a job of 2 s takes 40 ms
+SPEED = 100.0  # scenario seconds to a real one: a job of 2 s takes 20 ms
 _HERE = Path(__file__).parent
 
 

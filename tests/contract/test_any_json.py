@@ -108,6 +108,8 @@ def check_value(value: object) -> None:
             assert outputs
             assert all(isinstance(each.at, Request | InlineFile) for each in outputs)
             assert usage is None or usage.amount >= 0
+        case _:
+            pass
 
 
 @every_adapter

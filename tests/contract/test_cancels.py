@@ -42,7 +42,7 @@ def proves_free(step: Step) -> bool:
 @cancelling
 async def test_a_queued_job_is_cancelled_and_not_billed(at: At, name: str) -> None:
     site = at(name)
-    site.trouble(kind="slow", factor=250)
+    site.trouble(kind="slow", factor=500)
     accepted = await site.accepted()
 
     step = await cancel(site, accepted)
@@ -82,7 +82,7 @@ async def test_a_finished_film_survives_a_cancel(at: At, name: str, tmp_path: Pa
 @cancelling
 async def test_a_cancelled_job_may_be_cancelled_again(at: At, name: str) -> None:
     site = at(name)
-    site.trouble(kind="slow", factor=250)
+    site.trouble(kind="slow", factor=500)
     accepted = await site.accepted()
     await cancel(site, accepted)
 
@@ -97,7 +97,7 @@ async def test_a_job_that_failed_by_itself_is_not_taken_for_a_cancelled_one(
     at: At, name: str
 ) -> None:
     site = at(name)
-    site.trouble(kind="fail", after=20, code="moderation_blocked")  # queued for 40 ms
+    site.trouble(kind="fail", after=40, code="moderation_blocked")  # queued for 40 ms
     accepted = await site.accepted()
 
     async def until_it_has_failed(request: Request) -> None:
@@ -114,7 +114,7 @@ async def test_a_job_that_failed_by_itself_is_not_taken_for_a_cancelled_one(
 @cancelling
 async def test_a_job_that_starts_between_the_look_and_the_cancel_goes_on(at: At, name: str) -> None:
     site = at(name)
-    site.trouble(kind="slow", factor=10)  # queued for 40 ms
+    site.trouble(kind="slow", factor=20)  # queued for 40 ms
     accepted = await site.accepted()
 
     async def until_it_runs(request: Request) -> None:

@@ -17,6 +17,7 @@ from tallylight.upstreams.inline_files import InlineFile
 from tallylight.upstreams.steps import Done, Failed, Step
 from tests.contract.services import each_dialect, everywhere, plain_wish, where
 from tests.contract.site import CLOCK, LIMIT_BYTES, PAUSE, Site
+from tests.contract.waits import until_ended
 
 At = Callable[[str], Site]
 Hurried = Callable[[float], Clock]
@@ -89,7 +90,7 @@ async def test_a_late_result_is_waited_for(
     site.trouble(kind="result_late", after=20)
     job, done = await site.delivered()
 
-    found = await fetched_in_time(site, job, done, target, hurried(100))
+    found = await fetched_in_time(site, job, done, target, hurried(200))
 
     assert isinstance(found, str), found
 
@@ -105,7 +106,7 @@ async def test_an_address_that_has_expired_is_had_anew_from_the_job(
     site.trouble(kind="expire")
 
     async with asyncio.TaskGroup() as tasks:
-        fetching = tasks.create_task(fetched_in_time(site, job, done, target, hurried(50)))
+        fetching = tasks.create_task(fetched_in_time(site, job, done, target, hurried(200)))
         while requests[name, Endpoint.CONTENT] == contents and not fetching.done():
             await CLOCK.sleep(PAUSE)
         site.trouble()
@@ -128,16 +129,28 @@ async def test_a_result_of_20_mib_arrives_whole(at: At, name: str, tmp_path: Pat
 
 
 @where(lambda adapter: adapter.poll)
-@pytest.mark.parametrize("status", [404, 500, 503, 504])
-@pytest.mark.parametrize("body", [{"detail": "not here"}, "Gateway Time-out", ""])
-async def test_a_result_document_that_is_late_ends_no_job(
-    at: At, name: str, status: int, body: object
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "refuse", "http_status": 404, "body": {"detail": "not here"}},
+        {"kind": "refuse", "http_status": 404, "body": PAGE},
+        {"kind": "refuse", "http_status": 500, "body": {"detail": "oops"}},
+        {"kind": "refuse", "http_status": 503, "body": PAGE},
+        {"kind": "refuse", "http_status": 504, "body": "Gateway Time-out"},
+        {"kind": "refuse", "http_status": 200, "body": PAGE},
+        {"kind": "refuse", "http_status": 200, "body": ""},
+        {"kind": "cut"},
+        {"kind": "reset"},
+    ],
+    ids=lambda fault: "-".join(str(each)[:8] for each in fault.values()),
+)
+async def test_a_result_document_that_cannot_be_read_ends_no_job(
+    at: At, name: str, fault: Mapping[str, object]
 ) -> None:
     site = at(name)
     accepted = await site.accepted()
-    site.trouble(kind="refuse", http_status=status, body=body, doors=["result"])
-    while not site.jobs[0].progress_at(site.world.second()).status.is_final:
-        await CLOCK.sleep(PAUSE)
+    site.trouble({**fault, "doors": ["result"]})
+    await until_ended(site)
 
     met = await site.poll(accepted.job)
 

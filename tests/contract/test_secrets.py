@@ -2,14 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from tallylight.clock import SystemClock
+from tallylight.model.evidence import FailureKind
 from tallylight.model.jobs import JobRef
 from tallylight.simulator.scenario import ScenarioKey
+from tallylight.upstreams.acceptance import Refused
 from tallylight.upstreams.messages import Request
 from tallylight.upstreams.steps import Accepted, Done
+from tallylight.upstreams.transport import Transport
 from tests.contract.flows import flows_of
 from tests.contract.servers import authorization_of, json_response, listening, response
 from tests.contract.services import SCENARIO, each_dialect, everywhere
@@ -73,6 +78,32 @@ async def test_a_redirect_to_another_origin_takes_no_key_along(
     assert any(map(authorization_of, redirecting.received))
     assert not any(map(authorization_of, foreign.received))
     assert not any(each.startswith("POST") for each in foreign.received)
+
+
+class OffClock(SystemClock):
+    """The system's clock, but for an error of its date."""
+
+    def __init__(self, error: timedelta) -> None:
+        self._error = error
+
+    def now(self) -> datetime:
+        return super().now() + self._error
+
+
+@each_dialect
+@pytest.mark.parametrize("seconds", [-3600, -4, 4, 10, 3600])
+async def test_a_clock_that_is_off_pays_for_nothing_that_is_refused(
+    at: At, name: str, seconds: int
+) -> None:
+    async with Transport(OffClock(timedelta(seconds=seconds))) as transport:
+        site = replace(at(name), transport=transport)
+        found = await site.create()
+
+    if isinstance(found, Refused) and abs(seconds) > 5:
+        assert found.failure.kind is FailureKind.AUTH
+        assert site.jobs == []
+    else:
+        assert isinstance(found, Accepted), found
 
 
 def _keys(name: str) -> list[ScenarioKey]:
