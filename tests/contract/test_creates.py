@@ -152,6 +152,18 @@ async def test_a_create_in_doubt_is_found_once_and_delivers(at: At, name: str) -
 
 
 @listing
+async def test_a_create_in_doubt_is_found_on_a_later_page(at: At, name: str) -> None:
+    site = at(name)
+    await in_doubt(site)
+    for _ in range(60):  # more than the usual page has
+        await at(name).accepted()
+
+    found = [row.job.id for row in await site.listed() if _is_of(row, site)]
+
+    assert found == [each.id for each in site.jobs]
+
+
+@listing
 async def test_two_alike_in_doubt_are_two_jobs(at: At, name: str) -> None:
     one = at(name)
     another = replace(one, mark=new_mark())
