@@ -10,7 +10,8 @@ from tallylight.catalogue.orders import order_cost
 from tallylight.catalogue.services import BillingBasis, Service
 from tallylight.model.attempt import Attempt, AttemptChange, Progress
 from tallylight.model.attempt_state import AttemptEvent
-from tallylight.model.jobs import NOTHING_TOLD, JobRef
+from tallylight.model.jobs import NOTHING_TOLD, JobRef, Unit
+from tallylight.model.money import cost_of_tokens
 from tallylight.model.order import Operation
 from tallylight.model.video import CreateParams
 from tallylight.upstreams.messages import Phase, Request, get
@@ -46,7 +47,7 @@ def cost_of_job(
         params: The parameters of the request. Only a new video is priced by what was made: the
             length that a service tells of an extended one includes the part that existed before.
     """
-    told = told_cost(step)
+    told = told_cost(service, attempt, step)
     if told is not None or attempt.cost is not None:
         return attempt.cost if told is None else told
     made = step.made
@@ -59,9 +60,18 @@ def cost_of_job(
     return None if priced == ordered else order_cost(service.sheet, priced)
 
 
-def told_cost(step: Known) -> Decimal | None:
-    """Return what an upstream says that a job took, in USD; None if it does not say."""
-    return None if step.usage is None else step.usage.amount
+def told_cost(service: Service, attempt: Attempt, step: Known) -> Decimal | None:
+    """Return what an upstream says that a job took, in USD; None if it does not say.
+
+    Tokens are priced at the rate of the fact sheet.
+    """
+    usage, price = step.usage, service.sheet.price
+    if usage is None or usage.unit is Unit.USD or not usage.amount:
+        return None if usage is None else usage.amount
+    try:
+        return None if price is None else cost_of_tokens(price, attempt.order, usage.amount)
+    except LookupError:
+        return None  # the price list has no rate by the token
 
 
 def change_of_job(  # noqa: PLR0913, PLR0917  # what a job tells, and of what
@@ -86,7 +96,9 @@ def change_of_job(  # noqa: PLR0913, PLR0917  # what a job tells, and of what
         failure=step.failure if isinstance(step, Failed) else None,
         progress=progress_of(step),
         made=None if step.made == NOTHING_TOLD else step.made,
-        cost=cost_of_job(service, attempt, step, params) if is_over else told_cost(step),
+        cost=cost_of_job(service, attempt, step, params)
+        if is_over
+        else told_cost(service, attempt, step),
         results=results,
     )
 
@@ -103,7 +115,7 @@ def failed_change(
     It is free if the upstream says that it took nothing, or if it bills deliveries only and does
     not say that it took something.
     """
-    told = told_cost(failed)
+    told = told_cost(service, attempt, failed)
     is_free = service.upstream.bills is BillingBasis.DELIVERIES if told is None else not told
     event = AttemptEvent.FAILED_FREE if is_free else AttemptEvent.FAILED_BILLED
     return change_of_job(event, attempt, service, failed, at, params)

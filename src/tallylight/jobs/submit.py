@@ -51,7 +51,8 @@ class CreateTiming:
         send_within: Time from the intent in which the first byte is sent, or nothing is sent at
             all. Who takes a video over waits for it before an absent job means anything.
         shortest_timeout: Shortest time limit of a create, whatever the limit of other calls: each
-            create that times out is an attempt in doubt, which costs money.
+            create that times out is an attempt in doubt, which costs money. A protocol that holds
+            its creates has a longer one of its own.
     """
 
     send_within: timedelta = timedelta(seconds=5)
@@ -64,9 +65,15 @@ class CreateTiming:
             upstream: The upstream.
             left: Time until the video's deadline; looking for a job in doubt needs time, too.
         """
-        if left < 2 * self.shortest_timeout:
-            return max(upstream.timeout, left / 2)
-        return max(upstream.timeout, self.shortest_timeout)
+        longest = self.longest_create(upstream)
+        if adapter_for(upstream).find is None:  # nothing can be looked for
+            return max(upstream.timeout, min(longest, left))
+        return longest if left >= 2 * longest else max(upstream.timeout, min(longest, left / 2))
+
+    def longest_create(self, upstream: Upstream) -> timedelta:
+        """Return how long the response is awaited if the video has time enough."""
+        held = adapter_for(upstream).features.create_timeout
+        return max(upstream.timeout, self.shortest_timeout if held is None else held)
 
 
 @dataclass(slots=True)

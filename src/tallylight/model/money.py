@@ -142,6 +142,17 @@ def _unit_cost(price: Price, order: Order) -> Decimal:
             return _rate(price, order) * _tokens(price, order) * _token_units(order) / 1_000_000
 
 
+def cost_of_tokens(price: Price, order: Order, tokens: Decimal) -> Decimal:
+    """Return the cost of an order in USD by the tokens that it took.
+
+    Raises:
+        LookupError: if the price is not by the token, or has no rate for the order's frame.
+    """
+    if price.unit is not PriceUnit.PER_MILLION_TOKENS:
+        raise LookupError("no rate by the token")
+    return _any_rate(price, order) * tokens / 1_000_000
+
+
 def _token_units(order: Order) -> int:
     is_of_film = any(each.medium is Medium.VIDEO for each in order.inputs)
     return _known_seconds(order) if order.seconds or is_of_film else 1
@@ -156,6 +167,11 @@ def _known_seconds(order: Order) -> int:
 def _rate(price: Price, order: Order) -> Decimal:
     if order.quality and not price.quality_tokens:
         raise LookupError(f"no rate for the quality {order.quality}")
+    return _any_rate(price, order)
+
+
+def _any_rate(price: Price, order: Order) -> Decimal:
+    """Return the rate of an order in any quality."""
     if order.audio is False and price.silent_rates:
         try:
             return _for_resolution(price.silent_rates, order, "rate without sound")

@@ -64,7 +64,8 @@ def new_probe(
         now: The time.
         timing: How long its create may take.
     """
-    order, limit = wanted.order, timing.shortest_timeout + wanted.service.upstream.job_timeout
+    order, upstream = wanted.order, wanted.service.upstream
+    limit = timing.longest_create(upstream) + upstream.job_timeout
     return Video(
         id=VideoId(f"probe_{name}"),
         key=NO_KEY,

@@ -7,11 +7,11 @@ errors of our own disk are raised.
 
 import asyncio
 import ssl
-from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from enum import Enum, auto
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
@@ -31,7 +31,7 @@ from tallylight.upstreams.connections import ConnectionPools
 from tallylight.upstreams.media_types import SNIFFED_BYTES, media_type_of
 from tallylight.upstreams.messages import SUCCESS_STATUSES, Phase, Reply, Request
 from tallylight.upstreams.networks import configured_url, request_address, shares_origin
-from tallylight.upstreams.protocols.registry import auth_for
+from tallylight.upstreams.protocols.registry import adapter_for, auth_for
 from tallylight.upstreams.streaming import IDLE_TIMEOUT, ProxiedResponse, StreamedResponse
 from tallylight.upstreams.time_limits import SendBudget, time_limit
 
@@ -44,6 +44,13 @@ _MAX_CONCURRENT_PER_HOST = 128
 
 Waiting for a slot counts against the budget of a create, but not against an upstream's timeout.
 Creates have slots of their own, so that a host that leaves them hanging still gets polls.
+"""
+
+_MAX_HELD_PER_HOST = 2048
+"""The number of concurrent creates per host that are answered when the work is done, in minutes.
+
+They have slots of their own, so that no other create waits for them. Each costs a connection and
+little else; the bound only protects the process from running out of file descriptors.
 """
 
 _DOWNLOAD_TIMEOUT = timedelta(minutes=10)
@@ -63,6 +70,14 @@ _DEFAULT_HEADERS: Mapping[Phase, Mapping[str, str]] = {
 _FORWARDED_HEADERS = frozenset({"range", "if-range"})
 
 
+class _Lane(Enum):
+    """Requests that share the slots of a host."""
+
+    CREATE = auto()
+    HELD = auto()  # creates that are answered when the work is done
+    OTHER = auto()
+
+
 class Transport:
     """A pool of connections to all upstreams; an async context manager."""
 
@@ -71,9 +86,7 @@ class Transport:
         self._clock = clock
         self._pools = ConnectionPools(resolver)
         self._ssl_contexts: dict[str, ssl.SSLContext] = {}
-        self._host_slots: defaultdict[tuple[str, bool], asyncio.Semaphore] = defaultdict(
-            lambda: asyncio.Semaphore(_MAX_CONCURRENT_PER_HOST)
-        )
+        self._host_slots: dict[tuple[str, _Lane], asyncio.Semaphore] = {}
 
     async def __aenter__(self) -> Self:
         await self._pools.__aenter__()
@@ -95,8 +108,7 @@ class Transport:
         A create may have a budget in place of that. Once its time for the first byte is over,
         nothing is sent and the reply says so: `was_sent` is False, the error "TooLate: …".
         """
-        host = _host(request_address(request, upstream))
-        slot = self._host_slots[host, request.phase is Phase.CREATE]
+        slot = self._slot(request, upstream)
         call = self._new_call(request, upstream, budget)
         async with AsyncExitStack() as stack:
             if budget is None:
@@ -186,6 +198,15 @@ class Transport:
                 await _read_document(response, head, call)
         return call.reply()
 
+    def _slot(self, request: Request, upstream: Upstream) -> asyncio.Semaphore:
+        """Return the slots of the requests to a host that are like a request."""
+        lane = _lane(request, upstream)
+        key = _host(request_address(request, upstream)), lane
+        if key not in self._host_slots:
+            limit = _MAX_HELD_PER_HOST if lane is _Lane.HELD else _MAX_CONCURRENT_PER_HOST
+            self._host_slots[key] = asyncio.Semaphore(limit)
+        return self._host_slots[key]
+
     def _new_call(
         self, request: Request, upstream: Upstream, budget: SendBudget | None = None
     ) -> CallRecord:
@@ -247,6 +268,13 @@ class Transport:
             context.load_verify_locations(upstream.ca_file)
             self._ssl_contexts[upstream.ca_file] = context
         return self._ssl_contexts[upstream.ca_file]
+
+
+def _lane(request: Request, upstream: Upstream) -> _Lane:
+    if request.phase is not Phase.CREATE:
+        return _Lane.OTHER
+    is_held = adapter_for(upstream).features.create_timeout is not None
+    return _Lane.HELD if is_held else _Lane.CREATE
 
 
 def _host(url: str) -> str:
