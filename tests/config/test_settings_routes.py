@@ -31,6 +31,8 @@ def test_without_routes_each_model_is_one_and_each_service_can_be_pinned(load: L
         "sora-2": ("official", "reverse"),
         "official": ("official",),
         "reverse": ("reverse",),
+        "painter": ("pictures",),
+        "pictures": ("pictures",),
     }
 
 
@@ -147,10 +149,10 @@ def test_what_lists_all_jobs_promises_is_noted(load: Load) -> None:
             ),
         ),
         (
-            "  a: {services: [pictures]}",
+            "  a: {services: [official, pictures]}",
             (
-                "tallylight.yaml:9: routes.a.services.0: 'pictures' makes images; a route needs "
-                "services that make videos"
+                "tallylight.yaml:9: routes.a.services.1: 'pictures' makes images; the services "
+                "before it do not"
             ),
         ),
         (

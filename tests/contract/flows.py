@@ -9,7 +9,7 @@ from tallylight.upstreams.messages import Reply, Request
 from tallylight.upstreams.protocol import Adapter, Doubt
 
 AnyFlow = Generator[Request, Reply, Any]
-FILM = Input(Role.SOURCE, Medium.VIDEO, body=b"mp4", media_type="video/mp4")
+FILM = Input(body=b"mp4", media_type="video/mp4", role=Role.SOURCE, medium=Medium.VIDEO)
 
 
 def flows_of(adapter: Adapter, order: Order, mark: str, job: JobRef) -> Iterator[AnyFlow]:

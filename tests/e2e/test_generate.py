@@ -85,7 +85,7 @@ def test_a_video_that_nobody_makes_is_exit_1(launch: "Launcher", world: "World")
 
     assert program.ends() == 1
     assert program.said() == ""
-    assert "No service is left to make this video." in program.logged()
+    assert "No service is left to make this." in program.logged()
     assert "Retry in " in program.logged()
     assert not (launch.folder / "boat.mp4").exists()
 

@@ -345,11 +345,11 @@ async def test_the_bytes_of_a_reference_reach_the_next_service(start: Start) -> 
     gateway.set_faults("a", {"kind": "fail", "after": 1})
     picture = Input(body=b"\x89PNG\r\n" + b"0" * 5000, media_type="image/png", name="boat.png")
 
-    video = await gateway.until_ended(await gateway.create(reference=picture))
+    video = await gateway.until_ended(await gateway.create(inputs=(picture,)))
     await gateway.until_released(video)
 
-    assert video.params.reference_asset
-    assert await gateway.store.size(video.params.reference_asset) is None  # no longer needed
+    assert video.params.input_asset
+    assert await gateway.store.size(video.params.input_asset) is None  # no longer needed
     assert video.service == "b"
 
 
@@ -362,7 +362,7 @@ async def test_an_order_that_a_dialect_cannot_express_is_not_sent(
     film = Input(url="https://films.example/boat.mp4")  # an edit needs its bytes
 
     with pytest.raises(ApiError) as refusal:
-        await gateway.create(operation=Operation.EDIT, reference=film)
+        await gateway.create(operation=Operation.EDIT, inputs=(film,))
 
     assert refusal.value.status == 503
     assert all(f"{name}: " in refusal.value.message for name in ("a", "b"))
@@ -469,7 +469,7 @@ async def test_the_reference_of_a_refused_video_is_not_kept(start: Start) -> Non
     picture = Input(body=b"\x89PNG\r\n" + b"0" * 5000, media_type="image/png", name="boat.png")
 
     with pytest.raises(ApiError):
-        await gateway.create(reference=picture)
+        await gateway.create(inputs=(picture,))
 
     assert [path for path in gateway.assets.rglob("*") if path.is_file()] == []
 

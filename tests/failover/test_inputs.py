@@ -98,7 +98,7 @@ async def test_the_length_of_an_uploaded_video_may_not_be_claimed(start: Start) 
     film = Input(body=b"film", media_type="video/mp4")
 
     with pytest.raises(ApiError) as refusal:
-        await gateway.create(operation=Operation.EDIT, reference=film, seconds=1)
+        await gateway.create(operation=Operation.EDIT, inputs=(film,), seconds=1)
 
     assert (refusal.value.status, refusal.value.param) == (400, "seconds")
 

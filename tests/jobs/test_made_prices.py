@@ -88,7 +88,7 @@ def test_another_size_has_its_own_price() -> None:
 def test_a_shorter_video_still_costs_its_picture() -> None:
     price = replace(price_per_second("0.10"), per_input_image=Decimal("0.02"))
     service = replace(SERVICE, sheet=replace(SERVICE.sheet, price=price))
-    params = CreateParams(reference=Input(media_type="image/png"))
+    params = CreateParams(inputs=(Input(media_type="image/png"),))
 
     assert settled(made(4), service, params).amount == Decimal("0.42")
 

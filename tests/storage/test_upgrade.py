@@ -294,7 +294,7 @@ async def test_videos_attempts_and_money_read_back_the_same(upgraded: Storage) -
         operation=Operation.EXTEND,
         measures=WishedMeasures(seconds=5),
         source=VideoId("video_0"),
-        reference_asset="references/x",
+        input_asset="references/x",
         extras={"stored": "the caller's own", "onto": 1},
         pinned_service=FILM,
         base_seconds=8,

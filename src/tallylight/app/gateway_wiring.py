@@ -16,6 +16,7 @@ from tallylight.config.settings import Configuration
 from tallylight.gateway.assets.contents import ContentReader
 from tallylight.gateway.assets.fetch import AssetFetcher
 from tallylight.gateway.assets.late import LateContent
+from tallylight.gateway.assets.names import files_of
 from tallylight.gateway.assets.store import AssetStore
 from tallylight.gateway.creation import VideoCreator
 from tallylight.gateway.doubt import DoubtPolicy
@@ -64,7 +65,8 @@ class GatewayResources:
         while expired := await videos.with_expired_assets(self.clock.now()):
             for video in expired:
                 # The row is cleared last: an asset that it names can be deleted again.
-                await self.assets.delete(video.asset)
+                for name in files_of(video.asset):
+                    await self.assets.delete(name)
             await videos.clear_assets([video.id for video in expired])
 
     async def run_cleanup(self) -> None:
@@ -144,7 +146,7 @@ def wire_gateway(
         lambda video: settings().routes.get(video.model) or Route(video.model, ()),
         clock,
     )
-    jobs.policies[VideoKind.VIDEO] = failover
+    jobs.policies.update({VideoKind.VIDEO: failover, VideoKind.IMAGE: failover})
     creator = VideoCreator(settings, selector, inputs, parts, failover, clock)
     metrics.track_active(lambda: jobs.followers.active_count)
     contents = ContentReader(board, history, resources.transport, resources.assets, clock)

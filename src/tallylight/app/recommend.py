@@ -52,7 +52,7 @@ class RouteRecommender:
         """
         route, policy = self._route(query.model), _policy(query.policy)
         ranking = rank(
-            Wish("", measures=WishedMeasures(query.seconds, query.size)),
+            self._wish(query, route),
             route,
             self._candidates.for_services(route.services),
             policy=policy,
@@ -65,6 +65,13 @@ class RouteRecommender:
             excluded=tuple(map(self._excluded, ranking.excluded)),
             success_probability=ranking.delivery,
         )
+
+    def _wish(self, query: RecommendationQuery, route: Route) -> Wish:
+        """Return what is asked of a route; images have no length, and the size of the sheet."""
+        services = (self._board.find_service(id_) for id_ in route.services)
+        if any(each is not None and each.sheet.medium is Medium.IMAGE for each in services):
+            return Wish("", medium=Medium.IMAGE)
+        return Wish("", measures=WishedMeasures(query.seconds, query.size))
 
     def _route(self, model: str) -> Route:
         if model == _ALL_SERVICES:

@@ -38,7 +38,6 @@ from tallylight.gateway.routing.options import RouteOptions, Routes
 from tallylight.gateway.routing.routes import Route, default_routes
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget
-from tallylight.model.order import Medium
 from tallylight.storage.engine import DEFAULT_POOL_SIZE
 from tallylight.storage.retention import RetentionOptions
 from tallylight.verdicts.options import PolicyOptions
@@ -281,6 +280,9 @@ def _check_route(
 ) -> None:
     known = report.document.entry_names("services")
     seen: set[str] = set()
+    made = [
+        services[id_].sheet.medium for id_ in map(ServiceId, options.services) if id_ in services
+    ]
     for index, id_ in enumerate(options.services):
         place = ("routes", name, "services", index)
         service = services.get(ServiceId(id_))
@@ -288,9 +290,9 @@ def _check_route(
             report.add_error(place, f"'{id_}' is listed twice")
         elif id_ not in known:
             report.add_error(place, unknown_name_message("service", id_, known))
-        elif service is not None and service.sheet.medium is not Medium.VIDEO:
+        elif service is not None and service.sheet.medium is not made[0]:
             report.add_error(
-                place, f"'{id_}' makes images; a route needs services that make videos"
+                place, f"'{id_}' makes {service.sheet.medium}s; the services before it do not"
             )
         seen.add(id_)
     for id_ in options.weights.keys() - seen:

@@ -68,6 +68,36 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageFile:
+    """One stored image.
+
+    Args:
+        size: Size in bytes.
+        chunks: The bytes; the image is opened when they are first asked for.
+    """
+
+    size: int
+    chunks: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """The images that one request made.
+
+    Args:
+        video: The row under which they are kept.
+        media_type: "image/png".
+        quality: The quality that was ordered, "" if it was left to the service.
+        files: The images, in order.
+    """
+
+    video: Video
+    media_type: str
+    quality: str
+    files: tuple[ImageFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class VideoPage:
     """One page of a caller's videos."""
 

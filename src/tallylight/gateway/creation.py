@@ -2,19 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
-from http import HTTPStatus
 from uuid import uuid4
 
 from tallylight.clock import Clock
 from tallylight.errors import BudgetError
-from tallylight.gateway.errors import no_service_error, spending_limit_error
+from tallylight.gateway.errors import SHUTTING_DOWN, no_service_error, spending_limit_error
 from tallylight.gateway.failover import Failover
 from tallylight.gateway.finish import measures_of
 from tallylight.gateway.further import new_attempt
 from tallylight.gateway.inputs import InputResolver
 from tallylight.gateway.keys import Caller
-from tallylight.gateway.requests import ApiError, CreateRequest
+from tallylight.gateway.requests import CreateRequest
 from tallylight.gateway.routing.ranking import Choice
 from tallylight.gateway.routing.routes import Route
 from tallylight.gateway.routing.selector import ServiceSelector
@@ -23,7 +21,8 @@ from tallylight.jobs.parts import JobParts
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.ids import VideoId
 from tallylight.model.ledger import SpendingLimit
-from tallylight.model.video import CreateParams, Video, VideoRecord
+from tallylight.model.order import Medium
+from tallylight.model.video import CreateParams, Video, VideoKind, VideoRecord
 
 
 class VideoCreator:
@@ -58,22 +57,22 @@ class VideoCreator:
             StorageError: if the database is unavailable; then nothing is recorded.
         """
         if self._jobs.followers.is_closing:
-            raise _SHUTTING_DOWN
+            raise SHUTTING_DOWN
         params, wish = await self._inputs.resolve(request, caller.key, route)
         limits = caller.spending_limits(self._settings().budget)
         ranking = self._selector.rank_wish(wish, params, route, limits)
         choice = next(iter(ranking.choices), None)
         if choice is None and not (route.hold and ranking.may_change):
             raise no_service_error(route, ranking)
-        id_ = VideoId(f"video_{uuid4().hex}")
-        params = await self._inputs.store_reference(id_, params, request.reference)
+        id_ = VideoId(f"{request.medium.value}_{uuid4().hex}")
+        params = await self._inputs.store_inputs(id_, params, request.inputs)
         video = self._new_video(id_, request, caller, route, params)
         tracked: TrackedVideo | None = None
         try:
             tracked = await self._record(video, choice, limits)
         finally:
-            if tracked is None:  # no attempt of this video will need its image
-                await self._inputs.delete_reference(params)
+            if tracked is None:  # no attempt of this video will need its pictures
+                await self._inputs.delete_inputs(params)
         return tracked
 
     def _new_video(
@@ -84,19 +83,21 @@ class VideoCreator:
         route: Route,
         params: CreateParams,
     ) -> Video:
-        now = self._clock.now()
+        now, is_film = self._clock.now(), request.medium is Medium.VIDEO
+        measures = params.measures
         return Video(
             id=id_,
             key=caller.key,
             model=route.name,
             prompt=request.prompt,
-            seconds=params.measures.shown_seconds + params.base_seconds,
-            size=params.measures.shown_size,
+            seconds=measures.shown_seconds + params.base_seconds if is_film else 0,
+            size=measures.shown_size if is_film else measures.size,
             created_at=now,
             deadline=now + route.deadline,
             params=params,
             idempotency_key=request.idempotency_key,
             fingerprint=request.fingerprint,
+            kind=VideoKind.VIDEO if is_film else VideoKind.IMAGE,
             owner=self._jobs.followers.owner,
         )
 
@@ -131,11 +132,3 @@ class VideoCreator:
             following = self._failover.begin(tracked, choice.service, choice.order)
             self._jobs.followers.start(tracked, following)
         return tracked
-
-
-_SHUTTING_DOWN = ApiError(
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    "This server is shutting down; please retry.",
-    code="no_service_available",
-    retry_after=timedelta(seconds=2),
-)

@@ -3,7 +3,7 @@
 OpenAI publishes no list of the codes; these are the ones that its clients know (docs/gateway.md).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from http import HTTPStatus
 
@@ -12,7 +12,7 @@ from tallylight.gateway.routing.ranking import ExclusionReason, Ranking
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.ids import ServiceId
-from tallylight.model.video import VideoError
+from tallylight.model.video import Video, VideoError
 
 _CODES = {
     FailureKind.CONTENT_REJECTED: "moderation_blocked",
@@ -57,7 +57,7 @@ def outcome_unknown(service: ServiceId, failure: Failure) -> VideoError:
     """Return the error of a video of which it is unknown whether a service makes and bills it."""
     return VideoError(
         "outcome_unknown",
-        f"{service}: {failure.text or failure.rule}; the video was sent to no further service, "
+        f"{service}: {failure.text or failure.rule}; it was sent to no further service, "
         "since that could cost twice (`when_in_doubt`)",
     )
 
@@ -65,11 +65,11 @@ def outcome_unknown(service: ServiceId, failure: Failure) -> VideoError:
 def services_exhausted(refusals: Sequence[tuple[ServiceId, Failure]]) -> VideoError:
     """Return the error of a video that no service accepted."""
     if not refusals:
-        return VideoError(_GENERATION_FAILED, "No service can make this video now.")
+        return VideoError(_GENERATION_FAILED, "No service can make this now.")
     reasons = "; ".join(
         f"{service}: {failure.text or failure.rule}" for service, failure in refusals
     )
-    return VideoError(_GENERATION_FAILED, f"No service is left to make this video. {reasons}")
+    return VideoError(_GENERATION_FAILED, f"No service is left to make this. {reasons}")
 
 
 def create_error(
@@ -92,9 +92,7 @@ def create_error(
     )
 
 
-DEADLINE_EXCEEDED = VideoError(
-    "deadline_exceeded", "The video was not completed before its deadline."
-)
+DEADLINE_EXCEEDED = VideoError("deadline_exceeded", "It was not completed before its deadline.")
 
 REFERENCE_LOST = ApiError(
     HTTPStatus.GONE,
@@ -116,6 +114,52 @@ SUPERSEDED = Failure(
     rule="job:superseded",
     text="another attempt delivered the video first",
 )
+
+
+SHUTTING_DOWN = ApiError(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "This server is shutting down; please retry.",
+    code="no_service_available",
+    retry_after=timedelta(seconds=2),
+)
+
+NOT_ACCEPTED = ApiError(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "No service accepted this request.",
+    code="no_service_available",
+    retry_after=_DEFAULT_RETRY_AFTER,
+)
+"""The answer to a request that waited for another process, where every service refused."""
+
+_IMAGES_STATUSES: Mapping[str, HTTPStatus] = {
+    "moderation_blocked": HTTPStatus.BAD_REQUEST,
+    "invalid_request_error": HTTPStatus.BAD_REQUEST,
+    "insufficient_quota": HTTPStatus.TOO_MANY_REQUESTS,
+    "reference_lost": HTTPStatus.GONE,
+    "outcome_unknown": HTTPStatus.BAD_GATEWAY,
+    "deadline_exceeded": HTTPStatus.GATEWAY_TIMEOUT,
+    _GENERATION_FAILED: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""The status of the answer to a request for images that failed, by the code of its error."""
+
+_IMAGES_CODES = {_GENERATION_FAILED: "image_generation_failed"}
+_IMAGES_TYPES = {
+    "moderation_blocked": "image_generation_user_error",
+    "insufficient_quota": "insufficient_quota",
+}
+
+
+def images_error(video: Video) -> ApiError:
+    """Return the response to a request for images that has failed, or is not answered in time."""
+    error = video.error or DEADLINE_EXCEEDED
+    status = _IMAGES_STATUSES.get(error.code, HTTPStatus.BAD_GATEWAY)
+    return ApiError(
+        status,
+        f"{error.message} ({video.id})",
+        code=_IMAGES_CODES.get(error.code, error.code),
+        type=_IMAGES_TYPES.get(error.code, ""),
+        retry_after=_DEFAULT_RETRY_AFTER if status is HTTPStatus.SERVICE_UNAVAILABLE else None,
+    )
 
 
 def spending_limit_error(message: str) -> ApiError:

@@ -161,7 +161,7 @@ class VideoFinisher:
 
     async def _after_end(self, tracked: TrackedVideo) -> None:
         tracked.resolve()
-        await self._inputs.delete_reference(tracked.video.params)
+        await self._inputs.delete_inputs(tracked.video.params)
         self._reporter.report_ended(tracked.video)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""The gateway: creates videos, and serves their state, their content and the list of them."""
+"""The gateway: creates videos and images, and serves their state, content and list."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -7,10 +7,10 @@ from http import HTTPStatus
 
 from tallylight.clock import Clock
 from tallylight.documents.nearest import did_you_mean
-from tallylight.gateway.api import ByteRange, Character, Content, SortOrder, VideoPage
+from tallylight.gateway.api import ByteRange, Character, Content, Images, SortOrder, VideoPage
 from tallylight.gateway.assets.contents import ContentReader
 from tallylight.gateway.creation import VideoCreator
-from tallylight.gateway.errors import create_error
+from tallylight.gateway.errors import create_error, images_error
 from tallylight.gateway.idempotency import RequestDeduplicator
 from tallylight.gateway.inputs import InputResolver
 from tallylight.gateway.keys import Caller
@@ -21,9 +21,12 @@ from tallylight.gateway.settings import GatewaySettings
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.ids import VideoId
 from tallylight.model.order import Input
-from tallylight.model.video import Video, VideoStatus
+from tallylight.model.video import Video, VideoKind, VideoStatus
 from tallylight.storage.database import Storage
 from tallylight.storage.engine import run_to_completion
+
+_STORING_TIME = timedelta(minutes=1)
+"""How long after its deadline a request for images may still store what was made in time."""
 
 
 class Gateway:
@@ -61,21 +64,30 @@ class Gateway:
         Raises:
             ApiError: if no service can or may make the video; then it costs nothing.
         """
-        route = await self._route_for(request, caller)
-        async with self._deduplicator.wait_for_original(request, caller):
-            created = await self._deduplicator.find(request, caller, self._settings().answer_within)
-            if created is None:
-                # Not cancelled if the client disconnects: a recorded attempt is always sent.
-                created = await run_to_completion(self._begin(request, caller, route))
+        created = await self._found_or_begun(request, caller)
         if isinstance(created, Video):
             return created
         await self._recent.wait_until_resolved(created, self._settings().answer_within)
-        try:
-            return await self._create_result(created)
-        except ApiError as error:
-            if error.retry_after is not None:
-                self._deduplicator.expect_retry(request, caller)
-            raise
+        return await self._answer(created, request, caller)
+
+    async def make_images(self, request: CreateRequest, caller: Caller) -> Images:
+        """Make images, or join the same request, and return them once they are stored.
+
+        A client that disconnects stops nothing: the same request finds them later.
+
+        Raises:
+            ApiError: if there will be none, or none in the time that the route allows.
+        """
+        created = await self._found_or_begun(request, caller)
+        video = created if isinstance(created, Video) else created.video
+        until = video.deadline + _STORING_TIME
+        if isinstance(created, TrackedVideo):
+            await self._recent.wait_until_over(created, until - self._clock.now())
+            video = await self._answer(created, request, caller)
+        video = await self._recent.wait_for_content(video, until, self._storage.videos.get)
+        if video.status is not VideoStatus.COMPLETED:
+            raise images_error(video)
+        return await self._contents.images(video)
 
     async def video(self, id_: VideoId, caller: Caller) -> Video:
         """Return the current state of a video."""
@@ -84,7 +96,7 @@ class Gateway:
             video = await self._storage.videos.get(id_)
             if video is not None and video.is_terminal:
                 self._recent.cache(video)
-        if video is None or video.deleted_at is not None or video.key != caller.key:
+        if video is None or not _is_shown(video, caller):
             raise video_not_found(id_)
         return video
 
@@ -98,7 +110,7 @@ class Gateway:
     ) -> VideoPage:
         """Return the page of a caller's videos after one of them, "" for the first page."""
         last = await self._storage.videos.get_including_deleted(after) if after else None
-        if after and (last is None or last.key != caller.key):
+        if after and (last is None or not _may_see(last, caller)):
             raise video_not_found(after, "after")
         stored = await self._storage.videos.list_page(
             caller.key, after=last, limit=limit, order=order
@@ -155,6 +167,25 @@ class Gateway:
         """Return the names of the routes that a caller may use."""
         return [name for name in self._settings().routes if caller.may_use(name)]
 
+    async def _found_or_begun(self, request: CreateRequest, caller: Caller) -> TrackedVideo | Video:
+        """Return what the same request has already created, or begin."""
+        route = await self._route_for(request, caller)
+        async with self._deduplicator.wait_for_original(request, caller):
+            created = await self._deduplicator.find(request, caller, self._settings().answer_within)
+            if created is None:
+                # Not cancelled if the client disconnects: a recorded attempt is always sent.
+                created = await run_to_completion(self._begin(request, caller, route))
+        return created
+
+    async def _answer(self, tracked: TrackedVideo, request: CreateRequest, caller: Caller) -> Video:
+        """Return the response to a create; expect it again if it is refused for now."""
+        try:
+            return await self._create_result(tracked)
+        except ApiError as error:
+            if error.retry_after is not None:
+                self._deduplicator.expect_retry(request, caller)
+            raise
+
     async def _begin(
         self, request: CreateRequest, caller: Caller, route: Route
     ) -> TrackedVideo | Video:
@@ -198,3 +229,12 @@ class Gateway:
                 param="model",
             )
         return route
+
+
+def _may_see(video: Video, caller: Caller) -> bool:
+    """Tell whether a row is a caller's film; its images are answered to their request alone."""
+    return video.key == caller.key and video.kind is VideoKind.VIDEO
+
+
+def _is_shown(video: Video, caller: Caller) -> bool:
+    return video.deleted_at is None and _may_see(video, caller)

@@ -164,5 +164,5 @@ class RequestDeduplicator:
             if self._clock.now() >= until or self._recent.tracked(video.id) is not None:
                 break
             await self._clock.sleep(_POLL_INTERVAL)
-            found = await self._storage.videos.get(video.id)
+            found = await self._storage.videos.get(video.id, video.kind)
         return found

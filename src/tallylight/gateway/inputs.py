@@ -1,10 +1,10 @@
-"""Inputs of a video: its reference, source video and characters. Stores and resolves them.
+"""Inputs of a video: its pictures, source video and characters. Stores and resolves them.
 
 A source video and characters exist at one service only, so a video that uses them is pinned to
 that service.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from uuid import uuid4
@@ -16,6 +16,7 @@ from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.gateway.api import Character
+from tallylight.gateway.assets.names import files_of, input_name
 from tallylight.gateway.assets.store import AssetStore
 from tallylight.gateway.requests import (
     ApiError,
@@ -98,8 +99,9 @@ class InputResolver:
         wish = Wish(
             prompt=request.prompt,
             operation=request.operation,
+            medium=request.medium,
             measures=measures,
-            inputs=() if request.reference is None else (request.reference,),
+            inputs=request.inputs,
             source=job,
             characters=characters,
             extras=request.extras,
@@ -108,7 +110,7 @@ class InputResolver:
             operation=request.operation,
             measures=measures,
             source=request.source,
-            reference=None if request.reference is None else replace(request.reference, body=b""),
+            inputs=tuple(replace(each, body=b"") for each in request.inputs),
             characters=request.characters,
             extras=request.extras,
             pinned_service=pinned,
@@ -119,32 +121,35 @@ class InputResolver:
         )
         return params, wish
 
-    async def store_reference(
-        self, id_: VideoId, params: CreateParams, reference: Input | None
+    async def store_inputs(
+        self, id_: VideoId, params: CreateParams, inputs: Sequence[Input]
     ) -> CreateParams:
-        """Store the bytes of a reference, since later attempts send them again."""
-        if reference is None or not reference.body:
+        """Store the bytes of inputs, since later attempts send them again."""
+        bodies = [each.body for each in inputs if each.body]
+        if not bodies:
             return params
-        name = f"references/{id_}"
-        await self._store.put(name, reference.body)
-        return replace(params, reference_asset=name)
-
-    async def delete_reference(self, params: CreateParams) -> None:
-        """Delete the bytes of a reference that no attempt will need any more."""
-        if not params.reference_asset:
-            return
+        stored = replace(params, input_asset=input_name(id_, len(bodies)))
         try:
-            await self._store.delete(params.reference_asset)
-        except StorageError as error:
-            log.warning("reference.delete_failed", name=params.reference_asset, error=str(error))
+            for name, body in zip(files_of(stored.input_asset), bodies, strict=True):
+                await self._store.put(name, body)
+        except BaseException:
+            await self.delete_inputs(stored)
+            raise
+        return stored
+
+    async def delete_inputs(self, params: CreateParams) -> None:
+        """Delete the bytes of inputs that no attempt will need any more."""
+        for name in files_of(params.input_asset):
+            try:
+                await self._store.delete(name)
+            except StorageError as error:
+                log.warning("reference.delete_failed", name=name, error=str(error))
 
     async def wish_for(self, video: Video) -> Wish:
         """Return the wish of a stored video, with its inputs loaded."""
         params, wish = video.params, video.wish()
-        if params.reference_asset and params.reference is not None:
-            async with self._store.open(params.reference_asset) as (_, chunks):
-                body = b"".join([chunk async for chunk in chunks])
-            wish = replace(wish, inputs=(replace(params.reference, body=body),))
+        if params.input_asset:
+            wish = replace(wish, inputs=await self._loaded(params))
         if params.source:
             _, job, _ = await self._source_video(params.source, video.key)
             wish = replace(wish, source=job)
@@ -152,6 +157,19 @@ class InputResolver:
             _, characters = await self._resolve_characters(params.characters, video.key)
             wish = replace(wish, characters=characters)
         return wish
+
+    async def _loaded(self, params: CreateParams) -> tuple[Input, ...]:
+        """Return inputs with their bytes."""
+        names = iter(files_of(params.input_asset))
+        loaded: list[Input] = []
+        for each in params.inputs:
+            if each.url:
+                loaded.append(each)
+                continue
+            async with self._store.open(next(names)) as (_, chunks):
+                body = b"".join([chunk async for chunk in chunks])
+            loaded.append(replace(each, body=body))
+        return tuple(loaded)
 
     async def create_character(
         self, name: str, video_file: Input, route: Route, key: KeyId

@@ -2,19 +2,25 @@
 
 import asyncio
 from collections import OrderedDict
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
 from tallylight.clock import Clock
+from tallylight.gateway.assets.late import awaits_content
+from tallylight.gateway.errors import NOT_ACCEPTED, SHUTTING_DOWN
 from tallylight.jobs.followers import VideoFollowers
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.ids import VideoId
-from tallylight.model.video import Video
+from tallylight.model.video import Video, VideoKind
 
 _REMOTE_POLL_INTERVAL = timedelta(seconds=1)
 """Interval for rereading a video that another process follows."""
 
 _CACHE_SECONDS = 2.0
 """Seconds for which an ended video is cached: another process may delete it."""
+
+ReadVideo = Callable[[VideoId, VideoKind], Awaitable[Video | None]]
+"""Returns a caller's video of an id and a kind, None if there is none."""
 
 
 class RecentVideos:
@@ -60,6 +66,42 @@ class RecentVideos:
                     await tracked.wait_for_change()
         except TimeoutError:
             return
+
+    @staticmethod
+    async def wait_until_over(tracked: TrackedVideo, within: timedelta) -> None:
+        """Return once this process has nothing left to do for a video, or after `within`."""
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                while not tracked.is_over:
+                    await tracked.wait_for_change()
+        except TimeoutError:
+            return
+
+    async def wait_for_content(self, video: Video, until: datetime, read: ReadVideo) -> Video:
+        """Return a video once it has failed or its content is stored, or at the end of the time.
+
+        Args:
+            video: The video; another process may follow it.
+            until: The end of the time.
+            read: Reads it from the database.
+
+        Raises:
+            ApiError: if it has been withdrawn, as no service accepted it, or if this process shuts
+                down.
+        """
+        while not video.is_terminal or awaits_content(video, self._clock.now()):
+            if self._followers.is_closing:
+                raise SHUTTING_DOWN
+            if self._clock.now() >= until:
+                break
+            await self.wait_for_change(video.id, _REMOTE_POLL_INTERVAL)
+            found = self.cached(video.id)
+            if found is None or (found.is_terminal and not found.asset):
+                found = await read(video.id, video.kind)
+            if found is None or found.deleted_at is not None:
+                raise NOT_ACCEPTED
+            video = found
+        return video
 
     async def wait_for_change(self, id_: VideoId, within: timedelta) -> None:
         """Return once a followed video has changed, or after `within`."""

@@ -7,21 +7,22 @@ from http import HTTPStatus
 
 from tallylight.errors import TallylightError
 from tallylight.model.ids import NO_VIDEO, VideoId
-from tallylight.model.order import Input, Operation
+from tallylight.model.order import Input, Medium, Operation
 from tallylight.model.wish import NOTHING_ASKED, WishedMeasures
 
 
 @dataclass(frozen=True, slots=True)
 class CreateRequest:
-    """One request for a video, as its caller sent it.
+    """One request for a video or for images, as its caller sent it.
 
     Args:
         model: Name of the route.
         prompt: Text prompt.
+        medium: What shall be made.
         measures: Length, frame, sound and the like.
         operation: Create, remix, edit or extend.
         source: The gateway's video that is remixed, edited or extended.
-        reference: Input image, or for an edit the input video.
+        inputs: Input images, or for an edit of a video the input video.
         characters: Ids of the gateway's characters.
         extras: Unknown fields, which are passed to the service unchanged.
         policy: Preset or preference that replaces the route's own, "" for the route's.
@@ -32,10 +33,11 @@ class CreateRequest:
 
     model: str
     prompt: str
+    medium: Medium = Medium.VIDEO
     measures: WishedMeasures = NOTHING_ASKED
     operation: Operation = Operation.CREATE
     source: VideoId = NO_VIDEO
-    reference: Input | None = None
+    inputs: tuple[Input, ...] = ()
     characters: tuple[str, ...] = ()
     extras: Mapping[str, object] = field(default_factory=dict)
     policy: str = ""

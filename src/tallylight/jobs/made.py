@@ -29,7 +29,13 @@ def progress_of(step: Known) -> Progress:
 
 def finished_job(attempt: Attempt) -> Done:
     """Return what the finished job of an attempt made, as far as it was recorded."""
-    return Done(tuple(Output(VIDEO, get(Phase.CONTENT, url)) for url in attempt.results))
+    is_several = attempt.order.count > 1
+    return Done(
+        tuple(
+            Output(VIDEO, get(Phase.CONTENT, url), place if is_several else 0)
+            for place, url in enumerate(attempt.results)
+        )
+    )
 
 
 def cost_of_job(
@@ -87,7 +93,7 @@ def change_of_job(  # noqa: PLR0913, PLR0917  # what a job tells, and of what
     is_over = event in {AttemptEvent.DONE, AttemptEvent.FAILED_BILLED}
     told_job, results = job, tuple[str, ...]()
     if isinstance(step, Done):
-        told_job, results = step.job or job, _addresses(step.outputs)
+        told_job, results = step.job or job, _addresses(step.outputs, attempt.order.count)
     return AttemptChange(
         attempt.id,
         event,
@@ -121,6 +127,17 @@ def failed_change(
     return change_of_job(event, attempt, service, failed, at, params)
 
 
-def _addresses(outputs: Iterable[Output]) -> tuple[str, ...]:
-    """Return where the sold file of a job can be fetched, again later, best first."""
-    return tuple(each.at.url for each in outputs if each.is_sold and isinstance(each.at, Request))
+def _addresses(outputs: Iterable[Output], count: int) -> tuple[str, ...]:
+    """Return where the sold file of a job can be fetched, again later, best first.
+
+    Of several results that were ordered, the best address of each is returned, in their order.
+    """
+    found = [
+        (each.index, each.at.url)
+        for each in outputs
+        if each.is_sold and isinstance(each.at, Request)
+    ]
+    if count == 1:
+        return tuple(url for _, url in found)
+    best = dict(reversed(found))
+    return tuple(best[index] for index in sorted(best))

@@ -16,7 +16,7 @@ from tallylight.model.attempt_state import AttemptState
 from tallylight.model.ids import NO_SERVICE, NO_VIDEO, KeyId, ServiceId, VideoId
 from tallylight.model.jobs import Made
 from tallylight.model.ledger import EntryId, LedgerEntry
-from tallylight.model.order import Input, Operation
+from tallylight.model.order import Input, Medium, Operation
 from tallylight.model.wish import NOTHING_ASKED, Wish, WishedMeasures
 
 _NOTHING: Mapping[str, str] = {}
@@ -32,10 +32,11 @@ class VideoStatus(StrEnum):
 
 
 class VideoKind(StrEnum):
-    """Who asked for a video."""
+    """What a row of `videos` is for."""
 
-    VIDEO = "video"  # a caller
-    PROBE = "probe"  # tallylight itself, to see whether a service delivers
+    VIDEO = "video"  # a caller's film
+    IMAGE = "image"  # a caller's images: one or several, of one request
+    PROBE = "probe"  # tallylight's own, to see whether a service delivers
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,8 @@ class CreateParams:
         measures: What was asked of length, frame, sound and the like; for work on another video
             with its measures.
         source: Our id of the video that is remixed, edited or extended; "" for none.
-        reference: The image or video that it builds on; its bytes are in the asset store.
-        reference_asset: The key of these bytes in the asset store, "" if there are none.
+        inputs: The images or the video that it builds on; their bytes are in the asset store.
+        input_asset: The key of these bytes in the asset store, "" if there are none.
         characters: Our ids of the characters that appear.
         pinned_service: The only service that can make the video, because it has the source or the
             characters; "" for any service.
@@ -58,8 +59,8 @@ class CreateParams:
     operation: Operation = Operation.CREATE
     measures: WishedMeasures = NOTHING_ASKED
     source: VideoId = NO_VIDEO
-    reference: Input | None = None
-    reference_asset: str = ""
+    inputs: tuple[Input, ...] = ()
+    input_asset: str = ""
     characters: tuple[str, ...] = ()
     extras: Mapping[str, object] = field(default_factory=dict)
     pinned_service: ServiceId = NO_SERVICE
@@ -169,8 +170,9 @@ class Video:
         return Wish(
             prompt=self.prompt,
             operation=params.operation,
+            medium=Medium.IMAGE if self.kind is VideoKind.IMAGE else Medium.VIDEO,
             measures=params.measures,
-            inputs=() if params.reference is None else (params.reference,),
+            inputs=params.inputs,
             characters=params.characters,
             extras=params.extras,
         )

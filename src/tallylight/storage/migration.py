@@ -9,7 +9,7 @@ from tallylight.errors import StorageError
 from tallylight.storage.engine import Connections, LockId
 
 #: The newest revision in `migrations/versions`.
-HEAD = "0010"
+HEAD = "0011"
 
 
 async def upgrade_schema(connections: Connections) -> None:

@@ -142,7 +142,7 @@ async def delete_old_videos(
             video.asset == literal_column("''"),
             # The last probe of a service says when the next one is due.
             or_(
-                video.kind == VideoKind.VIDEO.value,
+                video.kind != VideoKind.PROBE.value,
                 video.created_at_us < now - max(retention.videos, _LEAST_LEDGER),
             ),
             ~is_unsettled,

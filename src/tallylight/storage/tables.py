@@ -232,7 +232,13 @@ videos_table = Table(
     Column("asset", Text, nullable=False),
     Column("deleted_at_us", MicrosecondTimestamp),
 )
-Index("videos_of_key", videos_table.c.key, videos_table.c.created_at_us, videos_table.c.id)
+Index(
+    "videos_of_key",
+    videos_table.c.key,
+    videos_table.c.kind,
+    videos_table.c.created_at_us,
+    videos_table.c.id,
+)
 Index("videos_fingerprint", videos_table.c.fingerprint, videos_table.c.created_at_us)
 _partial_index(
     "videos_under_way",

@@ -58,13 +58,12 @@ def video_update_values(video: Video) -> dict[str, object]:
 
 
 def _params_to_json(params: CreateParams) -> str:
-    reference = params.reference
     values = {
         "measures": _set_measures(params.measures),
         "operation": "" if params.operation is Operation.CREATE else params.operation.value,
         "source": params.source,
-        "reference": reference and _reference_values(reference),
-        "reference_asset": params.reference_asset,
+        "inputs": [_input_values(each) for each in params.inputs],
+        "input_asset": params.input_asset,
         "characters": params.characters,
         "extras": params.extras,
         "pinned_service": params.pinned_service,
@@ -78,27 +77,25 @@ def _set_measures(measures: WishedMeasures) -> dict[str, object]:
     return {name: each for name, each in asdict(measures).items() if each != _OPEN[name]}
 
 
-def _reference_values(reference: Input) -> list[str]:
-    own = [reference.url, reference.media_type, reference.name]
-    return [*own, reference.role.value, reference.medium.value]
+def _input_values(each: Input) -> list[str]:
+    return [each.url, each.media_type, each.name, each.role.value, each.medium.value]
+
+
+def _input_from_values(values: list[str]) -> Input:
+    url, media_type, name, role, medium = values
+    return Input(url=url, media_type=media_type, name=name, role=Role(role), medium=Medium(medium))
 
 
 def _params_from_json(text: str) -> CreateParams:
     if text == "{}":
         return CreateParams()
     values = json.loads(text)
-    reference = None
-    if "reference" in values:
-        url, media_type, name, role, medium = values["reference"]
-        reference = Input(
-            url, media_type=media_type, name=name, role=Role(role), medium=Medium(medium)
-        )
     return CreateParams(
         measures=WishedMeasures(**values.get("measures", {})),
         operation=Operation(values.get("operation", Operation.CREATE)),
         source=VideoId(values.get("source", "")),
-        reference=reference,
-        reference_asset=values.get("reference_asset", ""),
+        inputs=tuple(map(_input_from_values, values.get("inputs", ()))),
+        input_asset=values.get("input_asset", ""),
         characters=tuple(values.get("characters", ())),
         extras=values.get("extras", {}),
         pinned_service=ServiceId(values.get("pinned_service", "")),

@@ -63,12 +63,10 @@ class Videos:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    async def get(self, id_: VideoId) -> Video | None:
-        """Return a caller's video, None if there is none or it was deleted."""
+    async def get(self, id_: VideoId, kind: VideoKind = VideoKind.VIDEO) -> Video | None:
+        """Return a caller's video, None if there is none of its kind or it was deleted."""
         return await self._first(
-            table.c.id == id_,
-            table.c.deleted_at_us.is_(None),
-            table.c.kind == VideoKind.VIDEO.value,
+            table.c.id == id_, table.c.deleted_at_us.is_(None), table.c.kind == kind.value
         )
 
     async def get_including_deleted(self, id_: VideoId) -> Video | None:
@@ -257,7 +255,7 @@ class Videos:
             .where(
                 IS_WITHOUT_CONTENT,
                 c.ended_at_us > since,
-                c.kind == VideoKind.VIDEO.value,
+                c.kind != VideoKind.PROBE.value,
                 c.deleted_at_us.is_(None),
                 or_(c.expires_at_us.is_(None), c.expires_at_us > now),
                 or_(c.owner == owner, c.owner.not_in(alive)),

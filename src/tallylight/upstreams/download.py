@@ -89,17 +89,27 @@ class ResultFetcher:
         target: Path,
         limit_bytes: int,
         patience: timedelta,
+        index: int | None = None,
     ) -> str | Failure:
-        """Save the result of a finished job; return its media type, or why there is none.
+        """Save a result of a finished job; return its media type, or why there is none.
 
         It is tried at least once, and for so long again; the job is then asked anew for its ways.
+
+        Args:
+            job: How the job is known.
+            done: Its end.
+            service: The service that made it.
+            target: The file.
+            limit_bytes: The most bytes of it.
+            patience: How long it may be late.
+            index: Which of several results it is; None if all ways lead to the one result.
 
         Raises:
             StorageError: if our own disk fails.
         """
         began = self._clock.monotonic()
         while True:
-            outcome = await self._try_all(done, service, target, limit_bytes)
+            outcome = await self._try_all(done, service, target, limit_bytes, index)
             waited = timedelta(seconds=self._clock.monotonic() - began)
             pause = retry_pause(waited)
             if isinstance(outcome, str) or waited + pause > patience:
@@ -108,10 +118,11 @@ class ResultFetcher:
             done = await read_again(job, done, service.upstream, self._client)
 
     async def _try_all(
-        self, done: Done, service: Service, target: Path, limit_bytes: int
+        self, done: Done, service: Service, target: Path, limit_bytes: int, index: int | None
     ) -> str | Failure:
         failure: Failure | None = None
-        ways = ResultWays(filter(_is_sold_file, done.outputs), service.upstream)
+        outputs = (each for each in done.outputs if each.is_sold and index in {None, each.index})
+        ways = ResultWays(outputs, service.upstream)
         for way in ways:
             if isinstance(way.at, InlineFile):
                 saved = await _save_inline(way.at, target, limit_bytes)
@@ -136,7 +147,7 @@ def retry_pause(waited: timedelta) -> timedelta:
 
 def is_sold(media_type: str, medium: Medium) -> bool:
     """Tell whether a file may be what a service sells; a picture is no film."""
-    return medium is not Medium.VIDEO or is_film(media_type)
+    return is_film(media_type) if medium is Medium.VIDEO else media_type.startswith("image/")
 
 
 async def read_again(
@@ -160,10 +171,6 @@ async def read_again(
 def _is_among(output: Output, urls: Container[str], files: Container[InlineFile]) -> bool:
     at = output.at
     return at.url in urls if isinstance(at, Request) else at in files
-
-
-def _is_sold_file(output: Output) -> bool:
-    return output.is_sold
 
 
 async def _save_inline(file: InlineFile, target: Path, limit_bytes: int) -> str:

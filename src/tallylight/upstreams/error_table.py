@@ -127,7 +127,9 @@ class Errors:
         return self.is_free(reply) or (row is not None and row.is_free)
 
     def _row_of(self, reply: Reply) -> Row | None:
-        if not self.rows or not reply.is_whole or reply.phase is Phase.REACH:
+        if not self.rows or reply.status is None or not reply.is_whole:
+            return None
+        if reply.phase is Phase.REACH:
             return None  # without the key, any answer shows that the API responds
         answer = reply.json
         if not answer.is_object:

@@ -228,7 +228,7 @@ async def test_a_well_formed_request_id_is_returned_and_another_is_not(gateway: 
     assert (await fetched("x" * 200)).startswith("req_")
 
 
-PATHS = "The paths of this gateway begin with /v1/videos and /v1/models."
+PATHS = "The paths of this gateway begin with /v1/videos, /v1/images and /v1/models."
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def test_an_edit_may_upload_its_video() -> None:
 
     ask = parse.edit_request({**ORDER, "video": film}, SAID)
 
-    assert ask.reference == Input("", film.body, "video/mp4", "a.mp4", Role.SOURCE, Medium.VIDEO)
+    assert ask.inputs == (Input("", film.body, "video/mp4", "a.mp4", Role.SOURCE, Medium.VIDEO),)
 
 
 def test_an_edit_without_a_video_and_an_extension_without_seconds_are_refused() -> None:

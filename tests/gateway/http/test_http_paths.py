@@ -76,7 +76,9 @@ async def test_a_path_like_none_of_ours_names_all(gateway: "Gateway", path: str)
         message = (await response.json())["error"]["message"]
 
         assert response.status == 404
-        assert message.endswith("The paths of this gateway begin with /v1/videos and /v1/models.")
+        assert message.endswith(
+            "The paths of this gateway begin with /v1/videos, /v1/images and /v1/models."
+        )
 
 
 @in_one_loop

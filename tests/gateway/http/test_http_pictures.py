@@ -20,7 +20,8 @@ DATA_URL = f"data:image/png;base64,{CODED}"
 
 
 def read(**fields: object) -> Input | None:
-    return parse.create_request({**ORDER, **fields}, RequestContext()).reference
+    found = parse.create_request({**ORDER, **fields}, RequestContext()).inputs
+    return found[0] if found else None
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_a_picture_is_read_in_every_form(value: object, reference: Input | None)
 def test_a_picture_is_read_under_every_name(name: str) -> None:
     request = parse.create_request({**ORDER, name: [LINK]}, RequestContext())
 
-    assert (request.reference, request.extras) == (Input(LINK), {})
+    assert (request.inputs, request.extras) == ((Input(url=LINK),), {})
 
 
 @pytest.mark.parametrize("picture", [LINK, Upload("a.png", "", PNG)])

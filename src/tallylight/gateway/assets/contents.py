@@ -10,14 +10,21 @@ import structlog
 from tallylight.board import Board
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
-from tallylight.gateway.api import ByteRange, Content, RangeNotSatisfiableError
-from tallylight.gateway.assets.fetch import asset_media_type
+from tallylight.gateway.api import (
+    ByteRange,
+    Content,
+    ImageFile,
+    Images,
+    RangeNotSatisfiableError,
+)
 from tallylight.gateway.assets.late import CONTENT_UNAVAILABLE, awaits_content
+from tallylight.gateway.assets.names import asset_media_type, files_of
 from tallylight.gateway.assets.store import AssetStore
 from tallylight.gateway.requests import ApiError, bad_request
 from tallylight.jobs.made import finished_job
 from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Failure
+from tallylight.model.ids import ServiceId
 from tallylight.model.video import Video
 from tallylight.storage.database import Storage
 from tallylight.upstreams.client import UpstreamClient
@@ -67,11 +74,33 @@ class ContentReader:
             async with self._open_upstream(video, variant, byte_range) as content:
                 yield content
 
+    async def images(self, video: Video) -> Images:
+        """Return the stored images of a completed row.
+
+        Raises:
+            ApiError: if they are no longer stored, or not yet.
+        """
+        if not video.asset:
+            raise self._unavailable(video, video.service, None)
+        files = []
+        for name in files_of(video.asset):
+            size = await self._store.size(name)
+            if size is None:
+                raise _expired(video)
+            files.append(ImageFile(size, self._chunks_of(name)))
+        attempt = await self._storage.attempts.delivered(video.id)
+        quality = "" if attempt is None else attempt.order.quality
+        return Images(video, asset_media_type(video.asset), quality, tuple(files))
+
+    async def _chunks_of(self, name: str) -> AsyncIterator[bytes]:
+        async with self._store.open(name) as opened:
+            async for chunk in opened.chunks:
+                yield chunk
+
     async def delete(self, video: Video) -> None:
         """Delete a video's assets, and its job at the service where the protocol allows it."""
-        for name in (video.asset, video.params.reference_asset):
-            if name:
-                await self._store.delete(name)
+        for name in (*files_of(video.asset), *files_of(video.params.input_asset)):
+            await self._store.delete(name)
         attempt = await self._storage.attempts.delivered(video.id)
         if attempt is None or attempt.service not in self._board:
             return
@@ -128,7 +157,7 @@ class ContentReader:
                     return
             ways.follow(way, reply)
             gone = errors.no_job(reply, "content:empty")
-        raise self._unavailable(video, service, gone)
+        raise self._unavailable(video, service.id, gone)
 
     async def _current_job(self, video: Video, attempt: Attempt, variant: str) -> Done:
         """Return the upstream's current description of a delivered job: its URLs may change."""
@@ -138,20 +167,20 @@ class ContentReader:
             return await read_again(attempt.job, known, service.upstream, self._client)
         step = await self._client.poll(attempt.job, service.upstream)
         if isinstance(step, Missing | Trouble):
-            raise self._unavailable(video, service, step)
+            raise self._unavailable(video, service.id, step)
         if not isinstance(step, Done):  # it was completed before, so the content has expired
             raise _expired(video)
         return step
 
     def _unavailable(
-        self, video: Video, service: Service, last: Missing | Trouble | None
+        self, video: Video, service: ServiceId, last: Missing | Trouble | None
     ) -> ApiError:
         """Return the error for content that its service does not serve."""
         is_gone = last is None or isinstance(last, Missing) or _says_gone(last.failure)
         if is_gone and not awaits_content(video, self._clock.now()):
             return _expired(video)
         failure = None if last is None else last.failure
-        reason = "" if failure is None else f" {service.id}: {failure.text or failure.rule}"
+        reason = "" if failure is None else f" {service}: {failure.text or failure.rule}"
         return ApiError(
             HTTPStatus.SERVICE_UNAVAILABLE,
             f"The content of video {video.id} is not available now.{reason}",

@@ -111,7 +111,7 @@ class LateContent:
         if await self._storage.videos.add_content(video.id, asset, expires_at):
             log.info("video.content_stored", service=service.id, video=video.id)
             self._reporter.report_delivered(attempt, self._clock.now())
-        elif await self._storage.videos.get(video.id) is None:
+        elif await self._storage.videos.get(video.id, video.kind) is None:
             await self._fetcher.discard(asset)  # else another process has stored the same
 
     def _give_up(self, video: Video, attempt: Attempt, failure: Failure) -> None:

@@ -17,6 +17,7 @@ from tallylight.gateway.http.auth import Authenticator
 from tallylight.gateway.http.cors import is_preflight, preflight_headers, send_with_cors
 from tallylight.gateway.http.downloads import Download, send_download
 from tallylight.gateway.http.handlers import VideosApiHandlers
+from tallylight.gateway.http.image_answers import ImagesAnswer, send_images
 from tallylight.gateway.http.paths import (
     CREATE_PATH,
     canonical_path,
@@ -32,7 +33,7 @@ from tallylight.model.ids import VideoId
 
 log = structlog.get_logger()
 
-HttpResponse = ApiResponse | Download
+HttpResponse = ApiResponse | Download | ImagesAnswer
 RequestHandler = Callable[[HttpRequest, Caller], Awaitable[HttpResponse]]
 
 
@@ -56,6 +57,8 @@ class GatewayApp:
             "/v1/videos/edits": {"POST": api.edit},
             "/v1/videos/extensions": {"POST": api.extend},
             "/v1/videos/characters": {"POST": api.create_character},
+            "/v1/images/generations": {"POST": api.generate_images},
+            "/v1/images/edits": {"POST": api.edit_images},
             "/v1/models": {"GET": lambda _, caller: api.models(caller)},
         }
 
@@ -72,6 +75,9 @@ class GatewayApp:
             response = await self._respond(request, path)
             if isinstance(response, Download):
                 await send_download(response, request)
+                return
+            if isinstance(response, ImagesAnswer):
+                await send_images(response, request)
                 return
         except ClientDisconnectedError:
             return
@@ -111,7 +117,7 @@ class GatewayApp:
         advice = (
             f"Did you mean {similar[:200]}?"
             if is_known
-            else f"The paths of this gateway begin with {CREATE_PATH} and /v1/models."
+            else f"The paths of this gateway begin with {CREATE_PATH}, /v1/images and /v1/models."
         )
         return ApiError(
             HTTPStatus.NOT_FOUND, f"Invalid URL ({request.method} {request.path[:200]}). {advice}"

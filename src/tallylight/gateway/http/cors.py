@@ -14,8 +14,9 @@ from tallylight.gateway.http.request import HttpRequest
 from tallylight.gateway.http.response import Header
 
 _EXPOSED = (
-    b"x-request-id, x-tallylight-service, x-tallylight-attempts, x-tallylight-cost, "
-    b"x-tallylight-substituted, openai-poll-after-ms, retry-after, retry-after-ms, "
+    b"x-request-id, x-tallylight-video, x-tallylight-service, x-tallylight-attempts, "
+    b"x-tallylight-cost, x-tallylight-substituted, openai-poll-after-ms, retry-after, "
+    b"retry-after-ms, "
     b"x-should-retry, allow, content-disposition, content-range, content-length, "
     b"accept-ranges, etag"
 )

@@ -89,7 +89,12 @@ async def send_download(download: Download, request: HttpRequest) -> None:
         if request.method == "HEAD":
             await request.send({"type": "http.response.body"})
             return
-        await _until_disconnected(_send_chunks(content.chunks, request), request)
+        await send_body(content.chunks, request)
+
+
+async def send_body(chunks: AsyncIterator[bytes], request: HttpRequest) -> None:
+    """Send a body whose headers were sent, until its end or until the client disconnects."""
+    await _until_disconnected(_send_chunks(chunks, request), request)
 
 
 def _headers(download: Download, content: Content) -> list[Header]:

@@ -23,6 +23,8 @@ from tallylight.gateway.http.fields import (
     wrong_type,
 )
 from tallylight.gateway.http.forms import FieldTree, Upload
+from tallylight.gateway.http.image_answers import ImagesAnswer
+from tallylight.gateway.http.parse_images import edit_images_request, generation_request
 from tallylight.gateway.http.pictures import film_reference
 from tallylight.gateway.http.request import HttpRequest, read_fields
 from tallylight.gateway.http.response import ApiResponse
@@ -40,6 +42,10 @@ _MAX_PAGE_SIZE = 100
 _LIMIT = re.compile(r"[0-9]{1,9}")
 _MAX_NAME_LENGTH = 80
 _INLINE_LIMIT = 256 * 1024  # bytes; longer bodies are parsed and hashed in a thread
+
+
+_Parser = Callable[[FieldTree, parse.RequestContext], CreateRequest]
+"""Turns the fields of a request into what its caller wants; raises ApiError."""
 
 
 class VideosApiHandlers:
@@ -70,6 +76,16 @@ class VideosApiHandlers:
     async def extend(self, request: HttpRequest, caller: Caller) -> ApiResponse:
         """Extend a video."""
         return await self._create_video(request, caller, parse.extend_request)
+
+    async def generate_images(self, request: HttpRequest, caller: Caller) -> ImagesAnswer:
+        """Make images from a prompt."""
+        create = await self._parsed(request, caller, generation_request)
+        return ImagesAnswer(await self._gateway.make_images(create, caller))
+
+    async def edit_images(self, request: HttpRequest, caller: Caller) -> ImagesAnswer:
+        """Make images from images."""
+        create = await self._parsed(request, caller, edit_images_request)
+        return ImagesAnswer(await self._gateway.make_images(create, caller))
 
     async def retrieve(self, caller: Caller, id_: VideoId) -> ApiResponse:
         """Return a video, with the advised poll interval."""
@@ -150,19 +166,18 @@ class VideosApiHandlers:
         return _json(serialize.model_json(name, self._started_at))
 
     async def _create_video(
-        self,
-        request: HttpRequest,
-        caller: Caller,
-        parser: Callable[[FieldTree, parse.RequestContext], CreateRequest],
+        self, request: HttpRequest, caller: Caller, parser: _Parser
     ) -> ApiResponse:
+        create = await self._parsed(request, caller, parser)
+        return _video_response(await self._gateway.create(create, caller))
+
+    async def _parsed(self, request: HttpRequest, caller: Caller, parser: _Parser) -> CreateRequest:
         context = parse.read_context(request.headers, caller.key)
         fields = await read_fields(request, self._settings().largest_body)
         length = request.header(b"content-length")
         if length.isdigit() and int(length) <= _INLINE_LIMIT:
-            create = parser(fields, context)
-        else:
-            create = await asyncio.to_thread(parser, fields, context)
-        return _video_response(await self._gateway.create(create, caller))
+            return parser(fields, context)
+        return await asyncio.to_thread(parser, fields, context)
 
 
 def _video_response(video: Video, headers: tuple[tuple[bytes, bytes], ...] = ()) -> ApiResponse:

@@ -82,11 +82,12 @@ def create_request(fields: FieldTree, context: RequestContext) -> CreateRequest:
         ApiError: if a field is not valid; so do the other functions here.
     """
     pictures = [name for name in fields if is_picture_name(name)]
+    picture = picture_reference({name: fields[name] for name in pictures})
     request = replace(
         _common_request(fields, context, (*_COMMON_FIELDS, *pictures)),
-        reference=picture_reference({name: fields[name] for name in pictures}),
+        inputs=() if picture is None else (picture,),
     )
-    return _with_fingerprint(request, context)
+    return with_fingerprint(request, context)
 
 
 def remix_request(fields: FieldTree, context: RequestContext, source: VideoId) -> CreateRequest:
@@ -94,12 +95,12 @@ def remix_request(fields: FieldTree, context: RequestContext, source: VideoId) -
     request = replace(
         _common_request(fields, context, _COMMON_FIELDS), operation=Operation.REMIX, source=source
     )
-    return _with_fingerprint(request, context)
+    return with_fingerprint(request, context)
 
 
 def edit_request(fields: FieldTree, context: RequestContext) -> CreateRequest:
     """Return the request to edit one of the gateway's videos, or an uploaded one."""
-    return _with_fingerprint(
+    return with_fingerprint(
         replace(_request_on_video(fields, context), operation=Operation.EDIT), context
     )
 
@@ -109,7 +110,7 @@ def extend_request(fields: FieldTree, context: RequestContext) -> CreateRequest:
     request = replace(_request_on_video(fields, context), operation=Operation.EXTEND)
     if request.measures.seconds is None:
         raise missing_field("seconds")
-    return _with_fingerprint(request, context)
+    return with_fingerprint(request, context)
 
 
 def _request_on_video(fields: FieldTree, context: RequestContext) -> CreateRequest:
@@ -118,7 +119,7 @@ def _request_on_video(fields: FieldTree, context: RequestContext) -> CreateReque
         case None | "":
             raise missing_field("video")
         case Upload() as upload:
-            return replace(request, reference=film_reference(upload, "video"))
+            return replace(request, inputs=(film_reference(upload, "video"),))
         case value:
             return replace(request, source=VideoId(id_value(value, "video")))
 
@@ -134,20 +135,22 @@ def _common_request(
         characters=characters_field(fields),
         extras=unknown_fields(fields, known),
         # The body wins: a header is often set once for all requests of a client.
-        policy=_policy_name(text_field(fields, "policy") or context.policy),
+        policy=policy_name(text_field(fields, "policy") or context.policy),
         idempotency_key=context.idempotency_key,
         is_retry=context.is_retry,
     )
 
 
-def _policy_name(name: str) -> str:
+def policy_name(name: str) -> str:
+    """Return the policy of a name, in its own spelling; "" for none."""
     try:
         return policy_named(name).value if name else ""
     except ValueError as error:
         raise bad_request(f"Invalid 'policy': {error}.", param="policy") from None
 
 
-def _with_fingerprint(request: CreateRequest, context: RequestContext) -> CreateRequest:
+def with_fingerprint(request: CreateRequest, context: RequestContext) -> CreateRequest:
+    """Return a request with the digest of its content."""
     return replace(request, fingerprint=fingerprint(request, context.key))
 
 
@@ -164,7 +167,8 @@ def fingerprint(request: CreateRequest, key: KeyId) -> str:
         "prompt": request.prompt,
         "measures": asdict(request.measures),
         "source": request.source,
-        "reference": None if request.reference is None else _digest(request.reference),
+        "medium": request.medium.value,
+        "inputs": [(each.role.value, _digest(each)) for each in request.inputs],
         "characters": request.characters,
         "extras": _as_form(dict(request.extras)),
         "policy": request.policy,
@@ -172,8 +176,8 @@ def fingerprint(request: CreateRequest, key: KeyId) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode("ascii")).hexdigest()
 
 
-def _digest(reference: Input) -> str:
-    return reference.url or hashlib.sha256(reference.body).hexdigest()
+def _digest(each: Input) -> str:
+    return each.url or hashlib.sha256(each.body).hexdigest()
 
 
 def _as_form(value: object) -> object:

@@ -7,8 +7,10 @@ CREATE_PATH = "/v1/videos"
 _OTHER_CREATE_PATHS = ("/v1/video/generations", "/v1/videos/generations")
 """Of new-api's older route, and of xAI and others; the job's id follows, as in ours."""
 
-_SIMILAR = re.compile(r"/(?:api/v1|openai|v[0-9][a-z0-9]*+|videos?|models)(?:/.*)?", re.DOTALL)
-_RESOURCE = re.compile(r"(?:.*?/)?(videos?|models)((?:/.*)?)", re.DOTALL | re.IGNORECASE)
+_SIMILAR = re.compile(
+    r"/(?:api/v1|openai|v[0-9][a-z0-9]*+|videos?|images|models)(?:/.*)?", re.DOTALL
+)
+_RESOURCE = re.compile(r"(?:.*?/)?(videos?|images|models)((?:/.*)?)", re.DOTALL | re.IGNORECASE)
 
 
 def canonical_path(path: str) -> str:

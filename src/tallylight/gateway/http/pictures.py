@@ -1,4 +1,4 @@
-"""The picture that a create starts from, in every form in which clients send it.
+"""The pictures that a create builds on, in every form in which clients send them.
 
 It is a file, an address, a data URL or plain base64, alone, in an object or in a list of one. A
 picture that cannot be used is refused: no create goes on without it.
@@ -7,6 +7,7 @@ picture that cannot be used is refused: no create goes on without it.
 import base64
 import binascii
 import re
+from dataclasses import replace
 from urllib.parse import quote, unquote_to_bytes
 
 from tallylight.gateway.http.fields import invalid_value, too_long, wrong_type
@@ -45,8 +46,24 @@ def picture_reference(fields: FieldTree) -> Input | None:
     Raises:
         ApiError: if one holds no picture, or they hold several.
     """
-    found = {name: _reference(value, name) for name, value in fields.items()}
-    return _only([(name, each) for name, each in found.items() if each is not None])
+    return _only(_named_pictures(fields))
+
+
+def picture_references(fields: FieldTree, role: Role, most: int) -> tuple[Input, ...]:
+    """Return all pictures in the fields of these names, for one role.
+
+    Args:
+        fields: The fields, with one picture or a list of them in each.
+        role: What the pictures are for.
+        most: How many there may be.
+
+    Raises:
+        ApiError: if one holds no picture, or there are too many.
+    """
+    found = _named_pictures(fields)
+    if len(found) > most:
+        raise invalid_value(found[most][0], f"{len(found)} pictures", f"at most {most}")
+    return tuple(replace(each, role=role) for _, each in found)
 
 
 def film_reference(upload: Upload, param: str) -> Input:
@@ -62,6 +79,16 @@ def film_reference(upload: Upload, param: str) -> Input:
         role=Role.SOURCE,
         medium=Medium.VIDEO,
     )
+
+
+def _named_pictures(fields: FieldTree) -> list[tuple[str, Input]]:
+    """Return the pictures in fields, each with the name of its field."""
+    found = [
+        (name, _reference(each, name))
+        for name, value in fields.items()
+        for each in (value if isinstance(value, list) else [value])
+    ]
+    return [(name, each) for name, each in found if each is not None]
 
 
 def _reference(value: object, param: str) -> Input | None:

@@ -32,8 +32,8 @@ SPOOL_LIMIT = 1024 * 1024
 """Bytes of a body that are held in memory while it arrives."""
 
 _MAX_FIELDS = 256
-_MAX_FILES = 4
-_OBJECT_FIELDS = frozenset({"video", "characters"})
+_MAX_FILES = 17  # sixteen pictures that are edited, and a mask
+_OBJECT_FIELDS = frozenset({"video", "characters", "mask"})
 """Fields beside the pictures whose text may be a JSON object or array: a form has only texts."""
 
 

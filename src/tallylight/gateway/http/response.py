@@ -14,6 +14,16 @@ Header = tuple[bytes, bytes]
 _JSON = (b"content-type", b"application/json")
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 _DO_NOT_RETRY = (b"x-should-retry", b"false")
+_FINAL_STATUSES = frozenset(
+    {
+        HTTPStatus.CONFLICT,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+"""Statuses that the SDKs retry on their own, though the same request is answered the same again."""
+
 _DEFAULT_RETRY_AFTER = timedelta(seconds=5)
 
 
@@ -54,8 +64,10 @@ def _headers(error: ApiError) -> list[Header]:
     match error.status:
         case HTTPStatus.UNAUTHORIZED:
             headers.append((b"www-authenticate", b"Bearer"))
-        case HTTPStatus.CONFLICT | HTTPStatus.TOO_MANY_REQUESTS if wait is None:
+        case _ if wait is None and error.status in _FINAL_STATUSES:
             headers.append(_DO_NOT_RETRY)  # or the SDK retries twice for the same result
+        case _:
+            pass
     if isinstance(error, RangeNotSatisfiableError) and error.size is not None:
         headers.append((b"content-range", b"bytes */%d" % error.size))
     return headers

@@ -9,7 +9,6 @@ from enum import StrEnum
 from tallylight.catalogue.services import Service
 from tallylight.gateway.routing.presets import Preset, RoutingPolicy
 from tallylight.model.ids import ServiceId
-from tallylight.model.order import Medium
 
 DEFAULT_MODEL = "sora-2"
 """The Videos API's model for a request that names none."""
@@ -86,10 +85,10 @@ def default_routes(services: Iterable[Service]) -> Mapping[str, Route]:
     its id. A model is identified by its name on the fact sheet, because upstreams may use
     different ids for it.
     """
-    videos = [service for service in services if service.sheet.medium is Medium.VIDEO]
-    routes = {str(service.id): Route(service.id, (service.id,)) for service in videos}
+    known = tuple(services)
+    routes = {str(service.id): Route(service.id, (service.id,)) for service in known}
     by_model: dict[str, tuple[ServiceId, ...]] = {}
-    for service in videos:
+    for service in known:
         name = service.sheet.model
         by_model[name] = (*by_model.get(name, ()), service.id)
     models = {name: Route(name, ids) for name, ids in by_model.items()}

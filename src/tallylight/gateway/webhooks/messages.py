@@ -5,7 +5,7 @@ import json
 from datetime import datetime, timedelta
 
 from tallylight.gateway.webhooks.options import WebhookEndpoints, WebhookEvent
-from tallylight.model.video import Video, VideoStatus
+from tallylight.model.video import Video, VideoKind, VideoStatus
 from tallylight.storage.transaction import OutboxMessage
 
 RETRY_PERIOD = timedelta(hours=72)
@@ -23,12 +23,13 @@ _EVENTS = {VideoStatus.COMPLETED: WebhookEvent.COMPLETED, VideoStatus.FAILED: We
 def webhook_messages(
     video: Video, endpoints: WebhookEndpoints, now: datetime
 ) -> tuple[OutboxMessage, ...]:
-    """Return the webhooks of a completed or failed video, none for any other.
+    """Return the webhooks of a completed or failed video, none for any other, nor for images.
 
     Their ids depend on the video alone, so two processes that end it record each webhook once.
     """
     event = _EVENTS.get(video.status)
-    if event is None:
+    # The caller of images waits for them, and a video's event names what can be retrieved.
+    if event is None or video.kind is not VideoKind.VIDEO:
         return ()
     body = {
         "id": f"evt_{_digest(video.id)}",
