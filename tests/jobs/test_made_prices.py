@@ -46,8 +46,7 @@ def settled(
 ) -> LedgerEntry:
     """Return the entry of a finished job."""
     attempt, entry = ordered()
-    inputs = () if params.reference is None else (params.reference,)
-    attempt = replace(attempt, order=replace(attempt.order, inputs=inputs))
+    attempt = replace(attempt, order=replace(attempt.order, inputs=params.inputs))
     if "estimate" in known:
         entry = replace(entry, estimate=known["estimate"], amount=known["estimate"])
     change = change_of_job(AttemptEvent.DONE, attempt, service, done, NOON, params)

@@ -61,7 +61,6 @@ def test_every_registered_dialect_has_an_adapter(make_upstream: MakeUpstream) ->
             adapter = adapter_for(make_upstream(protocol=name, dialect=dialect))
 
             assert adapter.reach("sora-2").method == "GET"
-            assert (adapter.poll is None) == (adapter.reader is not None)
 
 
 def test_an_unknown_protocol_or_dialect_is_a_key_error(make_upstream: MakeUpstream) -> None:

@@ -16,6 +16,7 @@ from tallylight.gateway.http import parse
 from tallylight.gateway.http.forms import FieldTree
 from tallylight.gateway.http.parse import RequestContext
 from tallylight.gateway.requests import ApiError, CreateRequest
+from tallylight.gateway.routing.candidates import fitter_for
 from tallylight.gateway.routing.ordering import rank
 from tallylight.gateway.routing.ranking import Candidate, Choice
 from tallylight.gateway.routing.routes import Route
@@ -77,6 +78,12 @@ def billed(choice: Choice) -> Decimal:
     return reading_price(price, replace(made, count=read.count))
 
 
+def spoken(make_candidate: MakeCandidate, dialect: str) -> Candidate:
+    """Return a relay as a candidate whose orders are spelled in its dialect."""
+    service = relay(dialect)
+    return replace(make_candidate(service), fitter=fitter_for(service))
+
+
 def choices(request: CreateRequest, candidate: Candidate) -> tuple[Choice, ...]:
     """Return how the gateway would send a request."""
     wish = Wish(request.prompt, measures=request.measures, extras=request.extras)
@@ -97,7 +104,7 @@ def choices(request: CreateRequest, candidate: Candidate) -> tuple[Choice, ...]:
 def test_no_more_is_billed_than_reserved(
     make_candidate: MakeCandidate, dialect: str, fields: FieldTree, prompt: str
 ) -> None:
-    candidate = make_candidate(relay(dialect))
+    candidate = spoken(make_candidate, dialect)
 
     with suppress(ApiError):  # a refused request costs nothing
         request = parse.create_request({"prompt": prompt, **fields}, RequestContext())
@@ -122,6 +129,6 @@ def test_what_can_be_reckoned_is_sent_and_billed_as_reserved(
 ) -> None:
     request = parse.create_request({"prompt": "a boat", **fields}, RequestContext())
 
-    (choice,) = choices(request, make_candidate(relay("new_api")))
+    (choice,) = choices(request, spoken(make_candidate, "new_api"))
 
     assert billed(choice) == choice.cost
