@@ -88,3 +88,13 @@ def test_the_wire_of_a_sheet_counts_only_at_an_upstream_of_its_protocol(load: Lo
 
     assert service(found).sheet.wire is None
     assert service(found).sheet.modes[0].audio == (True, False)
+
+
+def test_a_model_of_fal_without_wire_is_an_error_since_fal_would_choose_what_is_billed(
+    load: Load,
+) -> None:
+    queue = "  queue: {provider: queue, base_url: https://queue.example, protocol: fal}\n"
+    head = HEAD.replace("services:\n", queue + "services:\n")
+
+    with pytest.raises(ConfigurationError, match="needs `wire`: each model of this protocol has"):
+        load(head + "  a: {upstream: queue, model: maker/film, access: official}\n")

@@ -29,13 +29,13 @@ class Expressible:
     Args:
         inputs: The inputs that it takes, with the forms in which it takes them.
         characters: Characters that were created before can be named.
-        wording: How it spells the measures of the model.
+        wording: How it spells the measures of the model; None if nobody knows.
     """
 
     operations: frozenset[Operation]
     inputs: Mapping[tuple[Role, Medium], frozenset[Form]]
     characters: bool
-    wording: Wording
+    wording: Wording | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +115,10 @@ def fit_requirements(
     """Return what `fit` returns, but an order without the wish's texts and inputs."""
     if mismatch := _protocol_mismatch(wanted, service, can):
         return mismatch
+    if (wording := can.wording) is None:
+        return Mismatch("model", service.model, "models whose `wire` is known")
     found = [
-        choices_in(mode, wanted, prompt_length, can.wording)
+        choices_in(mode, wanted, prompt_length, wording)
         for mode in modes_for(service.sheet.modes, wanted.operation)
     ]
     misses = [each for each in found if isinstance(each, Mismatch)]
@@ -128,7 +130,7 @@ def fit_requirements(
     ]
     for option in sorted(options, key=_rank):
         try:
-            can.wording.write(option.order)
+            wording.write(option.order)
         except UnspelledError as error:
             misses.append(Mismatch.of_measure(error.measure, error.value, ", ".join(error.known)))
         else:

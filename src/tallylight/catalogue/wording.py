@@ -141,17 +141,24 @@ class Wording:
         return body
 
 
-def wording_for(wordings: Mapping[str, Wording], model: str) -> Wording:
+def find_wording(wordings: Mapping[str, Wording], model: str) -> Wording | None:
     """Return the wording of a model: that of its id, else of the first pattern that it matches.
+
+    None if there is none: an order would leave out what costs, and the API would choose.
+    """
+    if (own := wordings.get(model)) is not None:
+        return own
+    return next((each for name, each in wordings.items() if fnmatchcase(model, name)), None)
+
+
+def wording_for(wordings: Mapping[str, Wording], model: str) -> Wording:
+    """Return the wording of a model.
 
     Raises:
         LookupError: if there is none.
     """
-    if (own := wordings.get(model)) is not None:
-        return own
-    for pattern, wording in wordings.items():
-        if fnmatchcase(model, pattern):
-            return wording
+    if (found := find_wording(wordings, model)) is not None:
+        return found
     raise LookupError(f"no wording for the model {model}")
 
 

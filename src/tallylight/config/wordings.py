@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from tallylight.catalogue.services import Service
-from tallylight.catalogue.wording import Wording, wording_for
+from tallylight.catalogue.wording import Wording, find_wording
 from tallylight.catalogue.wording_gaps import wording_gaps
 from tallylight.model.ids import ServiceId, UpstreamId
 from tallylight.upstreams.protocols.registry import PROTOCOLS, adapter_for
@@ -40,8 +40,10 @@ def _gaps(service: Service) -> str:
     protocol = PROTOCOLS.get(service.upstream.protocol)
     if protocol is None or service.upstream.dialect not in protocol.dialects:
         return ""  # it is an error already
+    wording = find_wording(adapter_for(service.upstream).features.wordings, service.model)
+    if wording is None:
+        return "needs `wire`: each model of this protocol has a schema of its own"
     is_short = all(mode.audio is None for mode in service.sheet.modes)
     if is_short and service.sheet.wire is None:
         return ""  # lengths and sizes alone may be part of the model's name
-    wording = wording_for(adapter_for(service.upstream).features.wordings, service.model)
     return "; ".join(wording_gaps(service.sheet.modes, wording))

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from tallylight.catalogue.fit import Expressible
 from tallylight.catalogue.services import Service
-from tallylight.catalogue.wording import wording_for
+from tallylight.catalogue.wording import find_wording
 from tallylight.clock import Clock
 from tallylight.gateway.routing.circuit_breaker import (
     CLOSED_BREAKER,
@@ -147,7 +147,7 @@ def fitter_for(service: Service) -> Fitter:
         features.operations,
         features.inputs,
         characters=adapter.create_character is not None,
-        wording=wording_for(features.wordings, service.model),
+        wording=find_wording(features.wordings, service.model),
     )
     return Fitter(service, can)
 

@@ -25,7 +25,7 @@ class Fitter:
     @property
     def wording(self) -> Wording:
         """Return how orders are spelled for the service."""
-        return self._can.wording
+        return self._can.wording or Wording()
 
     def fit(self, wanted: Requirements, prompt_length: int) -> Fitted | Mismatch:
         """Return what `catalogue.fit.fit_requirements` returns for the service."""

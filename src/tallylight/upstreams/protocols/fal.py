@@ -10,7 +10,7 @@ from http import HTTPStatus
 from itertools import chain
 from urllib.parse import quote
 
-from tallylight.catalogue.wording import Measure, Word, Wording, wording_for
+from tallylight.catalogue.wording import wording_for
 from tallylight.documents.addresses import HttpUrl
 from tallylight.documents.section import Section
 from tallylight.model.evidence import Failure, FailureKind
@@ -37,8 +37,6 @@ from tallylight.upstreams.steps import (
 
 _FORMS = frozenset(Form)
 _INPUTS = {(role, Medium.IMAGE): _FORMS for role in (Role.FIRST_FRAME, Role.LAST_FRAME)}
-#: Every model has a schema of its own, which `wire` of its sheet spells. The prompt is common.
-_WORDING = Wording({Measure.PROMPT: (Word("prompt"),)})
 
 _STARTED = {"IN_QUEUE": False, "IN_PROGRESS": True}
 _URLS = ("status_url", "response_url", "cancel_url")
@@ -100,7 +98,7 @@ class _Queue:
     """The queue of one upstream."""
 
     def __init__(self, site: Site) -> None:
-        self.wordings = {**site.wordings, "*": _WORDING}
+        self.wordings = site.wordings
         self._base_url = site.base_url
         self._openapi_url = site.options_as(FalOptions).openapi_url
 
