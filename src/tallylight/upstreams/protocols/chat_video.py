@@ -133,13 +133,13 @@ class _Chats:
         text = json.dumps(body)
         reply = yield Request(Phase.PROBE, "POST", _PATH, json=text, reads=ANY_STATUS)
         errors, stream = self._profile.errors, self.reader(())
-        stream.feed(reply.body)
+        stream.feed(reply.body if reply.is_success else "")
         if isinstance(end := stream.end(""), Done):
             return Accepted(stream.job, end)
         if (failure := errors.of(reply)) is not None:
             is_of_model = failure.kind is FailureKind.INVALID_REQUEST  # all else is always the same
             return not_listed(model, reply.status) if is_of_model else failure
-        is_chat = bool(array_at(unwrapped_object(reply.body), "choices"))
+        is_chat = reply.is_success and bool(array_at(unwrapped_object(reply.body), "choices"))
         return None if is_chat else errors.failure(reply, "chat:unreadable")
 
 
