@@ -26,6 +26,7 @@ REFUSED = FAULT_ADAPTER.validate_python({"kind": "refuse", "sign": "quota"})
 SERVICES = ("sora-2", "veo-on-new-api", "seedance-on-fal", "minimax-on-fal", "kling-3")
 ROUTES: Mapping[str, object] = {
     **{name: {"services": [name]} for name in SERVICES},
+    "pictures": {"services": ["gpt-image-2"]},
     "any": {"services": ["kling-3", "seedance-on-fal", "sora-2"], "explicit": True},
 }
 
@@ -93,3 +94,17 @@ async def test_our_client_makes_a_film(
         await video.save(file)
 
     assert file.read_bytes()[4:8] == b"ftyp"
+
+
+async def test_our_client_makes_pictures_and_works_on_them(
+    configuration: Configuration, tmp_path: Path
+) -> None:
+    async with AsyncVideoClient(configuration) as client:
+        first, second = await client.images("a boat", model="pictures", count=2, quality="low")
+        (edited,) = await client.images(
+            "at night", model="pictures", images=[first.save(tmp_path / "boat.png")]
+        )
+
+    for each in (first, second, edited):
+        assert each.media_type == "image/png"
+        assert each.data.startswith(b"\x89PNG")

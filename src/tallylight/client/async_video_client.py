@@ -10,9 +10,15 @@ from collections.abc import Sequence
 from typing import Unpack
 
 from tallylight.client.async_video import AsyncVideoHandle
-from tallylight.client.create_params import CreateOptions, build_create_request
+from tallylight.client.create_params import (
+    CreateOptions,
+    ImageOptions,
+    build_create_request,
+    build_images_request,
+)
 from tallylight.client.embedded_gateway import EmbeddedGateway
 from tallylight.client.lifecycle import AsyncClient
+from tallylight.client.made_images import MadeImage, read_images
 from tallylight.clock import Clock, SystemClock
 from tallylight.config.settings import Configuration
 from tallylight.gateway.gateway import Gateway
@@ -44,6 +50,21 @@ class AsyncVideoClient(AsyncClient):
         return self._handle(
             await self._gateway.call(lambda gateway: gateway.create(request, ANONYMOUS))
         )
+
+    async def images(self, prompt: str, **options: Unpack[ImageOptions]) -> tuple[MadeImage, ...]:
+        """Make images, and return them once they are stored.
+
+        Raises:
+            ApiError: if there will be none, or none in the time that the route allows.
+            ValueError: if both a policy and a preference are given.
+            OSError: if a picture cannot be read.
+        """
+        request = await asyncio.to_thread(build_images_request, prompt, options, self._routes)
+
+        async def make(gateway: Gateway) -> tuple[MadeImage, ...]:
+            return await read_images(await gateway.make_images(request, ANONYMOUS))
+
+        return await self._gateway.call(make)
 
     async def video(self, id: str) -> AsyncVideoHandle:  # noqa: A002  # the API's word
         """Return the handle of a video that any client of this database requested.

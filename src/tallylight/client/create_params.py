@@ -4,13 +4,13 @@ The arguments go through the same parser as a request over HTTP, so both accept 
 refuse the others with the same errors.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import TypedDict
 
 from tallylight.documents.nearest import unknown_name_message
-from tallylight.gateway.http import parse
+from tallylight.gateway.http import parse, parse_images
 from tallylight.gateway.http.forms import FieldTree, Upload
 from tallylight.gateway.http.parse import RequestContext
 from tallylight.gateway.http.text_validation import check_storable
@@ -51,6 +51,34 @@ class CreateOptions(TypedDict, total=False):
     extras: Mapping[str, object] | None
 
 
+class ImageOptions(TypedDict, total=False):
+    """The keyword arguments of `images`.
+
+    Args:
+        model: The route; without it the only route, else "sora-2".
+        count: How many, 1 to 10.
+        size: "1024x1024"; without it the service's default.
+        quality: In the service's own word; without it the cheapest.
+        images: Pictures to work on: paths, the bytes, or data URLs.
+        mask: Where the first of them is changed.
+        policy: A policy in place of the route's own.
+        prefer: A preference in place of a policy.
+        idempotency_key: The same request under the same key returns the same images.
+        extras: Further fields, passed on to the service as they are.
+    """
+
+    model: str
+    count: int
+    size: str
+    quality: str
+    images: Sequence[ImageInput]
+    mask: ImageInput | None
+    policy: str
+    prefer: str
+    idempotency_key: str
+    extras: Mapping[str, object] | None
+
+
 def build_create_request(
     prompt: str, options: CreateOptions, routes: Mapping[str, Route]
 ) -> CreateRequest:
@@ -62,13 +90,7 @@ def build_create_request(
         TypeError: if there is no such option.
         ValueError: if both a policy and a preference are given.
     """
-    known = (*CreateOptions.__annotations__,)
-    for name in options:
-        if name not in known:
-            raise TypeError(unknown_name_message("argument of create()", name, known))
-    policy, prefer = options.get("policy"), options.get("prefer")
-    if policy and prefer:
-        raise ValueError("pass policy or prefer, not both: each orders the services by itself")
+    _check_names(options, CreateOptions.__annotations__, "create()")
     reference = options.get("reference")
     fields = {
         **(options.get("extras") or {}),
@@ -77,11 +99,40 @@ def build_create_request(
         "seconds": options.get("seconds"),
         "size": options.get("size"),
         "characters": [*options.get("characters", ())],
-        "policy": policy or prefer,
+        "policy": _policy(options.get("policy"), options.get("prefer")),
         "input_reference": None if reference is None else _read_reference(reference),
     }
     given = {name: value for name, value in fields.items() if value not in (None, "", [])}
     return parse.create_request(_checked(given), _context(options.get("idempotency_key", "")))
+
+
+def build_images_request(
+    prompt: str, options: ImageOptions, routes: Mapping[str, Route]
+) -> CreateRequest:
+    """Return the request for images; the gateway chooses what the options leave out.
+
+    Raises:
+        ApiError: if a value is invalid.
+        OSError: if a picture cannot be read.
+        TypeError: if there is no such option.
+        ValueError: if both a policy and a preference are given.
+    """
+    _check_names(options, ImageOptions.__annotations__, "images()")
+    pictures, mask = options.get("images", ()), options.get("mask")
+    fields = {
+        **(options.get("extras") or {}),
+        "prompt": prompt,
+        "model": _route_name(options.get("model", ""), routes),
+        "n": options.get("count"),
+        "size": options.get("size"),
+        "quality": options.get("quality"),
+        "policy": _policy(options.get("policy"), options.get("prefer")),
+        "image": [_read_reference(each) for each in pictures],
+        "mask": None if mask is None else _read_reference(mask),
+    }
+    given = {name: value for name, value in fields.items() if value not in (None, "", [])}
+    read = parse_images.edit_images_request if pictures else parse_images.generation_request
+    return read(_checked(given), _context(options.get("idempotency_key", "")))
 
 
 def build_remix_request(source: VideoId, prompt: str, idempotency_key: str) -> CreateRequest:
@@ -91,6 +142,19 @@ def build_remix_request(source: VideoId, prompt: str, idempotency_key: str) -> C
         ApiError: if the prompt or the key is invalid.
     """
     return parse.remix_request(_checked({"prompt": prompt}), _context(idempotency_key), source)
+
+
+def _check_names(options: Iterable[str], known: Iterable[str], call: str) -> None:
+    names = (*known,)
+    for name in options:
+        if name not in names:
+            raise TypeError(unknown_name_message(f"argument of {call}", name, names))
+
+
+def _policy(policy: str | None, prefer: str | None) -> str | None:
+    if policy and prefer:
+        raise ValueError("pass policy or prefer, not both: each orders the services by itself")
+    return policy or prefer
 
 
 def _route_name(name: str, routes: Mapping[str, Route]) -> str:

@@ -10,8 +10,9 @@ from typing import Self, Unpack
 
 from tallylight.client.async_video import AsyncVideoHandle, Variant, WriteMode
 from tallylight.client.async_video_client import AsyncVideoClient
-from tallylight.client.create_params import CreateOptions
+from tallylight.client.create_params import CreateOptions, ImageOptions
 from tallylight.client.lifecycle import BlockingClient, LoopThread, call_in_thread
+from tallylight.client.made_images import MadeImage
 from tallylight.client.video_state import VideoHandleBase
 from tallylight.config.settings import Configuration
 
@@ -70,6 +71,10 @@ class VideoClient(BlockingClient):
     def create(self, prompt: str, **options: Unpack[CreateOptions]) -> VideoHandle:
         """Request a video; see `AsyncVideoClient.create` and `CreateOptions`."""
         return VideoHandle(self._thread.run(self._client.create(prompt, **options)), self._thread)
+
+    def images(self, prompt: str, **options: Unpack[ImageOptions]) -> tuple[MadeImage, ...]:
+        """Make images; see `AsyncVideoClient.images` and `ImageOptions`."""
+        return self._thread.run(self._client.images(prompt, **options))
 
     def video(self, id: str) -> VideoHandle:  # noqa: A002  # the API's word
         """Return the handle of a video; see `AsyncVideoClient.video`."""
