@@ -193,7 +193,9 @@ def service_of(  # noqa: PLR0913  # each has its default
         access=sheet.access,
         sheet=sheet,
         budget=budget or Budget(),
-        probe_order=order_of("A paper boat drifts across a pond.", seconds, part.sizes[0]),
+        probe_order=order_of(
+            "A paper boat drifts across a pond.", seconds, part.sizes[0], model=part.model
+        ),
     )
 
 
