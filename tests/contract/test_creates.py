@@ -20,7 +20,8 @@ BROKEN = [
     {"kind": "reset", "accepts": True},
     {"kind": "hang", "accepts": False},
     {"kind": "hang", "accepts": True},
-    {"kind": "answer_late", "after": 100},
+    # Later than a busy process, which reads on for 2 s after its time-out.
+    {"kind": "answer_late", "after": 10_000},
     {"kind": "refuse", "http_status": 500, "body": ERROR, "accepts": True},
     {"kind": "refuse", "http_status": 500, "body": ERROR, "accepts": False},
     {"kind": "refuse", "http_status": 502, "body": PAGE, "accepts": True},
