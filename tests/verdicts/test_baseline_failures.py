@@ -15,9 +15,9 @@ from tallylight.model.status import Status
 from tallylight.verdicts import snapshot
 from tallylight.verdicts.baseline_failures import baseline_rate, update_baseline
 from tallylight.verdicts.intervals import binomial_tail
+from tallylight.verdicts.job_history import FailureBaseline, JobMinute
 from tallylight.verdicts.judge import initial_state, judge
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import FailureBaseline, JobMinute, ServiceState
 from tests.builders import BROKEN
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,7 +32,7 @@ class Simulation:
     """A service whose callers send a job each half minute."""
 
     def __init__(self, seed: int) -> None:
-        self.state: ServiceState = initial_state(SERVICE, START)
+        self.state = initial_state(SERVICE, START)
         self._chance = random.Random(seed)  # noqa: S311  # a seeded world
         self._policy = Policy()
         self._at = START

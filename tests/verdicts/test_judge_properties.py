@@ -11,9 +11,10 @@ from tallylight.model.status import Access, Status
 from tallylight.model.verdict import Incident, Transition
 from tallylight.verdicts import incidents, snapshot
 from tallylight.verdicts.judge import advance_time, initial_state, jobs_down_probability, judge
+from tallylight.verdicts.layer_state import LayerStatus
 from tallylight.verdicts.layers import probability
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import LayerStatus, ServiceState
+from tallylight.verdicts.state import ServiceState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SERVICE = ServiceId("sora-2")

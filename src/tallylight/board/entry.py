@@ -14,8 +14,9 @@ from tallylight.storage.state_snapshots import StateSnapshot
 from tallylight.verdicts import snapshot
 from tallylight.verdicts.blocking import KeyPeriod, has_other_key, with_period
 from tallylight.verdicts.judge import advance_to, judge
+from tallylight.verdicts.layer_state import FailureRecord
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import FailureRecord, ServiceState
+from tallylight.verdicts.state import ServiceState
 
 _REPLICATION_DELAY = timedelta(seconds=5)
 _UNCONFIRMED_TTL = timedelta(minutes=2)

@@ -7,8 +7,8 @@ nothing is wrong with the service.
 from collections.abc import Iterable
 
 from tallylight.verdicts.intervals import jeffreys_interval
+from tallylight.verdicts.job_history import FailureBaseline, JobMinute
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import FailureBaseline, JobMinute
 
 _HALVE_AT = 2048  # then the counts are halved, so that the share can follow changes
 _LEVEL = 0.5  # three times in four the share is below the upper end; the test against it is strict

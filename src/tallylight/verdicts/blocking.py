@@ -17,8 +17,9 @@ from datetime import datetime, timedelta
 
 from tallylight.catalogue.services import ProbeIntervals, Upstream
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.verdicts.layer_state import FailureRecord
 from tallylight.verdicts.named_failures import failure_record, is_deeper, is_disproved_by
-from tallylight.verdicts.state import FailureRecord, ServiceState
+from tallylight.verdicts.state import ServiceState
 
 EARLIER_KEY_RULE = "key:replaced"
 """The rule of a refusal that says nothing about the present key."""

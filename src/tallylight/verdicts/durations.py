@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tallylight.verdicts.intervals import quantile_rank
+from tallylight.verdicts.job_history import DaySketch, DeliveredVideo, JobHistory
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import DaySketch, DeliveredVideo, JobHistory
 
 _LOG_BUCKET_WIDTH = math.log(1.12)
 _BASELINE_DAYS = 7

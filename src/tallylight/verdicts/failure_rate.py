@@ -7,14 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from tallylight.verdicts.baseline_failures import baseline_rate, update_baseline
 from tallylight.verdicts.intervals import binomial_tail, wilson_interval
+from tallylight.verdicts.job_history import FailureBaseline, JobHistory, JobMinute
+from tallylight.verdicts.layer_state import LayerState, LayerStatus
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import (
-    FailureBaseline,
-    JobHistory,
-    JobMinute,
-    LayerState,
-    LayerStatus,
-)
 
 _MINUTE = 60
 _RECOVERY_LEVEL = 0.05

@@ -5,9 +5,11 @@ from datetime import datetime
 
 from tallylight.model.evidence import Source
 from tallylight.verdicts import durations, failure_rate, noise
+from tallylight.verdicts.job_history import JobHistory
+from tallylight.verdicts.layer_state import LayerState, LayerStatus
 from tallylight.verdicts.layers import decayed_log_odds, good_if_down, probability
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import JobHistory, LayerState, LayerStatus, ServiceState
+from tallylight.verdicts.state import ServiceState
 
 _PRIOR_WEIGHT = 4.0  # the judge's expectation counts as so many jobs of the service
 _MIN_JOBS = 3  # the mean of fewer jobs is less accurate than the median of a week

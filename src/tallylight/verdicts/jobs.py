@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 
 from tallylight.model.evidence import Evidence, Source
 from tallylight.verdicts import durations, failure_rate
+from tallylight.verdicts.job_history import DeliveredVideo, JobHistory, MinuteCap
+from tallylight.verdicts.layer_state import LayerState, LayerStatus
 from tallylight.verdicts.layers import (
     LayerResult,
     apply_result,
@@ -20,15 +22,7 @@ from tallylight.verdicts.named_failures import failure_record, named_failure_wei
 from tallylight.verdicts.noise import without_pending
 from tallylight.verdicts.outage_history import update_outage_history
 from tallylight.verdicts.policy import MODEL_UNLISTED, Policy
-from tallylight.verdicts.state import (
-    DeliveredVideo,
-    JobHistory,
-    LayerState,
-    LayerStatus,
-    MinuteCap,
-    ServiceState,
-    updated_state,
-)
+from tallylight.verdicts.state import ServiceState, updated_state
 
 _LISTING_INTERVAL = timedelta(hours=1)
 _TRAFFIC_SOURCES = frozenset({Source.TRAFFIC, Source.ACCEPTANCE})

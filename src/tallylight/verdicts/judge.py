@@ -12,6 +12,7 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Verdict
 from tallylight.verdicts import blocking, jobs, lifecycle, named_failures, status
+from tallylight.verdicts.layer_state import LayerStatus
 from tallylight.verdicts.layers import (
     FREE_SOURCES,
     LayerResult,
@@ -28,7 +29,7 @@ from tallylight.verdicts.named_failures import failure_record, named_failure_wei
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.reasons import reasons
 from tallylight.verdicts.recovery import recovered
-from tallylight.verdicts.state import LayerStatus, ServiceState, updated_state
+from tallylight.verdicts.state import ServiceState, updated_state
 from tallylight.verdicts.status import STATUS_RANK, DerivedStatus
 
 _MAX_CONFLICTING_RUN = 3  # after more equal results in a row the layer has been decided

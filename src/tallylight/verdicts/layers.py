@@ -12,10 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from tallylight.model.evidence import Source
-from tallylight.verdicts.named_failures import STATE_KINDS
-from tallylight.verdicts.noise import add_result, false_alarm_rate, without_pending
-from tallylight.verdicts.policy import Likelihood, Policy
-from tallylight.verdicts.state import (
+from tallylight.verdicts.layer_state import (
     FailureRecord,
     FalseAlarmRate,
     LayerState,
@@ -23,6 +20,9 @@ from tallylight.verdicts.state import (
     ResultKey,
     Run,
 )
+from tallylight.verdicts.named_failures import STATE_KINDS
+from tallylight.verdicts.noise import add_result, false_alarm_rate, without_pending
+from tallylight.verdicts.policy import Likelihood, Policy
 
 FREE_SOURCES = frozenset({Source.REACH, Source.CREDENTIALS})
 

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from tallylight.model.evidence import Source
 from tallylight.verdicts import noise
+from tallylight.verdicts.layer_state import LayerState
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import LayerState, ServiceState
+from tallylight.verdicts.state import ServiceState
 
 
 @dataclass(frozen=True, slots=True)

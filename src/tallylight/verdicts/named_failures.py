@@ -9,8 +9,9 @@ from datetime import datetime
 
 from tallylight.model.evidence import Evidence, FailureKind, Source
 from tallylight.model.status import Access
+from tallylight.verdicts.layer_state import FailureRecord
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import FailureRecord, RetirementEvidence, ServiceState
+from tallylight.verdicts.state import RetirementEvidence, ServiceState
 
 _MAX_KEPT = 4
 _NAMEABLE_KINDS = frozenset(

@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import lru_cache
 
 from tallylight.verdicts.intervals import ConfidenceInterval, jeffreys_interval
+from tallylight.verdicts.layer_state import FalseAlarmRate
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import FalseAlarmRate
 
 _HALVE_AT = 2048  # then the counts are halved, so that the rate can follow changes
 _RECOMPUTE_EVERY = 256  # one more result hardly moves the interval of so many

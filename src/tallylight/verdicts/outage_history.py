@@ -6,9 +6,11 @@ The value of a paid probe depends on it: if outages are rare, a probe finds none
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from tallylight.verdicts.job_history import OutageHistory
+from tallylight.verdicts.layer_state import LayerState, LayerStatus
 from tallylight.verdicts.layers import RELAPSE_WINDOW
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import LayerState, LayerStatus, OutageHistory, ServiceState
+from tallylight.verdicts.state import ServiceState
 
 _PRIOR_WEIGHT = 5
 """The assumption counts as so many observed outages."""

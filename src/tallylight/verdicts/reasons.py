@@ -11,15 +11,10 @@ from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode
 from tallylight.verdicts import durations, failure_rate
 from tallylight.verdicts.intervals import wilson_interval
+from tallylight.verdicts.layer_state import FailureRecord, LayerState, LayerStatus
 from tallylight.verdicts.lifecycle import feed_claims_maintenance, maintenance_at
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import (
-    FailureRecord,
-    LayerState,
-    LayerStatus,
-    RetirementEvidence,
-    ServiceState,
-)
+from tallylight.verdicts.state import RetirementEvidence, ServiceState
 from tallylight.verdicts.status import DerivedStatus
 
 ReasonFacts = dict[str, str | int | float]

@@ -8,7 +8,8 @@ ends the trouble. Missing evidence ends none.
 from datetime import datetime
 
 from tallylight.model.status import Status
-from tallylight.verdicts.state import LayerStatus, Recovery, ServiceState, TroubleSource
+from tallylight.verdicts.layer_state import LayerStatus
+from tallylight.verdicts.state import Recovery, ServiceState, TroubleSource
 
 
 def recovered(state: ServiceState, status: Status, since: datetime) -> Recovery:

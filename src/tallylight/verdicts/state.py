@@ -1,226 +1,15 @@
-"""The judge's state of a service: small, immutable, and stored as JSON (`snapshot`).
-
-The smallest records, of which there are many, are named tuples: JSON has their values without keys.
-"""
+"""The judge's state of a service: small, immutable, and stored as JSON (`snapshot`)."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from tallylight.model.evidence import FailureKind, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Verdict
-
-
-class LayerStatus(StrEnum):
-    """The status of a layer; between the two thresholds it does not change."""
-
-    UP = "up"
-    DOWN = "down"
-    UNDECIDED = "undecided"  # no evidence yet, or all of it has expired
-
-
-@dataclass(frozen=True, slots=True)
-class FailureRecord:
-    """One failure of an upstream."""
-
-    at: datetime
-    source: Source
-    kind: FailureKind
-    rule: str
-    text: str = ""
-    names_state: bool = False
-    http_status: int | None = None
-
-
-class Run(NamedTuple):
-    """Equal results in a row."""
-
-    since: datetime
-    last_at: datetime
-    length: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class FalseAlarmRate:
-    """The bad results of a layer while it was up.
-
-    Results are pending until the layer proves to have been up.
-
-    Args:
-        bad: Bad results that were false alarms.
-        total: Results while up.
-        pending_bad: Bad results since the layer was last up beyond doubt.
-        pending_total: Results since then.
-        low: Lower end of the interval of the rate.
-    """
-
-    bad: int = 0
-    total: int = 0
-    pending_bad: int = 0
-    pending_total: int = 0
-    low: float = 0.0
-    high: float = 1.0
-
-
-class ResultKey(NamedTuple):
-    """Identifies a result, so that it is applied once."""
-
-    at: datetime
-    source: Source
-    is_bad: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LayerState:
-    """The state of one layer.
-
-    Args:
-        at: The moment of the log-odds.
-        log_odds: log(P(down) / P(up)).
-        status: The status, with hysteresis.
-        since: When the status began, back-dated.
-        first_bad_at: The first bad result since P(down) was at its prior or below: the start of the
-            current outage, or of one that may follow.
-        first_good_at: The first good result since the layer was certainly down: the start of a
-            recovery.
-        bad_run: The newest run of bad results, which may have ended.
-        good_run: The newest run of good results, which may have ended.
-        is_failing: Whether the newest result was bad.
-        outage_good: Good results within the outage that were followed by bad ones.
-        outage_bad: Bad results within the outage.
-        false_alarms: Learned while the layer was up.
-    """
-
-    at: datetime
-    log_odds: float
-    status: LayerStatus = LayerStatus.UNDECIDED
-    since: datetime | None = None
-    first_bad_at: datetime | None = None
-    first_good_at: datetime | None = None
-    bad_run: Run | None = None
-    good_run: Run | None = None
-    is_failing: bool = False
-    outage_good: int = 0
-    outage_bad: int = 0
-    false_alarms: FalseAlarmRate = FalseAlarmRate()
-    recent_results: tuple[ResultKey, ...] = ()
-    last_failure: FailureRecord | None = None
-
-    @property
-    def last_result_at(self) -> datetime | None:
-        """Return the time of the newest result, None before the first."""
-        run = self.bad_run if self.is_failing else self.good_run
-        return None if run is None else run.last_at
-
-    @property
-    def current_run(self) -> Run | None:
-        """Return the run that the newest result belongs to."""
-        return self.bad_run if self.is_failing else self.good_run
-
-
-class JobMinute(NamedTuple):
-    """How many jobs ended, or were refused, in one minute of Unix time."""
-
-    number: int
-    good: int
-    bad: int
-
-
-class DeliveredVideo(NamedTuple):
-    """A delivered video; `seconds` from create to the last byte, None if they were not measured."""
-
-    at: datetime
-    source: Source
-    seconds: float | None = None
-
-
-class FailureBaseline(NamedTuple):
-    """The share of jobs that a service fails while nothing is wrong with it.
-
-    Args:
-        bad: Failed jobs while up and not failing in part.
-        total: All jobs of that time; both counts are halved from time to time.
-        high: The share that is probably not exceeded; 1 while nothing is known.
-    """
-
-    bad: int = 0
-    total: int = 0
-    high: float = 1.0
-
-
-_UNKNOWN_BASELINE = FailureBaseline()
-
-
-class DaySketch(NamedTuple):
-    """Durations of the jobs of one day: counts by logarithmic bucket (`durations.bucket_of`)."""
-
-    day: int
-    counts: tuple[tuple[int, int], ...] = ()
-
-
-class MinuteCap(NamedTuple):
-    """The weight of callers' jobs within one minute, which is capped.
-
-    Args:
-        minute: The minute of Unix time.
-        outcomes: Number of outcomes so far.
-        total: The sum of their weights.
-        applied: The part of the sum that has counted.
-    """
-
-    minute: int = 0
-    outcomes: int = 0
-    total: float = 0.0
-    applied: float = 0.0
-
-
-_UNUSED_CAP = MinuteCap()
-
-
-class OutageHistory(NamedTuple):
-    """How often a service's jobs went down, and for how long.
-
-    Args:
-        first_job_at: When its first job ended; None before it.
-        outages: How often its jobs went down; a relapse within two hours is no new outage.
-        down_seconds: Total duration of the outages that have ended.
-    """
-
-    first_job_at: datetime | None = None
-    outages: int = 0
-    down_seconds: float = 0.0
-
-
-_NO_OUTAGES = OutageHistory()
-
-
-@dataclass(frozen=True, slots=True)
-class JobHistory:
-    """The history of jobs, beside the layer of jobs.
-
-    Args:
-        minutes: Jobs by minute over the longer window of rule 6, oldest first.
-        recent_deliveries: The newest deliveries with a duration, oldest first.
-        daily_sketches: The baseline of durations: one sketch per day, oldest first.
-        median_seconds: Median of the baseline; None while it has too few jobs.
-        partial_failure_since: Since when jobs fail in part; None while they do not.
-        slow_since: Since when jobs are slow; None while they are not.
-        failure_baseline: The normal share of failures, from jobs that have left `minutes`.
-    """
-
-    last_delivery: DeliveredVideo | None = None
-    minutes: tuple[JobMinute, ...] = ()
-    recent_deliveries: tuple[DeliveredVideo, ...] = ()
-    daily_sketches: tuple[DaySketch, ...] = ()
-    median_seconds: float | None = None
-    partial_failure_since: datetime | None = None
-    slow_since: datetime | None = None
-    minute_cap: MinuteCap = _UNUSED_CAP
-    outage_history: OutageHistory = _NO_OUTAGES
-    failure_baseline: FailureBaseline = _UNKNOWN_BASELINE
+from tallylight.verdicts.job_history import NO_JOBS, JobHistory
+from tallylight.verdicts.layer_state import FailureRecord, LayerState
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +119,7 @@ class ServiceState:
     api: LayerState
     jobs: LayerState
     verdict: Verdict
-    job_history: JobHistory = JobHistory()
+    job_history: JobHistory = NO_JOBS
     feed: FeedClaim = FeedClaim()
     calendar: CalendarState = CalendarState()
     named_failures: tuple[FailureRecord, ...] = ()

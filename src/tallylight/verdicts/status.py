@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 
 from tallylight.model.status import Status
 from tallylight.verdicts import named_failures
+from tallylight.verdicts.layer_state import FailureRecord, LayerState, LayerStatus
 from tallylight.verdicts.layers import probability
 from tallylight.verdicts.lifecycle import feed_claims_maintenance, maintenance_at
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import FailureRecord, LayerState, LayerStatus, ServiceState
+from tallylight.verdicts.state import ServiceState
 
 STATUS_RANK: Mapping[Status, int] = {
     Status.OPERATIONAL: 0,
