@@ -150,4 +150,4 @@ def test_the_chart_is_well_formed_and_has_a_description(
     assert root.findtext(f"{name}title") == "a <test>"
     description = root.findtext(f"{name}desc") or ""
     assert all(result.rule in description for result in results)
-    assert len(results) == 7
+    assert len(results) == 8

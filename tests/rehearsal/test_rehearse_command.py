@@ -50,7 +50,7 @@ def test_all_rules_run_on_a_built_in_trace(rehearse: Rehearse) -> None:
 
     document = outcome.json()
     assert (outcome.code, document["trace"], document["days"]) == (0, "calm", 0.2)
-    assert len(document["rules"]) == 7
+    assert len(document["rules"]) == 8
     assert document["rules"][0]["rule"] == "tallylight"
     assert document["rules"][0]["budget_usd_per_day"] == 2.0
 

@@ -57,7 +57,7 @@ def test_scores_do_not_depend_on_the_number_of_processes() -> None:
     )
 
     assert alone == shared
-    assert [result.days for result in alone] == [trace.days] * 7
+    assert [result.days for result in alone] == [trace.days] * 8
 
 
 def test_the_rule_with_most_probes_runs_on_the_first_days_only(

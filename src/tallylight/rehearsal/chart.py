@@ -15,8 +15,8 @@ _SVG_ATTRIBUTES = (
     'xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="title desc" '
     'font-family="sans-serif" font-size="13"'
 )
-_COLOURS = ("#0b6e4f", "#08415c", "#b23a48", "#7a4e00", "#5b3f8c", "#444444", "#9c27b0")
-_MARKERS = ("●", "■", "▲", "◆", "▼", "✚", "★")
+_COLOURS = ("#0b6e4f", "#08415c", "#b23a48", "#7a4e00", "#5b3f8c", "#444444", "#9c27b0", "#00695c")
+_MARKERS = ("●", "■", "▲", "◆", "▼", "✚", "★", "○")
 
 
 def render_chart(results: Sequence[RuleScore], title: str) -> str:
@@ -109,7 +109,7 @@ def _description(by_rule: Mapping[str, Sequence[Score]]) -> str:
     sentences = []
     for name, scores in by_rule.items():
         for s in scores:
-            delay = "never" if s.median_delay is None else f"{s.median_delay:.1f} minutes late"
+            delay = "no delay" if s.median_delay is None else f"{s.median_delay:.1f} minutes late"
             spend, wrong = f"{s.spend_per_day:.2f} USD a day", f"{100 * s.wrong_share:.2f} % wrong"
             sentences.append(f"{name}: {spend}, {delay}, {wrong}")
     return "; ".join(sentences)

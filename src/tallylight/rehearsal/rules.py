@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from tallylight.catalogue.services import ProbeIntervals
 from tallylight.model.money import Budget
 from tallylight.rehearsal import baselines
+from tallylight.rehearsal.bound import least_wrong
 from tallylight.rehearsal.run import RehearsalOptions, run_rehearsal
 from tallylight.rehearsal.score import RuleResult, Score, score_results
 from tallylight.rehearsal.trace import Trace
@@ -18,6 +19,9 @@ from tallylight.rehearsal.world import RehearsedService, rehearsed_services
 
 OURS = "tallylight"
 UNBUDGETED = "tallylight, paid probe each 5 min"
+
+BOUND = "best possible plan, same money"
+"""No rule: the least wrong time that routine paid probes can reach for what ours spend."""
 
 FIVE_MINUTE_PACE = ProbeIntervals(generation=timedelta(minutes=5))
 """For our rules without a budget: a paid probe every five minutes."""
@@ -48,13 +52,16 @@ def with_traffic(trace: Trace, jobs_per_minute: float) -> Trace:
 def compare_rules(
     trace: Trace, seed: int, options: RehearsalOptions, workers: int = 1
 ) -> Iterator[RuleScore]:
-    """Yield the score of each rule, ours first; it does not depend on the number of processes."""
+    """Yield the score of each rule, ours first and then the bound, which needs what ours spend.
+
+    With callers' jobs there is no bound. The scores do not depend on the number of processes.
+    """
     score = partial(_score_rule, trace, seed, options)
     if workers < 2:  # noqa: PLR2004
-        yield from map(score, _RULES)
+        yield from _with_bound(map(score, _RULES), trace, seed)
         return
     with ProcessPoolExecutor(min(workers, len(_RULES)), get_context("spawn")) as pool:
-        yield from pool.map(score, _RULES)
+        yield from _with_bound(pool.map(score, _RULES), trace, seed)
 
 
 def compare_by_budget(
@@ -66,6 +73,15 @@ def compare_by_budget(
         limited = replace(options, total_budget=Budget(per_day=amount))
         score = score_results(run_rehearsal(services, trace.days, limited), trace.days)
         yield RuleScore(OURS, score, trace.days, amount)
+
+
+def _with_bound(scores: Iterator[RuleScore], trace: Trace, seed: int) -> Iterator[RuleScore]:
+    for score in scores:
+        yield score
+        if score.rule == OURS and not any(trace.traffic.values()):
+            services = rehearsed_services(trace, seed)
+            bound = least_wrong(services, trace.days, score.score.spend_per_day)
+            yield RuleScore(BOUND, bound, trace.days)
 
 
 def _score_rule(trace: Trace, seed: int, options: RehearsalOptions, rule: str) -> RuleScore:
