@@ -56,6 +56,20 @@ def test_money_buys_what_probes_at_a_random_phase_find(
     assert bound.wrong_share * DAY == pytest.approx(sum(found) / len(found), rel=0.04)
 
 
+@pytest.mark.parametrize("late", [{"deliver": 0}, {"deliver": 1, "status": "degraded"}])
+def test_a_job_that_stalls_or_is_slow_counts_once_it_is_late(
+    make_trace: Callable[..., Trace], late: dict[str, object]
+) -> None:
+    good = {"from": 0, "to": 10 * HOUR, "status": "operational", "latency": [60, 120]}
+    stalled = make_trace(
+        good, {**HIDDEN, "accept": 1, "latency": [7200, 7200], **late}, price=0.000001
+    )
+
+    bound = _bound(stalled, 100)  # a probe each minute
+
+    assert bound.wrong_share * DAY == pytest.approx(120 + 30, abs=1)
+
+
 def test_more_money_is_never_worse(make_trace: Callable[..., Trace]) -> None:
     trace = make_trace(HIDDEN)
 

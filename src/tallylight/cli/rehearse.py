@@ -256,6 +256,7 @@ def _score_json(score: "RuleScore") -> object:
         "false_alarms_interval": asdict(s.false_alarms_interval),
         "misnamed_share": s.misnamed_share,
         "unknown_share": s.unknown_share,
+        "most_changes": s.most_changes,
         "minutes": {
             truth: {status: round(minutes, 1) for status, minutes in row.items()}
             for truth, row in s.minutes.items()

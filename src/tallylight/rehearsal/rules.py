@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
+from itertools import chain
 from multiprocessing import get_context
 
 from tallylight.catalogue.services import ProbeIntervals
@@ -56,12 +57,12 @@ def compare_rules(
 
     With callers' jobs there is no bound. The scores do not depend on the number of processes.
     """
-    score = partial(_score_rule, trace, seed, options)
+    score = partial(score_rule, trace, seed, options)
     if workers < 2:  # noqa: PLR2004
-        yield from _with_bound(map(score, _RULES), trace, seed)
+        yield from chain.from_iterable(map(score, RULES))
         return
-    with ProcessPoolExecutor(min(workers, len(_RULES)), get_context("spawn")) as pool:
-        yield from _with_bound(pool.map(score, _RULES), trace, seed)
+    with ProcessPoolExecutor(min(workers, len(RULES)), get_context("spawn")) as pool:
+        yield from chain.from_iterable(pool.map(score, RULES))
 
 
 def compare_by_budget(
@@ -75,21 +76,21 @@ def compare_by_budget(
         yield RuleScore(OURS, score, trace.days, amount)
 
 
-def _with_bound(scores: Iterator[RuleScore], trace: Trace, seed: int) -> Iterator[RuleScore]:
-    for score in scores:
-        yield score
-        if score.rule == OURS and not any(trace.traffic.values()):
-            services = rehearsed_services(trace, seed)
-            bound = least_wrong(services, trace.days, score.score.spend_per_day)
-            yield RuleScore(BOUND, bound, trace.days)
-
-
-def _score_rule(trace: Trace, seed: int, options: RehearsalOptions, rule: str) -> RuleScore:
+def score_rule(
+    trace: Trace, seed: int, options: RehearsalOptions, rule: str
+) -> Sequence[RuleScore]:
+    """Return the score of a rule of `RULES`; ours is followed by the bound at the same spend."""
     part = truncated_for(rule, trace)
-    results = _RULES[rule](rehearsed_services(part, seed), part.days, options)
-    name = rule if part.days == trace.days else f"{rule}, first {part.days:g} days"
-    budget = options.total_budget.per_day if rule == OURS else None
-    return RuleScore(name, score_results(results, part.days), part.days, budget)
+    services = rehearsed_services(part, seed)
+    score = score_results(_RULES[rule](services, part.days, options), part.days)
+    if rule != OURS:
+        name = rule if part.days == trace.days else f"{rule}, first {part.days:g} days"
+        return (RuleScore(name, score, part.days),)
+    ours = RuleScore(rule, score, part.days, options.total_budget.per_day)
+    if any(trace.traffic.values()):
+        return (ours,)
+    bound = least_wrong(services, part.days, score.spend_per_day)
+    return (ours, RuleScore(BOUND, bound, part.days))
 
 
 def truncated_for(rule: str, trace: Trace) -> Trace:
@@ -124,3 +125,6 @@ _RULES: Mapping[str, _Rule] = {
     "Uptime Kuma, 2 retries": _threshold_rule(baselines.UPTIME_KUMA_TWO_RETRIES_THRESHOLDS),
     "official feed alone": lambda services, _, __: baselines.feed_only(services),
 }
+
+RULES = tuple(_RULES)
+"""The names of the rules, ours first."""

@@ -62,6 +62,7 @@ class Score:
         false_alarms_interval: 95 % confidence interval of the same.
         misnamed_share: Of the time in which a problem was shown, the share with the wrong status.
         unknown_share: Share of time in which the status was unknown.
+        most_changes: How often the status of one service changed, of the one that changed most.
         minutes: By true status, the minutes in which each status was shown.
         paid_probes_per_day: Paid probes per day and service.
         spend_per_day: USD per day for all services.
@@ -78,6 +79,7 @@ class Score:
     false_alarms_interval: ConfidenceInterval
     misnamed_share: float
     unknown_share: float
+    most_changes: int
     minutes: Mapping[Status, Mapping[Status, float]]
     paid_probes_per_day: float
     spend_per_day: float
@@ -113,6 +115,7 @@ def score_results(results: Sequence[RuleResult], days: float) -> Score:
         false_alarms_interval=ConfidenceInterval(1 / between.high, 1 / between.low),
         misnamed_share=_misnamed(shown),
         unknown_share=_share(shown, lambda _, status: status is Status.UNKNOWN),
+        most_changes=max(len(result.changes) - 1 for result in results),
         minutes=_by_truth(shown),
         paid_probes_per_day=sum(result.paid_probes for result in results) / len(results) / days,
         spend_per_day=float(sum(result.spent for result in results)) / days,
