@@ -198,15 +198,12 @@ def test_an_outage_that_only_free_checks_see_can_flap(simulation: Simulation) ->
         sent += simulation.wait(minutes=3)
 
     assert kinds(sent) == [
-        NotificationKind.FIRING,
-        NotificationKind.RESOLVED,
-        NotificationKind.FIRING,
-        NotificationKind.RESOLVED,
+        *[NotificationKind.FIRING, NotificationKind.RESOLVED] * 3,
         NotificationKind.FLAPPING,
     ]
 
 
-def test_a_recovery_that_a_job_confirms_is_one_change(simulation: Simulation) -> None:
+def test_a_recovery_that_a_job_confirms_is_notified_once(simulation: Simulation) -> None:
     sent: list[Notification] = []
     for _ in range(2):
         simulation.set_verdict(A, DOWN)
@@ -313,35 +310,61 @@ def flap(simulation: Simulation, times: int) -> list[Notification]:
     sent = []
     for number in range(times):
         simulation.set_verdict(A, UP if number % 2 else DOWN)
-        sent += simulation.wait(minutes=10)
+        sent += simulation.wait(minutes=7)
     return sent
 
 
-def test_more_than_three_changes_an_hour_are_notified_as_flapping(calm: Simulation) -> None:
-    sent = flap(calm, 8)
+def test_more_than_three_entries_an_hour_are_notified_as_flapping(calm: Simulation) -> None:
+    sent = flap(calm, 10)
 
     assert kinds(sent) == [
-        NotificationKind.FIRING,
-        NotificationKind.RESOLVED,
-        NotificationKind.FIRING,
+        *[NotificationKind.FIRING, NotificationKind.RESOLVED] * 3,
         NotificationKind.FLAPPING,
     ]
 
 
-def test_three_changes_an_hour_are_notified_one_by_one(calm: Simulation) -> None:
-    assert kinds(flap(calm, 3)) == [
-        NotificationKind.FIRING,
-        NotificationKind.RESOLVED,
-        NotificationKind.FIRING,
-    ]
+def test_three_entries_an_hour_are_notified_one_by_one(calm: Simulation) -> None:
+    assert kinds(flap(calm, 6)) == [NotificationKind.FIRING, NotificationKind.RESOLVED] * 3
 
 
-@pytest.mark.parametrize(("times", "status"), [(5, DOWN), (6, UP)])
-def test_flapping_ends_with_an_hour_without_a_change(
+def test_one_outage_with_many_names_is_one_notification_and_one_recovery(calm: Simulation) -> None:
+    sent: list[Notification] = []
+    for status in [Status.SUSPENDED, Status.DEGRADED, Status.UNKNOWN, Status.RISK_CONTROL] * 10:
+        calm.set_verdict(A, status)
+        sent += calm.wait(minutes=4)
+    calm.set_verdict(A, UP)
+    sent += calm.wait(hours=2)
+
+    assert kinds(sent) == [NotificationKind.FIRING, NotificationKind.RESOLVED]
+
+
+def test_a_worse_name_is_notified_and_a_still_worse_one_an_hour_later(calm: Simulation) -> None:
+    for status in (SLOW, Status.RISK_CONTROL, DOWN):
+        calm.set_verdict(A, status)
+        calm.wait(minutes=2)
+    later = calm.wait(hours=1)
+
+    assert [sent.changes[0].after for sent in calm.sent] == [SLOW, Status.RISK_CONTROL, DOWN]
+    assert kinds(later) == [NotificationKind.FIRING]
+    assert later[0].at - calm.sent[1].at == timedelta(hours=1, minutes=1)
+
+
+def test_a_reminder_has_the_status_of_now(calm: Simulation) -> None:
+    calm.set_verdict(A, DOWN)
+    calm.wait(minutes=5)
+
+    calm.set_verdict(A, SLOW)
+    (reminder,) = calm.wait(hours=4)
+
+    assert (reminder.kind, reminder.changes[0].after) == (NotificationKind.REMINDER, SLOW)
+
+
+@pytest.mark.parametrize(("times", "status"), [(7, DOWN), (8, UP)])
+def test_flapping_ends_with_an_hour_without_an_entry(
     calm: Simulation, times: int, status: Status
 ) -> None:
     flap(calm, times)
-    assert calm.wait(minutes=49) == []
+    assert calm.wait(minutes=45) == []
 
     (sent,) = calm.wait(minutes=15)
 
@@ -350,7 +373,7 @@ def test_flapping_ends_with_an_hour_without_a_change(
 
 
 def test_after_flapping_single_changes_are_notified_again(calm: Simulation) -> None:
-    flap(calm, 5)
+    flap(calm, 7)
     calm.wait(hours=2)
 
     calm.set_verdict(A, UP)
@@ -545,6 +568,8 @@ def test_a_status_that_lasts_an_hour_was_notified(steps: list[Step]) -> None:
     simulation.wait(hours=1.5)
 
     for watch in simulation.state.service_alerts.values():
-        assert watch.notified_status is watch.alertable_status
+        worst = max((each.rank for each in watch.notified_statuses), default=-1)
+        assert (watch.notified_status is None) == (watch.alertable_status is None)
+        assert watch.alertable_status is None or watch.alertable_status.rank <= worst
         assert watch.pending_since is None
         assert not watch.is_flapping

@@ -13,10 +13,10 @@ from tallylight.model.verdict import Reason
 class NotificationKind(StrEnum):
     """What a notification is about."""
 
-    FIRING = "firing"  # services entered a bad status, or changed from one to another
+    FIRING = "firing"  # services entered a bad status, or changed from one to a worse one
     RESOLVED = "resolved"  # services recovered
     REMINDER = "reminder"  # services still have a bad status
-    FLAPPING = "flapping"  # services change so often that single changes are not notified
+    FLAPPING = "flapping"  # services fail and recover so often that no single time is notified
     FLAPPING_ENDED = "flapping_ended"  # services stopped flapping; carries their current status
     NETWORK_DOWN = "network_down"  # our own network failed: verdicts are frozen
     NETWORK_UP = "network_up"

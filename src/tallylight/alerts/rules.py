@@ -100,13 +100,9 @@ def _with_verdict(  # noqa: PLR0913  # as `observe_verdict`
     is_confirmed = is_confirmed or verdict.status is not Status.SUSPENDED
     if verdict.status is alert.status:
         alert = replace(alert, is_confirmed=is_confirmed or alert.is_confirmed)
-        return _with_pending(alert, at)
-    changes = _recent_changes(alert.changes, at, rules)
-    # The first status that becomes known, and the job that confirms a recovery, are no flapping.
-    is_first = alert.status is Status.UNKNOWN and not alert.has_recovered
-    confirms_recovery = alert.has_recovered and verdict.status is Status.OPERATIONAL
-    if not (is_first or confirms_recovery):
-        changes = (*changes, at)
+        return _with_pending(alert, at, rules)
+    entries = _recent_entries(alert.entries, at, rules)
+    was_well = alert.alertable_status is None
     alert = replace(
         alert,
         status=verdict.status,
@@ -114,33 +110,47 @@ def _with_verdict(  # noqa: PLR0913  # as `observe_verdict`
         reasons=verdict.reasons,
         is_confirmed=is_confirmed,
         has_recovered=is_over,
-        changes=changes,
-        is_flapping=alert.is_flapping or len(changes) > rules.flapping_threshold,
     )
-    return _with_pending(alert, at)
+    # Only a way into trouble counts: one outage with many names is not flapping.
+    if was_well and alert.alertable_status is not None:
+        entries = (*entries, at)
+    is_flapping = alert.is_flapping or len(entries) > rules.flapping_threshold
+    return _with_pending(replace(alert, entries=entries, is_flapping=is_flapping), at, rules)
 
 
-def _recent_changes(
-    changes: Iterable[datetime], now: datetime, rules: AlertRules
+def _recent_entries(
+    entries: Iterable[datetime], now: datetime, rules: AlertRules
 ) -> tuple[datetime, ...]:
-    return tuple(at for at in changes if now - at < rules.flapping_window)
+    return tuple(at for at in entries if now - at < rules.flapping_window)
 
 
-def _with_pending(alert: ServiceAlert, at: datetime) -> ServiceAlert:
-    if _pending_kind(alert) is None:
+def _with_pending(alert: ServiceAlert, at: datetime, rules: AlertRules) -> ServiceAlert:
+    if _pending_kind(alert, at, rules) is None:
         return alert if alert.pending_since is None else replace(alert, pending_since=None)
     return alert if alert.pending_since is not None else replace(alert, pending_since=at)
 
 
-def _pending_kind(alert: ServiceAlert) -> NotificationKind | None:
+def _pending_kind(alert: ServiceAlert, now: datetime, rules: AlertRules) -> NotificationKind | None:
     """Return the kind of notification that a service needs, None if its status was notified."""
     if alert.is_flapping:
         return None if alert.flapping_notified else NotificationKind.FLAPPING
     if alert.flapping_notified:
         return NotificationKind.FLAPPING_ENDED
-    if alert.alertable_status is alert.notified_status:
-        return None
-    return NotificationKind.RESOLVED if alert.alertable_status is None else NotificationKind.FIRING
+    if alert.alertable_status is None:
+        return None if alert.notified_status is None else NotificationKind.RESOLVED
+    if alert.notified_status is None or _needs_worse_name(alert, now, rules):
+        return NotificationKind.FIRING
+    return None
+
+
+def _needs_worse_name(alert: ServiceAlert, now: datetime, rules: AlertRules) -> bool:
+    """Tell whether trouble that was notified is worse than what was said, and it is time to say so.
+
+    A status between two that flutter is notified once an incident; a better one never.
+    """
+    is_worse = alert.status.rank > max(each.rank for each in alert.notified_statuses)
+    is_time = alert.renamed_at is None or now - alert.renamed_at >= rules.rename_interval
+    return is_worse and is_time
 
 
 def _without_removed_services(state: AlertState, members: Members) -> AlertState:
@@ -151,9 +161,9 @@ def _without_removed_services(state: AlertState, members: Members) -> AlertState
 
 
 def _end_flapping(alert: ServiceAlert, now: datetime, rules: AlertRules) -> ServiceAlert:
-    if not alert.is_flapping or _recent_changes(alert.changes, now, rules):
+    if not alert.is_flapping or _recent_entries(alert.entries, now, rules):
         return alert
-    return _with_pending(replace(alert, is_flapping=False, changes=()), now)
+    return replace(alert, is_flapping=False, entries=())
 
 
 def _evaluate_statuses(
@@ -162,7 +172,7 @@ def _evaluate_statuses(
     changed = {}
     waiting: dict[ProviderId, dict[ServiceId, ServiceAlert]] = defaultdict(dict)
     for id_, before in state.service_alerts.items():
-        alert = _end_flapping(before, now, rules)
+        alert = _with_pending(_end_flapping(before, now, rules), now, rules)
         if alert is not before:
             changed[id_] = alert
         if alert.pending_since is not None and _is_confirmed_or_old(alert, now, rules):
@@ -170,7 +180,7 @@ def _evaluate_statuses(
     due: list[Notification] = []
     for provider, group in waiting.items():
         if _is_due(group.values(), _provider_size(members, provider), now, rules):
-            due += _group_notifications(group, now)
+            due += _group_notifications(group, now, rules)
             changed |= {id_: _as_notified(alert, now) for id_, alert in group.items()}
     if not changed:
         return state, ()
@@ -180,7 +190,9 @@ def _evaluate_statuses(
 def _is_confirmed_or_old(alert: ServiceAlert, now: datetime, rules: AlertRules) -> bool:
     """Tell whether a change is confirmed, or has lasted so long that it is notified anyway."""
     since = alert.pending_since
-    is_confirmed = alert.is_confirmed or _pending_kind(alert) is not NotificationKind.FIRING
+    is_confirmed = (
+        alert.is_confirmed or _pending_kind(alert, now, rules) is not NotificationKind.FIRING
+    )
     return is_confirmed or since is None or now - since >= rules.unconfirmed_after
 
 
@@ -195,7 +207,7 @@ def _provider_size(members: Members, provider: ProviderId) -> int:
 
 
 def _group_notifications(
-    group: Mapping[ServiceId, ServiceAlert], now: datetime
+    group: Mapping[ServiceId, ServiceAlert], now: datetime, rules: AlertRules
 ) -> Iterable[Notification]:
     for kind in (
         NotificationKind.FIRING,
@@ -203,7 +215,9 @@ def _group_notifications(
         NotificationKind.FLAPPING_ENDED,
         NotificationKind.RESOLVED,
     ):
-        of_kind = {id_: alert for id_, alert in group.items() if _pending_kind(alert) is kind}
+        of_kind = {
+            id_: alert for id_, alert in group.items() if _pending_kind(alert, now, rules) is kind
+        }
         if of_kind:
             yield _group_notification(kind, of_kind, now)
 
@@ -232,12 +246,14 @@ def _as_notified(alert: ServiceAlert, now: datetime) -> ServiceAlert:
         return replace(alert, flapping_notified=True, pending_since=None)
     status = alert.alertable_status
     statuses = () if status is None else tuple(dict.fromkeys((*alert.notified_statuses, status)))
+    is_renamed = len(statuses) > len(alert.notified_statuses) > 0
     return replace(
         alert,
         flapping_notified=False,
         pending_since=None,
         notified_status=status,
         notified_at=now,
+        renamed_at=now if is_renamed else alert.renamed_at if statuses else None,
         notified_statuses=statuses,
     )
 
@@ -250,7 +266,7 @@ def _evaluate_reminders(
     for id_, alert in state.service_alerts.items():
         if _is_reminder_due(alert, now, rules):
             due[members[id_].upstream.provider][id_] = alert
-            reminded[id_] = replace(alert, notified_at=now)
+            reminded[id_] = _as_notified(alert, now)
     if not due:
         return state, ()
     return replace(state, service_alerts={**state.service_alerts, **reminded}), tuple(
@@ -263,7 +279,7 @@ def _is_reminder_due(alert: ServiceAlert, now: datetime, rules: AlertRules) -> b
         return False
     is_quiet = alert.is_flapping or alert.is_unknown or alert.pending_since is not None
     is_old = now - alert.notified_at >= rules.remind_after
-    return is_old and not is_quiet and alert.notified_status not in _WITHOUT_REMINDERS
+    return is_old and not is_quiet and alert.status not in _WITHOUT_REMINDERS
 
 
 def _evaluate_keys(

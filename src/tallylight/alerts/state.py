@@ -20,8 +20,11 @@ class AlertRules:
             if it lasts.
         remind_after: How long after the last notification a bad status is notified again; None
             for never.
-        flapping_threshold: More changes than this within `flapping_window` are flapping.
-        flapping_window: Flapping ends after this time without a change.
+        flapping_threshold: More entries into trouble than this within `flapping_window` are
+            flapping.
+        flapping_window: Flapping ends after this time without an entry.
+        rename_interval: Within one incident, at most one change to a worse status is notified in
+            this time.
         shutdown_days: How many days before a shutdown it is notified, once each.
     """
 
@@ -30,6 +33,7 @@ class AlertRules:
     remind_after: timedelta | None = timedelta(hours=4)
     flapping_threshold: int = 3
     flapping_window: timedelta = timedelta(hours=1)
+    rename_interval: timedelta = timedelta(hours=1)
     shutdown_days: tuple[int, ...] = (30, 7, 1)
 
 
@@ -44,12 +48,14 @@ class ServiceAlert:
         is_unknown: The current verdict is UNKNOWN.
         has_recovered: The status is UNKNOWN because trouble is over.
         blocked: Why the upstream refuses our key, or that our balance is empty.
-        notified_status: The bad status that was notified; None if none was, or once its end was.
+        notified_status: The bad status that was notified last; None if none was, or once its end
+            was.
         notified_at: When `notified_status` was notified last.
+        renamed_at: When a change to a worse status was notified last in this incident.
         notified_statuses: All bad statuses notified since the service was last well.
         pending_since: Since when a notification has been pending.
-        changes: When the status changed, within the window for flapping.
-        is_flapping: The status changes too often to notify each change.
+        entries: When the service entered trouble, within the window for flapping.
+        is_flapping: The service enters trouble too often to notify each time.
     """
 
     status: Status
@@ -61,9 +67,10 @@ class ServiceAlert:
     blocked: FailureKind | None = None
     notified_status: Status | None = None
     notified_at: datetime | None = None
+    renamed_at: datetime | None = None
     notified_statuses: tuple[Status, ...] = ()
     pending_since: datetime | None = None
-    changes: tuple[datetime, ...] = ()
+    entries: tuple[datetime, ...] = ()
     is_flapping: bool = False
     flapping_notified: bool = False
 

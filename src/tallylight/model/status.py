@@ -28,6 +28,11 @@ class Status(StrEnum):
         """Return the icon of the status; it is always shown beside the word."""
         return _ICONS[self]
 
+    @property
+    def rank(self) -> int:
+        """Return the precedence: of two statuses the one with the higher rank is shown."""
+        return _RANKS[self]
+
 
 _ICONS: Mapping[Status, str] = {
     Status.OPERATIONAL: "🟢",
@@ -37,4 +42,14 @@ _ICONS: Mapping[Status, str] = {
     Status.MAINTENANCE: "🟡",
     Status.RETIRED: "⚫",
     Status.UNKNOWN: "⚪",
+}
+
+_RANKS: Mapping[Status, int] = {
+    Status.OPERATIONAL: 0,
+    Status.UNKNOWN: 1,
+    Status.DEGRADED: 2,
+    Status.RISK_CONTROL: 3,
+    Status.SUSPENDED: 4,
+    Status.MAINTENANCE: 5,
+    Status.RETIRED: 6,
 }

@@ -12,7 +12,6 @@ from datetime import datetime
 from tallylight.model.ids import IncidentId, ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, IncidentUpdate, Transition, Verdict
-from tallylight.verdicts.status import STATUS_RANK
 
 OPENING = frozenset({Status.DEGRADED, Status.RISK_CONTROL, Status.SUSPENDED})
 ENDING = frozenset({Status.OPERATIONAL, Status.RETIRED})
@@ -63,4 +62,4 @@ def _opened(transition: Transition, update: IncidentUpdate) -> Incident:
 
 
 def _worse(worst: Status, status: Status) -> Status:
-    return max(worst, status, key=STATUS_RANK.__getitem__) if status in OPENING else worst
+    return max(worst, status, key=lambda each: each.rank) if status in OPENING else worst

@@ -30,7 +30,7 @@ from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.reasons import reasons
 from tallylight.verdicts.recovery import recovered
 from tallylight.verdicts.state import ServiceState, updated_state
-from tallylight.verdicts.status import STATUS_RANK, DerivedStatus
+from tallylight.verdicts.status import DerivedStatus
 
 _MAX_CONFLICTING_RUN = 3  # after more equal results in a row the layer has been decided
 
@@ -252,7 +252,7 @@ def _status_began_at(state: ServiceState, derived: DerivedStatus) -> datetime:
     trouble that hid it; the status then begins where that trouble ended.
     """
     before, at = state.verdict, state.at
-    if derived.since > before.since or STATUS_RANK[derived.status] > STATUS_RANK[before.status]:
+    if derived.since > before.since or derived.status.rank > before.status.rank:
         return min(at, max(derived.since, before.since))
     ends = [
         *(run.since for run in (state.jobs.good_run, state.api.good_run) if run),

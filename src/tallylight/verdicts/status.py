@@ -4,7 +4,6 @@ Announcements take precedence over measurements. Of the two layers the worse one
 is neither up nor down.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,17 +14,6 @@ from tallylight.verdicts.layers import probability
 from tallylight.verdicts.lifecycle import feed_claims_maintenance, maintenance_at
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import ServiceState
-
-STATUS_RANK: Mapping[Status, int] = {
-    Status.OPERATIONAL: 0,
-    Status.UNKNOWN: 1,
-    Status.DEGRADED: 2,
-    Status.RISK_CONTROL: 3,
-    Status.SUSPENDED: 4,
-    Status.MAINTENANCE: 5,
-    Status.RETIRED: 6,
-}
-"""Precedence: of two statuses the one with the higher rank is shown."""
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _NOT_FAILING = frozenset({Status.OPERATIONAL, Status.UNKNOWN})
@@ -56,7 +44,7 @@ def derive_status(state: ServiceState, policy: Policy) -> DerivedStatus:
     if announced is not None:
         return announced
     jobs, api = jobs_status(state, policy), api_status(state, policy)
-    worse = api if STATUS_RANK[api.status] > STATUS_RANK[jobs.status] else jobs
+    worse = api if api.status.rank > jobs.status.rank else jobs
     if worse.status in _NOT_FAILING:
         is_known = jobs.status is Status.OPERATIONAL
         confidence = min(jobs.confidence, api.confidence) if is_known else 0.0
