@@ -14,10 +14,9 @@ from tallylight.alerts.rules import evaluate, observe_network, observe_verdict
 from tallylight.alerts.snapshot import dump_alert_state, load_alert_state
 from tallylight.alerts.state import AlertRules, AlertState
 from tallylight.catalogue.services import Service
-from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.model.verdict import Reason, ReasonCode, Verdict
+from tallylight.model.verdict import Block, Reason, ReasonCode, Verdict
 from tests.builders import SERVICE, service_named
 
 START = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -47,7 +46,7 @@ class Simulation:
         status: Status,
         *,
         is_confirmed: bool = True,
-        blocked: FailureKind | None = None,
+        blocked: Block | None = None,
         has_recovered: bool = False,
     ) -> None:
         """Set the current verdict on a service."""
@@ -404,27 +403,27 @@ def test_a_failure_of_our_own_network_is_never_notified_of_services(calm: Simula
 
 
 def test_a_refused_key_is_one_notification_for_all_its_services(calm: Simulation) -> None:
-    calm.set_verdict(A, UP, blocked=FailureKind.AUTH)
+    calm.set_verdict(A, UP, blocked=Block.AUTH)
     assert calm.wait(seconds=30) == []
-    calm.set_verdict(B, UP, blocked=FailureKind.AUTH)
+    calm.set_verdict(B, UP, blocked=Block.AUTH)
 
     (sent,) = calm.wait(hours=1)
 
     assert (sent.kind, sent.services) == (NotificationKind.KEY_BLOCKED, (A, B))
-    assert sent.facts == {"upstream": "openai", "failure": "auth"}
+    assert sent.facts == {"upstream": "openai", "block": "auth"}
 
 
 def test_a_key_refused_at_one_service_is_notified_after_a_minute(calm: Simulation) -> None:
-    calm.set_verdict(A, UP, blocked=FailureKind.QUOTA)
+    calm.set_verdict(A, UP, blocked=Block.QUOTA)
 
     (sent,) = calm.wait(hours=1)
 
-    assert (sent.services, sent.facts["failure"]) == ((A,), "quota")
+    assert (sent.services, sent.facts["block"]) == ((A,), "quota")
 
 
 def test_a_key_that_works_again_is_notified_once(calm: Simulation) -> None:
-    calm.set_verdict(A, UP, blocked=FailureKind.QUOTA)
-    calm.set_verdict(B, UP, blocked=FailureKind.QUOTA)
+    calm.set_verdict(A, UP, blocked=Block.QUOTA)
+    calm.set_verdict(B, UP, blocked=Block.QUOTA)
     calm.wait(minutes=5)
 
     calm.set_verdict(A, UP)
@@ -465,7 +464,7 @@ def test_a_restart_neither_repeats_nor_forgets(calm: Simulation) -> None:
     calm.shut_down(OTHER, date(2026, 11, 25))
     calm.set_verdict(A, DOWN)
     calm.wait(minutes=5)
-    calm.set_verdict(B, DOWN, blocked=FailureKind.AUTH)
+    calm.set_verdict(B, DOWN, blocked=Block.AUTH)
     calm.restart()
 
     calm.set_verdict(A, DOWN)
@@ -489,14 +488,14 @@ def test_an_unreadable_state_is_logged_and_replaced_by_an_empty_one() -> None:
     assert [entry["event"] for entry in logs] == ["alerts.state_unreadable"] * 2
 
 
-Step = bool | int | tuple[ServiceId, Status, bool, FailureKind | None]
+Step = bool | int | tuple[ServiceId, Status, bool, Block | None]
 STEPS: st.SearchStrategy[list[Step]] = st.lists(
     st.one_of(
         st.tuples(
             st.sampled_from([A, B, OTHER]),
             st.sampled_from(list(Status)),
             st.booleans(),
-            st.sampled_from([None, FailureKind.AUTH, FailureKind.QUOTA]),
+            st.sampled_from([None, Block.AUTH, Block.QUOTA]),
         ),
         st.integers(1, 7200),
         st.booleans(),

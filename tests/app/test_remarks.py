@@ -7,7 +7,7 @@ from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.model.verdict import Reason, ReasonCode, Verdict
+from tallylight.model.verdict import Block, Reason, ReasonCode, Verdict
 from tallylight.probes.check_round import CheckResult
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -16,7 +16,7 @@ ENGLISH = translator(Language.EN)
 REFUSED = Failure(FailureKind.INVALID_REQUEST, Fault.CALLER, "status:400", "no such size")
 
 
-def verdict(status: Status, blocked: FailureKind | None = None) -> Verdict:
+def verdict(status: Status, blocked: Block | None = None) -> Verdict:
     reasons = (Reason(ReasonCode.NO_EVIDENCE, NOON),)
     return Verdict(SORA, status, NOON, 0.9, reasons, blocked)
 
@@ -33,7 +33,7 @@ def test_a_finding_that_counts_for_nobody_is_told_all_the_same() -> None:
 
 def test_what_the_verdict_says_is_not_said_again() -> None:
     assert list(check_remarks(verdict(Status.SUSPENDED), found(REFUSED), ENGLISH)) == []
-    blocked = verdict(Status.UNKNOWN, FailureKind.AUTH)
+    blocked = verdict(Status.UNKNOWN, Block.AUTH)
     assert list(check_remarks(blocked, found(REFUSED), ENGLISH)) == []
 
 

@@ -13,6 +13,7 @@ from tallylight.clock import VirtualClock
 from tallylight.documents.secret import Secret
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
+from tallylight.model.verdict import Block
 from tallylight.storage.database import Storage, open_storage
 from tallylight.verdicts.options import PolicyOptions
 from tests.builders import service_named
@@ -51,7 +52,7 @@ async def test_only_a_request_that_began_with_the_new_key_blocks_it(
     await report_refusal(board, clock, minutes_ago=1)
 
     assert earlier is None
-    assert board.verdict(SORA).blocked is FailureKind.AUTH
+    assert board.verdict(SORA).blocked is Block.AUTH
 
 
 async def test_a_reload_with_the_same_key_begins_no_period(
@@ -61,7 +62,7 @@ async def test_a_reload_with_the_same_key_begins_no_period(
     await board.apply_config([keyed("old")], PolicyOptions())
     await report_refusal(board, clock, minutes_ago=5)
 
-    assert board.verdict(SORA).blocked is FailureKind.AUTH
+    assert board.verdict(SORA).blocked is Block.AUTH
 
 
 async def test_a_key_that_is_changed_back_begins_a_period_of_its_own(
@@ -133,7 +134,7 @@ async def test_a_follower_that_still_has_the_old_key_does_not_block_the_new_one(
     await follower.catch_up()
     await follower.advance_time()
 
-    assert seen_there is FailureKind.AUTH
+    assert seen_there is Block.AUTH
     assert board.verdict(SORA).blocked is None
     assert follower.verdict(SORA).blocked is None
 

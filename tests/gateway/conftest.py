@@ -11,10 +11,9 @@ from tallylight.catalogue.services import Service
 from tallylight.clock import VirtualClock
 from tallylight.gateway.routing.fitter import Fitter
 from tallylight.gateway.routing.ranking import Candidate
-from tallylight.model.evidence import FailureKind
 from tallylight.model.order import Form, Medium, Operation, Role
 from tallylight.model.status import Status
-from tallylight.model.verdict import Reason, ReasonCode, Verdict
+from tallylight.model.verdict import Block, Reason, ReasonCode, Verdict
 from tallylight.storage.database import Storage, open_storage
 from tallylight.upstreams.protocols.request_body import VIDEOS_API_PROFILES
 
@@ -61,7 +60,7 @@ def make_candidate() -> MakeCandidate:
         service: Service,
         *,
         status: Status = Status.OPERATIONAL,
-        blocked: FailureKind | None = None,
+        blocked: Block | None = None,
         skills: Expressible = ALL_SKILLS,
         delivery: float = 0.95,
         seconds: float = 90.0,

@@ -17,7 +17,7 @@ from tallylight.i18n.labels import (
 from tallylight.i18n.reasons import reason_sentence
 from tallylight.model.evidence import Depth, FailureKind, Source
 from tallylight.model.status import Access, Status
-from tallylight.model.verdict import Reason, ReasonCode
+from tallylight.model.verdict import Block, Reason, ReasonCode
 
 AT = datetime(2026, 1, 28, 13, 51, tzinfo=UTC)
 EN, HANT = translator(Language.EN), translator(Language.ZH_HANT)
@@ -124,6 +124,22 @@ CASES: list[tuple[ReasonCode, dict[str, str | int | float], str]] = [
         {"http_status": 402},
         "Our balance or quota is used up (HTTP 402, most recently on 28 Jan at 13:51 UTC).",
     ),
+    (
+        ReasonCode.RATE_LIMITED,
+        {"times": 4, "since": SINCE, "own_pace": 0, "retry_seconds": 1800, "http_status": 429},
+        (
+            "Each order has been refused as one too many since 28 Jan at 09:00 UTC, and we are "
+            "asked to wait 30 min (4 times, HTTP 429, most recently on 28 Jan at 13:51 UTC)."
+        ),
+    ),
+    (
+        ReasonCode.RATE_LIMITED,
+        {"times": 4, "since": SINCE, "own_pace": 1},
+        (
+            "Orders have been refused as too many since 28 Jan at 09:00 UTC, maybe for our own "
+            "pace (4 times, most recently on 28 Jan at 13:51 UTC)."
+        ),
+    ),
 ]
 
 
@@ -175,7 +191,7 @@ def test_every_label_is_translated() -> None:
         *((source_label(s, EN), source_label(s, HANT)) for s in Source),
         *((depth_label(d, EN), depth_label(d, HANT)) for d in Depth),
         *((failure_label(k, EN), failure_label(k, HANT)) for k in FailureKind),
-        *((blocked_message(k, EN), blocked_message(k, HANT)) for k in FailureKind),
+        *((blocked_message(k, EN), blocked_message(k, HANT)) for k in Block),
     ]
 
     assert [english for english, chinese in spoken if english == chinese] == []

@@ -22,7 +22,7 @@ from tallylight.model.ids import NO_KEY, ServiceId, VideoId
 from tallylight.model.jobs import JobRef
 from tallylight.model.money import ANY_RESOLUTION, Budget, Price, PriceUnit
 from tallylight.model.status import Status
-from tallylight.model.verdict import Incident
+from tallylight.model.verdict import Block, Incident
 from tallylight.model.video import Video, VideoKind
 from tallylight.probes.paid_probes import ProbeHistory
 from tallylight.probes.plan import ProbeTiming
@@ -416,7 +416,7 @@ async def test_a_refused_key_that_only_a_create_finds_is_tried_again(env: Prober
     await env.apply_config(service_of(name, ProbeIntervals(MINUTE, 10 * MINUTE, HOUR)))
     refused = Failure(FailureKind.AUTH, Fault.OURS, "code:group", http_status=403)
     await env.board.report(Evidence(name, NOON, Source.GENERATION, failure=refused))
-    assert env.board.verdict(name).blocked is FailureKind.AUTH
+    assert env.board.verdict(name).blocked is Block.AUTH
 
     async with env.running():
         await env.clock.advance(2 * HOUR)
@@ -446,7 +446,7 @@ async def test_a_replaced_key_is_checked_within_seconds_and_clears_the_block(
         cleared = env.board.verdict(name).blocked
         await env.clock.advance(50 * MINUTE)
 
-    assert (refused, cleared) == (FailureKind.AUTH, None)
+    assert (refused, cleared) == (Block.AUTH, None)
     assert len(env.upstreams.times("a", Phase.PROBE)) == 2
 
 
@@ -469,7 +469,7 @@ async def test_a_credentials_probe_that_began_with_the_old_key_does_not_block_th
     assert answered is not None
     assert not answered.is_good
     assert blocked is None
-    assert env.board.verdict(name).blocked is FailureKind.AUTH  # the new key is refused as well
+    assert env.board.verdict(name).blocked is Block.AUTH  # the new key is refused as well
 
 
 async def test_a_refused_key_is_tried_by_paid_probes_if_credentials_probes_fall_silent(

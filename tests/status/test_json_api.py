@@ -7,11 +7,11 @@ from decimal import Decimal
 import aiohttp
 import pytest
 
-from tallylight.model.evidence import Evidence, FailureKind, Source
+from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.ledger import Purpose
 from tallylight.model.status import Status
-from tallylight.model.verdict import Reason, ReasonCode, Verdict
+from tallylight.model.verdict import Block, Reason, ReasonCode, Verdict
 from tallylight.storage.database import Storage
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
@@ -68,7 +68,7 @@ async def test_a_blocked_service_names_the_kind_of_failure(
     get: Get, set_verdict: Callable[[Verdict], object]
 ) -> None:
     why = Reason(ReasonCode.BALANCE_EMPTY, NOW, {"http_status": 402})
-    set_verdict(Verdict(ServiceId("image"), Status.UNKNOWN, NOW, 0.5, (why,), FailureKind.QUOTA))
+    set_verdict(Verdict(ServiceId("image"), Status.UNKNOWN, NOW, 0.5, (why,), Block.QUOTA))
 
     image = await (await get("/api/services/image")).json()
 

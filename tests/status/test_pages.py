@@ -8,10 +8,9 @@ from xml.etree import ElementTree as ET
 import aiohttp
 import pytest
 
-from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.model.verdict import Reason, ReasonCode, Verdict
+from tallylight.model.verdict import Block, Reason, ReasonCode, Verdict
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 SetVerdict = Callable[[Verdict], object]
@@ -79,7 +78,7 @@ async def test_a_shutdown_is_announced(get: Get) -> None:
 
 async def test_a_blocked_service_says_so(get: Get, set_verdict: SetVerdict) -> None:
     why = Reason(ReasonCode.KEY_REFUSED, NOW)
-    set_verdict(Verdict(ServiceId("image"), Status.OPERATIONAL, NOW, 0.9, (why,), FailureKind.AUTH))
+    set_verdict(Verdict(ServiceId("image"), Status.OPERATIONAL, NOW, 0.9, (why,), Block.AUTH))
 
     card = await text(get, "/services/image/card")
 

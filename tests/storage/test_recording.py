@@ -17,6 +17,7 @@ from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Sou
 from tallylight.model.ids import IncidentId, ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import (
+    Block,
     Incident,
     IncidentUpdate,
     Reason,
@@ -47,7 +48,7 @@ def verdict(status: Status, minutes: float = 0, service: ServiceId = SORA) -> Ve
         Reason(ReasonCode.JOBS_FAILING, at(minutes), {"bad": 3, "share": 0.5, "answer": "暫停"}),
         Reason(ReasonCode.API_RESPONDING, at(minutes)),
     )
-    return Verdict(service, status, at(minutes), 0.97, reasons, FailureKind.QUOTA)
+    return Verdict(service, status, at(minutes), 0.97, reasons, Block.QUOTA)
 
 
 def transition(minutes: float, before: Status, after: Status) -> Transition:

@@ -8,7 +8,7 @@ import pytest
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access, Status
-from tallylight.model.verdict import ReasonCode
+from tallylight.model.verdict import Block, ReasonCode
 from tallylight.verdicts.judge import (
     advance_time,
     api_is_up,
@@ -459,7 +459,7 @@ def test_a_refused_key_or_an_empty_balance_blocks_without_a_change_of_status(
     story.deliver(1500)
 
     assert blocked.status is Status.OPERATIONAL
-    assert blocked.blocked is ours.kind
+    assert blocked.blocked is Block(ours.kind.value)
     assert code in [reason.code for reason in blocked.reasons]
     assert story.state.verdict.blocked is None
 
@@ -470,7 +470,7 @@ def test_a_list_of_models_does_not_show_that_the_balance_suffices(story: Story) 
     still = story.state.verdict.blocked
     story.apply(120, Source.ACCEPTANCE)
 
-    assert still is FailureKind.QUOTA
+    assert still is Block.QUOTA
     assert story.state.verdict.blocked is None
 
 
@@ -482,7 +482,7 @@ def test_a_good_credentials_probe_clears_a_key_that_a_create_refused(story: Stor
     refused = story.state.verdict.blocked
     story.apply(600, Source.CREDENTIALS)
 
-    assert refused is FailureKind.AUTH
+    assert refused is Block.AUTH
     assert story.state.verdict.blocked is None
 
 
@@ -494,7 +494,7 @@ def test_a_key_that_creates_refuse_again_is_cleared_by_no_credentials_probe(stor
         story.apply(minute * 60 + 300, Source.CREDENTIALS)
         blocked.append(story.state.verdict.blocked)
 
-    assert blocked == [None, *[FailureKind.AUTH] * (len(blocked) - 1)]
+    assert blocked == [None, *[Block.AUTH] * (len(blocked) - 1)]
 
 
 @pytest.mark.parametrize("source", [Source.ACCEPTANCE, Source.GENERATION, Source.TRAFFIC])
@@ -510,7 +510,7 @@ def test_after_an_accepted_create_credentials_probes_count_again(
     story.fail(1800, source=Source.ACCEPTANCE, failure=KEY)
     story.apply(2100, Source.CREDENTIALS)
 
-    assert (refused, accepted) == (FailureKind.AUTH, None)
+    assert (refused, accepted) == (Block.AUTH, None)
     assert story.state.verdict.blocked is None
 
 
@@ -521,7 +521,7 @@ def test_a_refused_key_survives_a_restart(story: Story) -> None:
     story.fail(600, source=Source.ACCEPTANCE, failure=KEY)
     story.apply(900, Source.CREDENTIALS)
 
-    assert story.state.verdict.blocked is FailureKind.AUTH
+    assert story.state.verdict.blocked is Block.AUTH
 
 
 def test_a_feed_alone_changes_no_status(story: Story) -> None:

@@ -1,4 +1,4 @@
-"""Notifies a refused key or an empty balance: one notification per upstream, not per service."""
+"""Notifies what keeps an upstream from taking our orders: once per upstream, not per service."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -8,10 +8,10 @@ from datetime import datetime
 from tallylight.alerts.notification import Notification, NotificationKind
 from tallylight.alerts.state import AlertRules, KeyAlert
 from tallylight.catalogue.services import Service
-from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId, UpstreamId
+from tallylight.model.verdict import Block
 
-BlockedServices = Mapping[ServiceId, FailureKind]
+BlockedServices = Mapping[ServiceId, Block]
 KeyAlerts = Mapping[UpstreamId, KeyAlert]
 
 
@@ -23,7 +23,7 @@ def update_key_alerts(
     members: Mapping[ServiceId, Service],
 ) -> tuple[KeyAlerts, tuple[Notification, ...]]:
     """Return the new state of all key alerts, and the notifications that are due."""
-    blocked_by_upstream: dict[UpstreamId, dict[ServiceId, FailureKind]] = defaultdict(dict)
+    blocked_by_upstream: dict[UpstreamId, dict[ServiceId, Block]] = defaultdict(dict)
     for id_, kind in blocked.items():
         blocked_by_upstream[members[id_].upstream.id][id_] = kind
     after: dict[UpstreamId, KeyAlert] = {}
@@ -33,20 +33,20 @@ def update_key_alerts(
         if not sharing:
             continue  # the upstream was removed from the configuration
         before = key_alerts.get(upstream, KeyAlert())
-        failures = blocked_by_upstream.get(upstream, {})
-        failure = next(iter(failures.values()), None)
-        alert = _with_pending(before, failure, now)
-        if _is_due(alert, now, rules, is_whole=len(failures) in {0, len(sharing)}):
-            services = tuple(failures) or sharing
-            due.append(_key_notification(before, failure, services, now, members))
-            alert = KeyAlert(notified_failure=failure)
+        blocks = blocked_by_upstream.get(upstream, {})
+        block = next(iter(blocks.values()), None)
+        alert = _with_pending(before, block, now)
+        if _is_due(alert, now, rules, is_whole=len(blocks) in {0, len(sharing)}):
+            services = tuple(blocks) or sharing
+            due.append(_key_notification(before, block, services, now, members))
+            alert = KeyAlert(notified_block=block)
         if alert != KeyAlert():
             after[upstream] = alert
     return after, tuple(due)
 
 
-def _with_pending(before: KeyAlert, failure: FailureKind | None, now: datetime) -> KeyAlert:
-    if failure is before.notified_failure:
+def _with_pending(before: KeyAlert, block: Block | None, now: datetime) -> KeyAlert:
+    if block is before.notified_block:
         return replace(before, pending_since=None)
     return replace(before, pending_since=before.pending_since or now)
 
@@ -59,17 +59,17 @@ def _is_due(alert: KeyAlert, now: datetime, rules: AlertRules, *, is_whole: bool
 
 def _key_notification(
     before: KeyAlert,
-    kind: FailureKind | None,
+    block: Block | None,
     services: tuple[ServiceId, ...],
     now: datetime,
     members: Mapping[ServiceId, Service],
 ) -> Notification:
     return Notification(
-        kind=NotificationKind.KEY_ACCEPTED if kind is None else NotificationKind.KEY_BLOCKED,
+        kind=NotificationKind.KEY_ACCEPTED if block is None else NotificationKind.KEY_BLOCKED,
         at=now,
         services=services,
         facts={
             "upstream": members[services[0]].upstream.id,
-            "failure": kind or before.notified_failure or "",
+            "block": block or before.notified_block or "",
         },
     )

@@ -20,7 +20,7 @@ class NotificationKind(StrEnum):
     FLAPPING_ENDED = "flapping_ended"  # services stopped flapping; carries their current status
     NETWORK_DOWN = "network_down"  # our own network failed: verdicts are frozen
     NETWORK_UP = "network_up"
-    KEY_BLOCKED = "key_blocked"  # the upstream refuses our key, or our balance is empty
+    KEY_BLOCKED = "key_blocked"  # our key, balance or rate of orders is refused
     KEY_ACCEPTED = "key_accepted"
     SHUTDOWN_AHEAD = "shutdown_ahead"  # a model will be switched off
 

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId, UpstreamId
 from tallylight.model.status import Status
-from tallylight.model.verdict import Reason
+from tallylight.model.verdict import Block, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class ServiceAlert:
         is_confirmed: The judge is sure enough to notify people.
         is_unknown: The current verdict is UNKNOWN.
         has_recovered: The status is UNKNOWN because trouble is over.
-        blocked: Why the upstream refuses our key, or that our balance is empty.
+        blocked: What keeps the upstream from taking our orders.
         notified_status: The bad status that was notified last; None if none was, or once its end
             was.
         notified_at: When `notified_status` was notified last.
@@ -64,7 +63,7 @@ class ServiceAlert:
     is_confirmed: bool = True
     is_unknown: bool = False
     has_recovered: bool = False
-    blocked: FailureKind | None = None
+    blocked: Block | None = None
     notified_status: Status | None = None
     notified_at: datetime | None = None
     renamed_at: datetime | None = None
@@ -85,11 +84,11 @@ class KeyAlert:
     """What was notified of an upstream's key.
 
     Args:
-        notified_failure: The failure (AUTH or QUOTA) that was notified, None if none was.
-        pending_since: Since when the failure has differed from the notified one.
+        notified_block: The block that was notified, None if none was.
+        pending_since: Since when the block has differed from the notified one.
     """
 
-    notified_failure: FailureKind | None = None
+    notified_block: Block | None = None
     pending_since: datetime | None = None
 
 

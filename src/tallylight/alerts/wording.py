@@ -10,9 +10,9 @@ from tallylight.i18n import Translator
 from tallylight.i18n.formatting import format_day, format_moment_short
 from tallylight.i18n.labels import blocked_message, status_label
 from tallylight.i18n.reasons import reason_sentence
-from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
+from tallylight.model.verdict import Block
 
 NameOf = Callable[[ServiceId], str]
 
@@ -67,9 +67,13 @@ def _title(  # noqa: C901, PLR0911  # one case per kind
 
 
 def _blocked(notification: Notification, to: Translator) -> str:
-    if notification.facts["failure"] == FailureKind.QUOTA:
-        return to.gettext("Your balance at '%(upstream)s' is used up: %(names)s")
-    return to.gettext("Your key for '%(upstream)s' is refused: %(names)s")
+    match Block(str(notification.facts["block"])):
+        case Block.QUOTA:
+            return to.gettext("Your balance at '%(upstream)s' is used up: %(names)s")
+        case Block.AUTH:
+            return to.gettext("Your key for '%(upstream)s' is refused: %(names)s")
+        case Block.RATE:
+            return to.gettext("'%(upstream)s' refuses each order as one too many: %(names)s")
 
 
 def _body(notification: Notification, name_of: NameOf, to: Translator) -> Iterable[str]:
@@ -77,7 +81,7 @@ def _body(notification: Notification, name_of: NameOf, to: Translator) -> Iterab
         yield _line(change, name_of, to)
     match notification.kind:
         case NotificationKind.KEY_BLOCKED:
-            yield blocked_message(FailureKind(str(notification.facts["failure"])), to)
+            yield blocked_message(Block(str(notification.facts["block"])), to)
         case NotificationKind.SHUTDOWN_AHEAD if notification.facts.get("replacement"):
             yield (
                 to.gettext("The provider names %s as the replacement.")

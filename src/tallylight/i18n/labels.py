@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from tallylight.i18n import Translator, gettext_noop
 from tallylight.model.evidence import Depth, FailureKind, Source
 from tallylight.model.status import Access, Status
+from tallylight.model.verdict import Block
 
 _STATUSES: Mapping[Status, tuple[str, str]] = {
     Status.OPERATIONAL: (
@@ -92,8 +93,12 @@ def failure_label(kind: FailureKind, to: Translator) -> str:
     return status_label(Status(kind.value), to)
 
 
-def blocked_message(kind: FailureKind, to: Translator) -> str:
-    """Return why our own access to a service is blocked, which says nothing about the service."""
-    if kind is FailureKind.QUOTA:
-        return to.gettext("Our balance or quota is used up, so checks cannot go further.")
-    return to.gettext("The upstream refuses our key, so checks cannot go further.")
+def blocked_message(block: Block, to: Translator) -> str:
+    """Return what keeps an upstream from taking our orders."""
+    match block:
+        case Block.QUOTA:
+            return to.gettext("Our balance or quota is used up, so checks cannot go further.")
+        case Block.AUTH:
+            return to.gettext("The upstream refuses our key, so checks cannot go further.")
+        case Block.RATE:
+            return to.gettext("The upstream refuses each order as one too many.")

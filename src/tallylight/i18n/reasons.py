@@ -120,6 +120,8 @@ def _finding(  # noqa: C901, PLR0911, PLR0912  # a closed set
             return to.gettext("Our key is refused")
         case ReasonCode.BALANCE_EMPTY:
             return to.gettext("Our balance or quota is used up")
+        case ReasonCode.RATE_LIMITED:
+            return _rate_limited(facts, to)
         case ReasonCode.OWN_NETWORK:
             return to.gettext(
                 "Our own network is down: unrelated providers are unreachable at the same time"
@@ -137,7 +139,7 @@ def _details(code: ReasonCode, facts: _ReasonFacts, to: Translator) -> Iterator[
             yield _slowness(facts, to)
         case ReasonCode.RISK_CONTROL_SUSPECTED if facts.time("first_at"):
             yield to.gettext("first on %s") % facts.time_text("first_at")
-        case ReasonCode.RETIREMENT_REPORTED if times:
+        case ReasonCode.RETIREMENT_REPORTED | ReasonCode.RATE_LIMITED if times:
             yield to.ngettext("%d time", "%d times", int(times)) % times
         case ReasonCode.SHUTDOWN_AHEAD | ReasonCode.SHUTDOWN_PASSED if facts.text("replacement"):
             yield to.gettext("the provider names %s as the replacement") % facts.text("replacement")
@@ -162,6 +164,7 @@ _DATED_CODES = frozenset(
         ReasonCode.MAINTENANCE_REPORTED,
         ReasonCode.KEY_REFUSED,
         ReasonCode.BALANCE_EMPTY,
+        ReasonCode.RATE_LIMITED,
         ReasonCode.OWN_NETWORK,
     }
 )
@@ -204,6 +207,18 @@ def _slowness(facts: _ReasonFacts, to: Translator) -> str:
         "slowest": slowest,
         "median": median,
     }
+
+
+def _rate_limited(facts: _ReasonFacts, to: Translator) -> str:
+    since, wait = facts.time_text("since"), facts.duration_text("retry_seconds")
+    if facts.number("own_pace"):
+        finding = to.gettext(
+            "Orders have been refused as too many since %s, maybe for our own pace"
+        )
+    else:
+        finding = to.gettext("Each order has been refused as one too many since %s")
+    asked = to.gettext(", and we are asked to wait %s") % wait if wait else ""
+    return finding % since + asked
 
 
 def _no_jobs(facts: _ReasonFacts, to: Translator) -> str:

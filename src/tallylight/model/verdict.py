@@ -5,9 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import IncidentId, ServiceId
 from tallylight.model.status import Status
+
+
+class Block(StrEnum):
+    """What keeps an upstream from taking our orders, which is no outage."""
+
+    AUTH = "auth"  # it refuses our key
+    QUOTA = "quota"  # our balance or quota is used up
+    RATE = "rate"  # it has refused each order for ten minutes, because there are too many
 
 
 class ReasonCode(StrEnum):
@@ -34,6 +41,7 @@ class ReasonCode(StrEnum):
     RETIREMENT_REPORTED = "retirement_reported"
     KEY_REFUSED = "key_refused"
     BALANCE_EMPTY = "balance_empty"
+    RATE_LIMITED = "rate_limited"
     OWN_NETWORK = "own_network"
     NO_EVIDENCE = "no_evidence"
 
@@ -61,7 +69,7 @@ class Verdict:
         since: The start of this status, back-dated to the first evidence for it.
         confidence: The probability from 0.0 to 1.0 that the status is right.
         reasons: The reasons, most relevant first; never empty.
-        blocked: AUTH or QUOTA while our own key or balance blocks our requests, else None.
+        blocked: What keeps the upstream from taking our orders; None if nothing does.
     """
 
     service: ServiceId
@@ -69,7 +77,7 @@ class Verdict:
     since: datetime
     confidence: float
     reasons: tuple[Reason, ...]
-    blocked: FailureKind | None = None
+    blocked: Block | None = None
 
 
 @dataclass(frozen=True, slots=True)

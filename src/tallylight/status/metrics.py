@@ -67,7 +67,7 @@ class BoardCollector(Collector):
         )
         blocked = _gauge(
             "tallylight_service_blocked",
-            "1 while our API key (auth) or account balance (quota) blocks access.",
+            "1 while our key (auth), balance (quota) or rate of orders (rate) is refused.",
             "service",
             "by",
         )

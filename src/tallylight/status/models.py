@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from tallylight.model.evidence import Depth, FailureKind, Fault, Source
 from tallylight.model.ledger import EntryState, Purpose
 from tallylight.model.status import Access, Status
+from tallylight.model.verdict import Block
 from tallylight.status.advice import AdviceState
 from tallylight.status.views.uptimes import UptimeWindow
 
@@ -77,8 +78,8 @@ class ServiceResponse(_ResponseModel):
     since: datetime
     confidence: float = Field(description="Probability that the status is right, 0 to 1.")
     reasons: list[str] = Field(description="Sentences, the most telling first.")
-    blocked: FailureKind | None = Field(
-        description="auth or quota while our own key or balance blocks access."
+    blocked: Block | None = Field(
+        description="auth, quota or rate while our key, balance or rate of orders is refused."
     )
     access: Access
     provider: str

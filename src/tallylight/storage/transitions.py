@@ -7,10 +7,9 @@ from datetime import datetime
 from sqlalchemy import Row, func, insert, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.model.verdict import StatusInterval, Transition, Verdict
+from tallylight.model.verdict import Block, StatusInterval, Transition, Verdict
 from tallylight.storage.engine import MAX_IN_LIST
 from tallylight.storage.tables import state_snapshots_table
 from tallylight.storage.tables import transitions_table as table
@@ -119,7 +118,7 @@ def _verdict_of(service: ServiceId, row: Row[*tuple[object, ...]], side: str) ->
         since=values[f"{side}_since_us"],
         confidence=values[f"{side}_confidence"],
         reasons=reasons_from_json(values[f"{side}_reasons"]),
-        blocked=None if blocked is None else FailureKind(blocked),
+        blocked=None if blocked is None else Block(blocked),
     )
 
 

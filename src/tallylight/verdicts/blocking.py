@@ -1,5 +1,7 @@
 """What sets and what clears a block (our key refused, or our balance empty). The only such rule.
 
+A rate limit blocks as well; its rule is that of `rate_limit`.
+
 The block of a service says that its upstream refuses our present key or that our balance there is
 empty. A refusal sets it if its request began with the present key. A good result of a request that
 began after the refusal clears it if it tests the service as deeply. A good credentials probe also
@@ -17,6 +19,8 @@ from datetime import datetime, timedelta
 
 from tallylight.catalogue.services import ProbeIntervals, Upstream
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.verdict import Block
+from tallylight.verdicts import rate_limit
 from tallylight.verdicts.layer_state import FailureRecord
 from tallylight.verdicts.named_failures import failure_record, is_deeper, is_disproved_by
 from tallylight.verdicts.state import ServiceState
@@ -86,6 +90,13 @@ def attribute_forwarded(evidence: Evidence, period: KeyPeriod) -> Evidence:
 def blocked(state: ServiceState, evidence: Evidence) -> ServiceState:
     """Return the state after a refusal."""
     return replace(state, blocked=failure_record(evidence))
+
+
+def block_of(state: ServiceState) -> Block | None:
+    """Return what keeps the upstream from taking our orders; None if nothing does."""
+    if state.blocked is not None:
+        return Block(state.blocked.kind.value)
+    return Block.RATE if rate_limit.blocks(state.rate_limit) else None
 
 
 def clears(state: ServiceState, source: Source) -> bool:

@@ -11,7 +11,7 @@ from tallylight.model.evidence import Evidence, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Verdict
-from tallylight.verdicts import blocking, jobs, lifecycle, named_failures, status
+from tallylight.verdicts import blocking, jobs, lifecycle, named_failures, rate_limit, status
 from tallylight.verdicts.layer_state import LayerStatus
 from tallylight.verdicts.layers import (
     FREE_SOURCES,
@@ -78,7 +78,7 @@ def advance_time(state: ServiceState, now: datetime, policy: Policy) -> ServiceS
         api = expire(state.api, at, policy.api_ttl)
         jobs_layer = expire(state.jobs, at, policy.jobs_ttl)
         state = updated_state(state, at, state.next_change_at, api=api, jobs=jobs_layer)
-        state = _with_verdict(state, policy)
+        state = _with_verdict(rate_limit.expired(state, policy), policy)
         if state.verdict.status is not before:
             break
     return state
@@ -164,12 +164,14 @@ def _is_ignored(evidence: Evidence) -> bool:
     failure = evidence.failure
     if failure is None or failure.fault is Fault.UPSTREAM:
         return False
-    return not blocking.is_refusal(failure)
+    return not (blocking.is_refusal(failure) or rate_limit.is_refused_order(evidence))
 
 
 def _apply_evidence(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceState:
     if blocking.is_refusal(evidence.failure):
         return blocking.blocked(_with_time(state, evidence), evidence)
+    if rate_limit.is_refused_order(evidence):
+        return rate_limit.refused(_with_time(state, evidence), evidence, policy)
     if evidence.source is Source.FEED:
         return lifecycle.apply_feed(_with_time(state, evidence), evidence, policy)
     state = _apply_named_failure(state, evidence, policy)
@@ -210,7 +212,8 @@ def _apply_named_failure(state: ServiceState, evidence: Evidence, policy: Policy
             named_failures=named_failures.add_named_failure(state.named_failures, record, policy),
             retirement=named_failures.add_retirement_evidence(state.retirement, record),
         )
-    state, retirement = blocking.cleared(state, evidence), state.retirement
+    state = rate_limit.without_limit(blocking.cleared(state, evidence), evidence)
+    retirement = state.retirement
     if retirement is None or evidence.at <= retirement.last_at:
         return state
     is_disproved = named_failures.is_disproved_by(retirement.first, evidence.source)
@@ -228,7 +231,7 @@ def _apply_calendar(state: ServiceState, evidence: Evidence, policy: Policy) -> 
 
 def _with_verdict(state: ServiceState, policy: Policy) -> ServiceState:
     """Return the state with the verdict that follows from it."""
-    before, blocked = state.verdict, state.blocked
+    before = state.verdict
     derived = status.derive_status(state, policy)
     is_same = derived.status is before.status
     since = before.since if is_same else _status_began_at(state, derived)
@@ -239,7 +242,7 @@ def _with_verdict(state: ServiceState, policy: Policy) -> ServiceState:
         since,
         derived.confidence,
         reasons(state, derived, policy, recovery.at),
-        None if blocked is None else blocked.kind,
+        blocking.block_of(state),
     )
     next_change_at = _next_change_at(state, verdict.status, policy)
     return updated_state(state, state.at, next_change_at, verdict=verdict, recovery=recovery)
@@ -275,6 +278,8 @@ def _next_change_at(state: ServiceState, status: Status, policy: Policy) -> date
         moments.append(api.last_result_at + policy.api_ttl)
     if feed.claimed_status is Status.MAINTENANCE and feed.until is not None:
         moments.append(feed.until)
+    if state.rate_limit is not None:
+        moments.append(rate_limit.expires_at(state.rate_limit, policy))
     if calendar.shutdown_at is not None:
         moments += [calendar.shutdown_at - policy.shutdown_ahead, calendar.shutdown_at]
     return min((m for m in moments if m > state.at), default=None)

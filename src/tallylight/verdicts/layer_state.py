@@ -1,7 +1,7 @@
 """The state of one layer, and the failures that it keeps."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -30,11 +30,34 @@ class FailureRecord:
 
 
 class Run(NamedTuple):
-    """Equal results in a row."""
+    """Equal results in a row; of bad ones also how many are refusals as too many."""
 
     since: datetime
     last_at: datetime
     length: int = 1
+    limited: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """Orders in a row that were refused as too many (`rate_limit`).
+
+    Args:
+        since: When the first of them was refused.
+        last: The newest of them.
+        times: How many there are.
+        pending: The first of the newest ones that our own pace cannot have caused; they do not
+            count yet.
+        is_counted: Our own pace is not the cause, so each refusal counts as a failed job.
+        retry_after: How long the upstream asks us to wait; None if it does not say.
+    """
+
+    since: datetime
+    last: FailureRecord
+    times: int = 1
+    pending: tuple[FailureRecord, ...] = ()
+    is_counted: bool = False
+    retry_after: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from tallylight.model.evidence import Source
+from tallylight.model.evidence import FailureKind, Source
 from tallylight.verdicts.layer_state import (
     FailureRecord,
     FalseAlarmRate,
@@ -121,7 +121,7 @@ def apply_result(
         since=since,
         first_bad_at=first_bad_at,
         first_good_at=first_good_at,
-        bad_run=_extended_run(layer, at, is_bad=True) if result.is_bad else layer.bad_run,
+        bad_run=_extended_bad_run(layer, result) if result.is_bad else layer.bad_run,
         good_run=layer.good_run if result.is_bad else _extended_run(layer, at, is_bad=False),
         outage_good=outage_good,
         outage_bad=outage_bad,
@@ -252,7 +252,14 @@ def _extended_run(layer: LayerState, at: datetime, *, is_bad: bool) -> Run:
         other = layer.good_run if is_bad else layer.bad_run
         start = at if other is None else max(at, other.last_at)
         return Run(start, start)
-    return Run(min(run.since, at), max(run.last_at, at), run.length + 1)
+    return Run(min(run.since, at), max(run.last_at, at), run.length + 1, run.limited)
+
+
+def _extended_bad_run(layer: LayerState, result: LayerResult) -> Run:
+    run, failure = _extended_run(layer, result.at, is_bad=True), result.failure
+    if failure is None or failure.kind is not FailureKind.RATE_LIMITED:
+        return run
+    return run._replace(limited=run.limited + 1)
 
 
 def good_if_down(layer: LayerState, default: float) -> float:

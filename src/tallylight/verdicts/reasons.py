@@ -9,9 +9,9 @@ from datetime import datetime
 from tallylight.model.evidence import FailureKind
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode
-from tallylight.verdicts import durations, failure_rate
+from tallylight.verdicts import durations, failure_rate, rate_limit
 from tallylight.verdicts.intervals import wilson_interval
-from tallylight.verdicts.layer_state import FailureRecord, LayerState, LayerStatus
+from tallylight.verdicts.layer_state import FailureRecord, LayerState, LayerStatus, RateLimit
 from tallylight.verdicts.lifecycle import feed_claims_maintenance, maintenance_at
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import RetirementEvidence, ServiceState
@@ -28,12 +28,14 @@ def reasons(
     if recovered_at is not None:
         main = _recovered(state, recovered_at, policy)
     result = [*main, *_additional_reasons(state, derived, policy)]
-    if derived.status is Status.UNKNOWN and state.blocked is not None:
+    if derived.status is Status.UNKNOWN or _is_limited_alone(state.jobs):
         result.sort(key=lambda reason: reason.code not in _BLOCKED_CODES)  # the block comes first
     return tuple(result) or (Reason(ReasonCode.NO_EVIDENCE, state.at),)
 
 
-_BLOCKED_CODES = frozenset({ReasonCode.KEY_REFUSED, ReasonCode.BALANCE_EMPTY})
+_BLOCKED_CODES = frozenset(
+    {ReasonCode.KEY_REFUSED, ReasonCode.BALANCE_EMPTY, ReasonCode.RATE_LIMITED}
+)
 
 
 def _status_reasons(
@@ -64,6 +66,8 @@ def _additional_reasons(
         is_key = blocked.kind is FailureKind.AUTH
         code = ReasonCode.KEY_REFUSED if is_key else ReasonCode.BALANCE_EMPTY
         yield Reason(code, blocked.at, _failure_facts(blocked))
+    if state.rate_limit is not None and rate_limit.blocks(state.rate_limit):
+        yield _rate_limit_reason(state.rate_limit)
     if retirement is not None and derived.status not in {Status.RETIRED, Status.OPERATIONAL}:
         yield _retirement_reason(retirement)
     if feed.at is not None and feed.claimed_status is not Status.OPERATIONAL:
@@ -153,6 +157,8 @@ def _recovered(state: ServiceState, at: datetime, policy: Policy) -> Iterator[Re
 def _jobs_reasons(state: ServiceState, policy: Policy) -> Iterator[Reason]:
     layer, history = state.jobs, state.job_history
     if layer.status is LayerStatus.DOWN:
+        if state.rate_limit is not None and _is_limited_alone(layer):
+            return  # the rate limit is the reason
         is_mixed = layer.outage_good > 0
         code = ReasonCode.JOBS_PARTLY_FAILING if is_mixed else ReasonCode.JOBS_FAILING
         yield _failing_reason(code, layer)
@@ -236,6 +242,23 @@ def _partial_failure_reason(state: ServiceState, policy: Policy) -> Reason:
     }
     at = layer.last_result_at or layer.at
     return Reason(ReasonCode.JOBS_PARTLY_FAILING, at, facts | _last_failure_facts(layer))
+
+
+def _is_limited_alone(layer: LayerState) -> bool:
+    """Tell whether the failures of an outage are orders that were refused as too many."""
+    run, is_down = layer.bad_run, layer.status is LayerStatus.DOWN
+    return is_down and layer.is_failing and run is not None and run.length == run.limited
+
+
+def _rate_limit_reason(limit: RateLimit) -> Reason:
+    facts: ReasonFacts = {
+        "times": limit.times,
+        "since": _iso(limit.since),
+        "own_pace": int(rate_limit.is_ours(limit)),
+    }
+    if limit.retry_after is not None:
+        facts["retry_seconds"] = int(limit.retry_after.total_seconds())
+    return Reason(ReasonCode.RATE_LIMITED, limit.last.at, facts | _failure_facts(limit.last))
 
 
 def _retirement_reason(retirement: RetirementEvidence) -> Reason:

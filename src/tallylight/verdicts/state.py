@@ -9,7 +9,7 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Verdict
 from tallylight.verdicts.job_history import NO_JOBS, JobHistory
-from tallylight.verdicts.layer_state import FailureRecord, LayerState
+from tallylight.verdicts.layer_state import FailureRecord, LayerState, RateLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,7 @@ class ServiceState:
         blocked: The failure that shows that our key is refused or our balance empty.
         cleared_by_probe: A refusal of our key by a create that a credentials probe has cleared,
             until a create is accepted.
+        rate_limit: The newest orders, if they were refused as too many.
     """
 
     service: ServiceId
@@ -127,6 +128,7 @@ class ServiceState:
     blocked: FailureRecord | None = None
     cleared_by_probe: FailureRecord | None = None
     recovery: Recovery = _NO_TROUBLE
+    rate_limit: RateLimit | None = None
 
 
 def updated_state(  # noqa: PLR0913  # one for each part that evidence may change
@@ -160,4 +162,5 @@ def updated_state(  # noqa: PLR0913  # one for each part that evidence may chang
         state.blocked,
         state.cleared_by_probe,
         recovery or state.recovery,
+        state.rate_limit,
     )

@@ -89,12 +89,13 @@ def is_fully_failing(layer: LayerState, policy: Policy) -> bool:
     """Tell whether all attempts failed for so long that it is a suspension without being named.
 
     Good results after the run do not change that, because the recovery has its own threshold. Once
-    bad results follow them, the failures are partial.
+    bad results follow them, the failures are partial. An order that was refused as one too many is
+    no attempt: a limit alone is never a suspension.
     """
     run = layer.bad_run
     return (
         run is not None
-        and run.length >= policy.suspended_min_attempts
+        and run.length - run.limited >= policy.suspended_min_attempts
         and run.last_at - run.since >= policy.suspended_after
     )
 

@@ -13,7 +13,7 @@ from tallylight.gateway.routing.ranking import Candidate
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access, Status
-from tallylight.model.verdict import Verdict
+from tallylight.model.verdict import Block, Verdict
 from tallylight.verdicts.blocking import KeyPeriod
 from tallylight.verdicts.judge import advance_time, initial_state, judge
 from tallylight.verdicts.policy import DEFAULT_MTBF_AND_MTTR, REVERSE_LIKELIHOODS, Policy
@@ -223,7 +223,7 @@ async def test_an_empty_balance_is_tried_again_as_no_free_probe_checks_it(
 
     found = candidate(official, breaker, clock)
 
-    assert found.verdict.blocked is failure.kind
+    assert found.verdict.blocked is Block(failure.kind.value)
     assert found.is_trial is is_tried
 
 
@@ -252,7 +252,7 @@ async def test_a_key_that_a_list_wrongly_cleared_is_tried_by_few_callers(
 
     found = candidate(official, breaker, clock)
 
-    assert resting.verdict.blocked is found.verdict.blocked is FailureKind.AUTH
+    assert resting.verdict.blocked is found.verdict.blocked is Block.AUTH
     assert (resting.is_trial, found.is_trial) == (False, True)
     assert found.traffic_share == pytest.approx(0.02)
 
@@ -268,7 +268,7 @@ async def test_a_refused_key_is_tried_by_few_callers_if_no_credentials_probe_get
     await official.credentials(LOCKED)
     refused = candidate(official, breaker, clock)
 
-    assert silent.verdict.blocked is refused.verdict.blocked is FailureKind.AUTH
+    assert silent.verdict.blocked is refused.verdict.blocked is Block.AUTH
     assert (silent.is_trial, refused.is_trial) == (True, False)
 
 
@@ -286,7 +286,7 @@ async def test_a_replaced_key_is_tried_at_once_and_only_until_it_is_refused(
     again = candidate(official, breaker, clock)
 
     assert [each.is_trial for each in (refused, replaced, again)] == [False, True, False]
-    assert replaced.verdict.blocked is FailureKind.AUTH
+    assert replaced.verdict.blocked is Block.AUTH
     assert replaced.traffic_share == pytest.approx(0.02)
 
 

@@ -16,9 +16,9 @@ from tallylight.gateway.routing.ordering import rank
 from tallylight.gateway.routing.presets import POLICY_WEIGHTS, Preset, RoutingPolicy
 from tallylight.gateway.routing.ranking import Candidate
 from tallylight.gateway.routing.routes import Route, Substitute
-from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access, Status
+from tallylight.model.verdict import Block
 from tallylight.model.wish import Wish
 from tests.builders import priced_service, wish_of
 
@@ -67,7 +67,7 @@ def candidate_lists(make_candidate: MakeCandidate) -> CandidateLists:
                 make_candidate,
                 st.just(service),
                 status=st.sampled_from(Status),
-                blocked=st.sampled_from([None, None, FailureKind.AUTH, FailureKind.QUOTA]),
+                blocked=st.sampled_from([None, None, Block.AUTH, Block.QUOTA]),
                 delivery=st.sampled_from([0.0, 0.05, 0.4, 0.9, 0.95, 0.951, 1.0]),
                 seconds=st.sampled_from([20.0, 60.0, 61.0, 300.0]),
                 traffic_share=st.sampled_from([1.0, 1.0, 0.5, 0.02, 0.0]),

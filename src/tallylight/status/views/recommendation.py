@@ -12,8 +12,8 @@ from tallylight.i18n.labels import (
     status_label,
 )
 from tallylight.i18n.prices import format_usd
-from tallylight.model.evidence import FailureKind
 from tallylight.model.status import Access, Status
+from tallylight.model.verdict import Block
 from tallylight.status.recommendation import ExcludedService, RankedService, Recommendation
 
 _POLICY_LABELS: Mapping[str, str] = {
@@ -205,7 +205,7 @@ def exclusion_sentence(each: ExcludedService, to: Translator) -> str:
         case "retired" | "suspended" | "maintenance":
             return status_description(Status(each.reason), to)
         case "blocked":
-            return blocked_message(FailureKind(each.requested), to)
+            return blocked_message(Block(each.requested), to)
         case "policy":
             access = access_label(Access(each.requested), to)
             return to.gettext("This purpose excludes this kind of access: %s.") % access
