@@ -72,10 +72,11 @@ def test_only_all_is_100_percent(ratio: float, digits: int) -> None:
 
 
 def test_an_uptime_is_shown_with_its_coverage() -> None:
-    assert format_uptime("99.2 %", 0.87, EN) == "99.2% uptime (monitored 87% of the time)"
-    assert format_uptime("99.2 %", 1.0, EN) == "99.2% uptime"
-    assert format_uptime("", 0.3, EN) == "monitored only 30% of the time"
-    assert format_uptime("", 0.0, EN) == "not monitored"
+    assert format_uptime("99.2 %", 0.87, None, EN) == "99.2% uptime (monitored 87% of the time)"
+    assert format_uptime("99.2 %", 1.0, None, EN) == "99.2% uptime"
+    assert format_uptime("", 0.0, None, EN) == "not monitored"
+    hours = timedelta(hours=3)
+    assert format_uptime("100 %", 1.0, hours, EN) == "100% of the 3 h monitored so far"
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,9 @@ async def test_a_service_has_reasons_since_and_official_feed(get: Get) -> None:
     assert official["checked_at"] == "2026-01-28T13:59:40Z"
     assert official["price"] == "$0.10 per second (720p)"
     assert official["uptime"]["uptime"] == 1.0
-    assert official["uptime"]["coverage"] == pytest.approx(2 / 3)
+    assert official["uptime"]["coverage"] == 1.0
+    assert official["uptime"]["first_look"] == "2025-11-29T14:00:00Z"
+    assert official["uptime"]["text"] == "100.0% of the 60 days monitored so far"
     assert limited["since"] == "2026-01-28T09:00:00Z"
     assert limited["access"] == "reverse"
     assert limited["official_feed"] is None
@@ -83,7 +85,7 @@ async def test_one_service_comes_with_its_sheet_uptimes_probes_and_budgets(get: 
 
     assert [each["window"] for each in halted["uptimes"]] == ["1h", "24h", "7d", "30d", "90d"]
     assert halted["uptimes"][3]["uptime"] == pytest.approx(0.7)
-    assert halted["uptimes"][4]["uptime"] is None  # 40 of 90 days are too few to speak
+    assert halted["uptimes"][4]["uptime"] == pytest.approx(0.775)  # of the 40 days so far
     assert halted["sheet"]["lengths"] == [4, 8, 12]
     assert halted["next_probes"] == [{"depth": "reach", "at": "2026-01-28T14:00:40Z"}]
     assert halted["budgets"] == [

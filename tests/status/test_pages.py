@@ -40,7 +40,7 @@ async def test_no_status_is_shown_by_colour_alone(get: Get) -> None:
     card = await text(get, "/services/sora-2-pro-reverse/card")
 
     assert '<strong class="status-label status-label-suspended">Suspended</strong>' in card
-    assert re.search(r'<svg class="bar"[^>]+role="img" aria-label="The last 90 days, each by', card)
+    assert re.search(r'<svg class="bar"[^>]+role="img" aria-label="The last 41 days, each by', card)
 
 
 async def test_a_card_shows_latency_price_and_uptime(get: Get) -> None:
@@ -50,7 +50,7 @@ async def test_a_card_shows_latency_price_and_uptime(get: Get) -> None:
         "62 ms",
         "1 min 14 s",
         "$0.10 per second (720p)",
-        "monitored 67",
+        "of the 60 days monitored so far",
         "Official status page",
     ):
         assert shown in card
@@ -96,7 +96,14 @@ async def test_a_differing_official_page_is_marked(get: Get, set_verdict: SetVer
 async def test_a_services_page_has_its_evidence_windows_and_sheet(get: Get) -> None:
     page = await text(get, "/services/sora-2-pro-reverse")
 
-    for shown in ("temporarily paused", "30 days", "only 44", "1280×720", "pricing", "Day by day"):
+    for shown in (
+        "temporarily paused",
+        "30 days",
+        "of the 40 days monitored so far",
+        "1280×720",
+        "pricing",
+        "Day by day",
+    ):
         assert shown in page
 
 

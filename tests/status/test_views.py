@@ -11,7 +11,15 @@ from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, StatusInterval, Verdict
-from tallylight.status.views.day_bars import HEIGHT, daily_shares, day_title, uptime_bar
+from tallylight.status.views.day_bars import (
+    HEIGHT,
+    PITCH,
+    WIDTH,
+    daily_shares,
+    day_columns,
+    day_title,
+    uptime_bar,
+)
 from tallylight.status.views.overview import overview, worst_status
 from tallylight.status.views.services import ServiceRow, service_view
 from tallylight.status.views.uptimes import UptimeWindow, uptime_view
@@ -25,13 +33,37 @@ MIDNIGHT = datetime(2026, 1, 28, tzinfo=UTC)
 def test_a_day_is_counted_as_far_as_it_has_passed() -> None:
     intervals = [StatusInterval(Status.OPERATIONAL, MIDNIGHT - timedelta(hours=12), NOW)]
 
-    before, yesterday, today = daily_shares(intervals, NOW, 3)
+    yesterday, today = daily_shares(intervals, NOW, 3)
 
-    assert not before.is_monitored
-    assert yesterday.shares == {Status.OPERATIONAL: 0.5, Status.UNKNOWN: 0.5}
+    assert yesterday.shares == {Status.OPERATIONAL: 1.0}
     assert today.shares == {Status.OPERATIONAL: 1.0}
     assert day_title(today, EN) == "28 January 2026: Operational"
-    assert day_title(yesterday, EN) == ("27 January 2026: Operational 50%, Unknown 50%")
+    assert day_title(yesterday, EN) == "27 January 2026: Operational"
+
+
+def test_a_day_that_was_monitored_in_part_shows_the_other_part_as_unknown() -> None:
+    noon = MIDNIGHT - timedelta(hours=12)
+    intervals = [
+        StatusInterval(Status.OPERATIONAL, noon - timedelta(days=1), noon),
+        StatusInterval(Status.UNKNOWN, noon, MIDNIGHT),
+        StatusInterval(Status.OPERATIONAL, MIDNIGHT, NOW),
+    ]
+
+    _, yesterday, _ = daily_shares(intervals, NOW, 3)
+
+    assert day_title(yesterday, EN) == "27 January 2026: Operational 50%, Unknown 50%"
+
+
+def test_a_bar_begins_at_the_first_look() -> None:
+    intervals = [StatusInterval(Status.OPERATIONAL, MIDNIGHT - timedelta(hours=12), NOW)]
+
+    days = daily_shares(intervals, NOW, 90)
+    bar = uptime_bar(days, EN, 90)
+
+    assert [each.day.day for each in days] == [27, 28]
+    assert bar.width == 90 * PITCH - (PITCH - WIDTH)
+    assert bar.paths[Status.OPERATIONAL].startswith(f"M{88 * PITCH} ")
+    assert [column.x for column in day_columns(days, EN, 90)] == [88 * PITCH, 89 * PITCH]
 
 
 def test_a_minute_of_outage_is_visible_and_in_the_text() -> None:
@@ -44,7 +76,7 @@ def test_a_minute_of_outage_is_visible_and_in_the_text() -> None:
         StatusInterval(Status.OPERATIONAL, start + timedelta(hours=6, minutes=1), NOW),
     ]
 
-    bar = uptime_bar(daily_shares(intervals, NOW, 2), EN)
+    bar = uptime_bar(daily_shares(intervals, NOW, 2), EN, 2)
 
     assert "v3h-6z" in bar.paths[Status.SUSPENDED]
     assert bar.text == (
@@ -63,7 +95,7 @@ def test_no_day_is_taller_than_the_bar(durations: list[tuple[Status, int]]) -> N
 
     for each in daily_shares(intervals, NOW, 6):
         assert sum(each.shares.values()) == pytest.approx(1.0)
-    for path in uptime_bar(daily_shares(intervals, NOW, 6), EN).paths.values():
+    for path in uptime_bar(daily_shares(intervals, NOW, 6), EN, 6).paths.values():
         for part in path.split("M")[1:]:
             y = float(part.split("h")[0].split(" ")[1].split("m")[0])
             assert 0 <= y <= HEIGHT
@@ -82,6 +114,17 @@ def test_an_uptime_is_shown_with_its_coverage() -> None:
     assert found.coverage == pytest.approx(20 / 24)
     assert "monitored 83% of the time" in found.text
     assert found.outages == 1
+
+
+def test_uptime_is_shown_from_the_first_minute() -> None:
+    began = NOW - timedelta(hours=3)
+
+    found = uptime_view(
+        [StatusInterval(Status.OPERATIONAL, began, NOW)], UptimeWindow.MONTH, NOW, EN
+    )
+
+    assert found.text == "100% of the 3 h monitored so far"
+    assert (found.uptime, found.coverage, found.first_look) == (1.0, 1.0, began)
 
 
 def test_unmonitored_time_has_no_uptime() -> None:

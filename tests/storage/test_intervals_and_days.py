@@ -57,17 +57,14 @@ def seconds(intervals: tuple[StatusInterval, ...]) -> dict[Status, float]:
     return sums
 
 
-async def test_before_its_first_transition_a_service_is_unknown(history: Storage) -> None:
+async def test_before_its_first_transition_a_service_was_not_monitored(history: Storage) -> None:
     await record(history, transition(2, Status.OPERATIONAL))
 
     intervals = await history.status_intervals([SORA, VEO], at(0), at(5))
 
     assert intervals == {
-        SORA: (
-            StatusInterval(Status.UNKNOWN, at(0), at(2)),
-            StatusInterval(Status.OPERATIONAL, at(2), at(5)),
-        ),
-        VEO: (StatusInterval(Status.UNKNOWN, at(0), at(5)),),
+        SORA: (StatusInterval(Status.OPERATIONAL, at(2), at(5)),),
+        VEO: (),
     }
 
 

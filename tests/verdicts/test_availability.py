@@ -1,3 +1,4 @@
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -48,13 +49,33 @@ def test_an_unmonitored_hour_is_no_outage() -> None:
     assert result.coverage == pytest.approx(13 / 24)
 
 
-def test_half_monitored_time_gives_a_figure_and_less_gives_none() -> None:
-    half = availability(intervals((UP, 12)), START, START + DAY)
-    less = availability(intervals((UP, 11.9)), START, START + DAY)
+def test_however_little_was_monitored_there_is_a_figure_with_its_coverage() -> None:
+    result = availability(intervals((UP, 0.01)), START, START + DAY)
 
-    assert half.uptime == 1.0
-    assert less.uptime is less.low is less.high is less.degraded is None
-    assert less.coverage == pytest.approx(11.9 / 24)
+    assert result.uptime == 1.0
+    assert result.low < 0.1
+    assert result.coverage == pytest.approx(0.01 / 24)
+
+
+def test_time_before_the_first_look_counts_nowhere() -> None:
+    result = availability(intervals((UP, 3)), START - 29 * DAY, START + timedelta(hours=3))
+
+    assert (result.uptime, result.coverage) == (1.0, 1.0)
+    assert result.first_look == START
+    assert result.monitored == timedelta(hours=3)
+
+
+def test_nothing_monitored_gives_no_number_that_formats_all_the_same() -> None:
+    result = availability((), START, START + DAY)
+
+    assert math.isnan(result.uptime)
+    assert f"{result:.2f} {result.uptime:.2f}" == "nan nan"
+
+
+def test_an_availability_formats_as_its_percentage() -> None:
+    result = availability(intervals((UP, 99.84), (BAD, 0.16)), START, START + timedelta(hours=100))
+
+    assert f"{result:.2f}%" == "99.84%"
 
 
 def test_maintenance_and_retirement_change_no_figure() -> None:
@@ -115,7 +136,7 @@ def test_day_rollups_give_the_figures_of_the_intervals(parts: list[tuple[Status,
 
     direct = availability(history, START, end)
     assert rolled.coverage == pytest.approx(direct.coverage)
-    assert rolled.uptime == pytest.approx(direct.uptime) or abs((direct.coverage or 0) - 0.5) < 1e-9
+    assert rolled.uptime == pytest.approx(direct.uptime, nan_ok=True)
     assert rolled.outages == direct.outages
 
 
@@ -123,7 +144,7 @@ def test_day_rollups_give_the_figures_of_the_intervals(parts: list[tuple[Status,
 def test_the_interval_contains_the_figure(parts: list[tuple[Status, float]]) -> None:
     result = availability(intervals(*parts), START, START + timedelta(days=30))
 
-    if result.uptime is not None and result.low is not None and result.high is not None:
+    if result.monitored:
         assert 0.0 <= result.low <= result.uptime + 1e-9
         assert result.uptime <= result.high + 1e-9 <= 1.0 + 2e-9
 
@@ -156,5 +177,6 @@ def test_no_more_digits_are_shown_than_the_interval_has(
     assert uptime_text(result) == shown
 
 
-def test_no_percentage_is_shown_of_hardly_monitored_time() -> None:
-    assert uptime_text(availability(intervals((UP, 1)), START, START + DAY)) == ""
+def test_no_percentage_is_shown_of_time_that_was_not_monitored() -> None:
+    assert uptime_text(availability((), START, START + DAY)) == ""
+    assert uptime_text(availability(intervals((UP, 1)), START, START + DAY)) == "100 %"

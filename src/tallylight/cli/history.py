@@ -65,17 +65,13 @@ async def uptime_command(
 
 def _uptime_row(name: str, availability: "Availability", to: Translator) -> tuple[str, ...]:
     from tallylight.i18n.formatting import format_duration, format_percent
-    from tallylight.verdicts.availability import uptime_text
+    from tallylight.status.views.uptimes import uptime_sentence
 
-    interval = ""
-    if availability.low is not None and availability.high is not None:
-        interval = (
-            f"{format_percent(availability.low, to)} – {format_percent(availability.high, to)}"
-        )
+    low, high = (format_percent(end, to) for end in (availability.low, availability.high))
     return (
         name,
-        uptime_text(availability) or "—",
-        interval,
+        uptime_sentence(availability, to),
+        f"{low} – {high}" if availability.monitored else "",
         "—" if availability.coverage is None else format_percent(availability.coverage, to),
         str(availability.outages),
         "—" if availability.mttr is None else format_duration(availability.mttr, to),
@@ -83,12 +79,14 @@ def _uptime_row(name: str, availability: "Availability", to: Translator) -> tupl
 
 
 def _uptime_json(availability: "Availability") -> dict[str, object]:
+    is_known = bool(availability.monitored)
     return {
-        "uptime": availability.uptime,
-        "low": availability.low,
-        "high": availability.high,
+        "uptime": availability.uptime if is_known else None,
+        "low": availability.low if is_known else None,
+        "high": availability.high if is_known else None,
         "coverage": availability.coverage,
-        "degraded": availability.degraded,
+        "degraded": availability.degraded if is_known else None,
+        "first_look": availability.first_look,
         "up_s": availability.up.total_seconds(),
         "down_s": availability.down.total_seconds(),
         "unknown_s": availability.unknown.total_seconds(),

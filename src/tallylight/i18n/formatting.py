@@ -88,16 +88,23 @@ def format_percent(ratio: float, to: Translator, *, digits: int = 1) -> str:
     return f"{format_decimal(round(percent, digits), pattern, to.locale)}%"
 
 
-def format_uptime(uptime: str, coverage: float, to: Translator) -> str:
+def format_uptime(uptime: str, coverage: float, so_far: timedelta | None, to: Translator) -> str:
     """Return an uptime with its coverage: "99.2% uptime (monitored 87% of the time)".
 
-    The uptime is given in percent ("99.2 %"), or as "" if too little was monitored.
+    Args:
+        uptime: In percent ("99.2 %"), or "" if nothing was monitored.
+        coverage: Monitored share of the time, 0.0 to 1.0.
+        so_far: The monitored time, if monitoring is younger than the window.
+        to: The reader's language.
     """
-    if coverage <= 0:
-        return to.gettext("not monitored")
     if not uptime:
-        return to.gettext("monitored only %s of the time") % format_percent(coverage, to, digits=0)
+        return to.gettext("not monitored")
     percent = uptime.replace(" ", "")
+    if so_far is not None:
+        return to.gettext("%(uptime)s of the %(time)s monitored so far") % {
+            "uptime": percent,
+            "time": format_duration(so_far, to),
+        }
     if round(coverage, 3) >= 1:
         return to.gettext("%s uptime") % percent
     return to.gettext("%(uptime)s uptime (monitored %(coverage)s of the time)") % {

@@ -55,7 +55,7 @@ class UptimeResponse(_ResponseModel):
     id: str
     window: UptimeWindow
     uptime: float | None = Field(
-        description="Usable share of the monitored time; null if less than half was monitored."
+        description="Usable share of the monitored time; null if nothing was monitored."
     )
     low: float | None = Field(description="Lower end of the 95% interval.")
     high: float | None = Field(description="Upper end of the 95% interval.")
@@ -64,6 +64,9 @@ class UptimeResponse(_ResponseModel):
         description="Share of the monitored time that was usable but degraded."
     )
     outages: int = Field(description="Number of periods in which the service was not usable.")
+    first_look: datetime | None = Field(
+        description="When monitoring began, if that was inside the window; else null."
+    )
     seconds: dict[Status, float] = Field(description="Seconds spent in each status.")
     text: str = Field(description="The uptime as text.")
 

@@ -98,7 +98,7 @@ async def service_page(request: Request) -> Response:
         request,
         "service.html",
         service=service_view(row, now),
-        day_columns=day_columns(daily_shares(row.intervals, now, BAR_DAYS), to),
+        day_columns=day_columns(daily_shares(row.intervals, now, BAR_DAYS), to, BAR_DAYS),
         uptimes=[row.uptime(window, now) for window in _WINDOWS],
         incidents=[incident_view(each, service.name, now, to) for each in incidents],
         evidence=evidence_views(evidence, now, to),

@@ -117,9 +117,9 @@ class StorageQueries:
     async def status_intervals(
         self, services: Collection[ServiceId], start: datetime, end: datetime
     ) -> Mapping[ServiceId, tuple[StatusInterval, ...]]:
-        """Return the status of each service over [start, end) as intervals without gaps.
+        """Return the status of each service over [start, end), without gaps from its first look.
 
-        Before its first transition a service is UNKNOWN.
+        Before its first transition a service was not monitored, and has no interval.
         """
         async with self.connections.read_transaction() as connection:
             return await transitions.status_intervals(connection, services, start, end)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from itertools import pairwise
 
 from sqlalchemy import Row, func, insert, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -36,7 +37,7 @@ async def insert_transition(connection: AsyncConnection, transition: Transition)
 async def status_intervals(
     connection: AsyncConnection, services: Collection[ServiceId], start: datetime, end: datetime
 ) -> dict[ServiceId, tuple[StatusInterval, ...]]:
-    """Return the status of each service over [start, end) as intervals without gaps."""
+    """Return the status of each service over [start, end), without gaps from its first look on."""
     changes = await _changes(connection, services, start, end)
     return {
         service: intervals_from_changes(changes.get(service, ()), start, end)
@@ -49,22 +50,23 @@ def intervals_from_changes(
 ) -> tuple[StatusInterval, ...]:
     """Return the intervals of one status that changes divide [start, end) into.
 
+    They begin at the first look: before its first change a service was not monitored.
+
     Args:
         changes: The start and the status of each change, in the order of *recording*. A change
             that is back-dated before earlier ones replaces them, as later records know more.
-        start: The start of the window; before any change the status is UNKNOWN.
+        start: The start of the window.
         end: The end of the window.
     """
-    starts: list[tuple[datetime, Status]] = [(start, Status.UNKNOWN)]
+    starts: list[tuple[datetime, Status]] = []
     for at, status in changes:
         while starts and starts[-1][0] >= at:
             starts.pop()
         if not starts or starts[-1][1] is not status:
             starts.append((max(at, start), status))
-    ends = [at for at, _ in starts[1:]] + [end]
     return tuple(
         StatusInterval(status=status, start=at, end=min(until, end))
-        for (at, status), until in zip(starts, ends, strict=True)
+        for (at, status), (until, _) in pairwise([*starts, (end, Status.UNKNOWN)])
         if at < min(until, end)
     )
 

@@ -14,7 +14,6 @@ DOWN = frozenset({Status.RISK_CONTROL, Status.SUSPENDED})
 EXCLUDED = frozenset({Status.MAINTENANCE, Status.RETIRED})
 """Counts neither as up nor as down. So does UNKNOWN, which also lowers the coverage."""
 
-MIN_COVERAGE = 0.5
 _MAX_DIGITS = 3
 _WHOLE = 100.0
 
@@ -24,24 +23,30 @@ class StatusTotals:
     """The sums of a time window, which replace its status intervals.
 
     Args:
-        seconds: Seconds in each status.
+        seconds: Seconds in each status, from the first look on.
         outages: Seconds down in each outage.
+        first_look: When monitoring began, if that was inside the window.
     """
 
     seconds: Mapping[Status, float] = field(default_factory=dict)
     outages: tuple[float, ...] = ()
+    first_look: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Availability:
     """How available a service was.
 
+    Formatted, as in f"{availability:.2f}", it is the uptime in percent.
+
     Args:
-        uptime: Up / (up + down); None if less than half of the time was monitored.
-        low: Lower end of the 95 % interval of `uptime`; None if `uptime` is.
-        high: Its upper end; None if `uptime` is.
+        uptime: Up / (up + down), however little was monitored; not a number if nothing was.
+        low: Lower end of the 95 % interval of `uptime`.
+        high: Its upper end.
         coverage: (up + down) / (up + down + unknown); None if all three are zero.
-        degraded: Share of up and down time in DEGRADED, which is up; None if `uptime` is.
+        degraded: Share of up and down time in DEGRADED, which is up; 0 if nothing was monitored.
+        first_look: When monitoring began, if that was inside the window; what came before counts
+            nowhere.
         up: Time operational or degraded.
         down: Time under risk control or suspended.
         excluded: Time in maintenance or after retirement.
@@ -51,11 +56,12 @@ class Availability:
         mtbf_high: Its upper end; None for infinity, which it is without an outage.
     """
 
-    uptime: float | None
-    low: float | None
-    high: float | None
+    uptime: float
+    low: float
+    high: float
     coverage: float | None
-    degraded: float | None
+    degraded: float
+    first_look: datetime | None
     up: timedelta
     down: timedelta
     unknown: timedelta
@@ -65,6 +71,15 @@ class Availability:
     mtbf: timedelta | None
     mtbf_low: timedelta | None
     mtbf_high: timedelta | None
+
+    def __format__(self, spec: str) -> str:
+        """Return the uptime in percent."""
+        return format(_WHOLE * self.uptime, spec)
+
+    @property
+    def monitored(self) -> timedelta:
+        """Return the time in which the service was known to be up or down."""
+        return self.up + self.down
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +98,9 @@ class DayBar:
 def availability(
     intervals: Sequence[StatusInterval], start: datetime, end: datetime
 ) -> Availability:
-    """Return the availability of a window; time in no interval is unknown.
+    """Return the availability of a window; time between its intervals is unknown.
+
+    The first interval begins at the first look, or before the window.
 
     Source:
         "Time-based availability", Site Reliability Engineering, chapter 3.
@@ -94,7 +111,8 @@ def availability(
 def status_totals(
     intervals: Sequence[StatusInterval], start: datetime, end: datetime
 ) -> StatusTotals:
-    """Return the sums of a window; time in no interval is unknown."""
+    """Return the sums of a window; see `availability`."""
+    first_look = intervals[0].start if intervals else end
     seconds: dict[Status, float] = {}
     outages: list[float] = []
     is_down = False  # an outage continues through UNKNOWN until the service is up again
@@ -110,10 +128,11 @@ def status_totals(
             outages.append(length)
         is_down = is_down if status is Status.UNKNOWN else status in DOWN
     covered = math.fsum(seconds.values())
-    gap = (end - start).total_seconds() - covered
+    gap = (end - max(start, first_look)).total_seconds() - covered
     if gap > 0:
         seconds[Status.UNKNOWN] = seconds.get(Status.UNKNOWN, 0.0) + gap
-    return StatusTotals(seconds, tuple(outages))
+    is_inside = start < first_look < end
+    return StatusTotals(seconds, tuple(outages), first_look if is_inside else None)
 
 
 def availability_from_totals(totals: StatusTotals) -> Availability:
@@ -122,15 +141,15 @@ def availability_from_totals(totals: StatusTotals) -> Availability:
     unknown = totals.seconds.get(Status.UNKNOWN, 0.0)
     known, count = up + down, len(totals.outages)
     coverage = known / (known + unknown) if known + unknown else None
-    is_covered = coverage is not None and coverage >= MIN_COVERAGE
-    unavailability = unavailability_interval(totals.outages, known) if is_covered else None
+    unavailability = unavailability_interval(totals.outages, known) if known else None
     between = mean_time_between_interval(count, up) if up else None
     return Availability(
-        uptime=up / known if is_covered else None,
-        low=1 - unavailability.high if unavailability else None,
-        high=1 - unavailability.low if unavailability else None,
+        uptime=up / known if known else math.nan,
+        low=1 - unavailability.high if unavailability else 0.0,
+        high=1 - unavailability.low if unavailability else 1.0,
         coverage=coverage,
-        degraded=totals.seconds.get(Status.DEGRADED, 0.0) / known if is_covered else None,
+        degraded=totals.seconds.get(Status.DEGRADED, 0.0) / known if known else 0.0,
+        first_look=totals.first_look,
         up=timedelta(seconds=up),
         down=timedelta(seconds=down),
         unknown=timedelta(seconds=unknown),
@@ -146,8 +165,8 @@ def availability_from_totals(totals: StatusTotals) -> Availability:
 def day_bars(
     intervals: Sequence[StatusInterval], start: datetime, end: datetime
 ) -> tuple[DayBar, ...]:
-    """Return one bar for each day (UTC) that overlaps a window, oldest first."""
-    bars, at = [], start
+    """Return one bar for each day (UTC) of a window from the first look on, oldest first."""
+    bars, at = [], max(start, intervals[0].start if intervals else end)
     while at < end:
         midnight = at.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         until = min(midnight, end)
@@ -160,11 +179,11 @@ def day_bars(
 
 
 def uptime_text(result: Availability) -> str:
-    """Return the uptime with as many digits as its interval justifies, "" for None.
+    """Return the uptime with as many digits as its interval justifies, "" without one.
 
     A service that was down at all is never shown at 100 %.
     """
-    if result.uptime is None or result.low is None or result.high is None:
+    if math.isnan(result.uptime):
         return ""
     width = 100 * (result.high - result.low)
     digits = _MAX_DIGITS if width <= 0 else min(_MAX_DIGITS, max(0, -math.floor(math.log10(width))))

@@ -64,18 +64,23 @@ class UptimeBar:
 def daily_shares(
     intervals: Sequence[StatusInterval], now: datetime, count: int
 ) -> tuple[DayBar, ...]:
-    """Return the last days up to today, oldest first; today counts as far as it has passed."""
+    """Return the last days from the first look to today, oldest first.
+
+    Today counts as far as it has passed.
+    """
     today = datetime.combine(now.date(), time(), now.tzinfo)
     first = today - timedelta(days=count - 1)
     days = day_bars(intervals, first, now)
-    # At midnight no part of today has passed.
-    return days if now > today else (*days, DayBar(now.date(), {Status.UNKNOWN: 1.0}))
+    if days and days[-1].day == now.date():
+        return days
+    # At midnight no part of today has passed; or there was no look yet.
+    return (*days, DayBar(now.date(), {Status.UNKNOWN: 1.0}))
 
 
-def uptime_bar(days: Sequence[DayBar], to: Translator) -> UptimeBar:
-    """Return the bar of some days."""
+def uptime_bar(days: Sequence[DayBar], to: Translator, count: int) -> UptimeBar:
+    """Return the bar of the last `count` days; it is empty before the first look."""
     outlines: dict[Status, list[str]] = {}
-    for number, each in enumerate(days):
+    for number, each in enumerate(days, start=count - len(days)):
         x = number * PITCH
         for status, y, height in _stacked(each):
             outlines.setdefault(status, []).append(f"M{x} {y:g}h{WIDTH}v{height:g}h-{WIDTH}z")
@@ -83,16 +88,17 @@ def uptime_bar(days: Sequence[DayBar], to: Translator) -> UptimeBar:
         if each.is_monitored and worst in _MARKS:
             outlines.setdefault(worst, []).append(f"M{x} {HEIGHT}{_MARKS[worst]}")
     return UptimeBar(
-        width=len(days) * PITCH - (PITCH - WIDTH),
+        width=count * PITCH - (PITCH - WIDTH),
         height=HEIGHT + _MARKS_HEIGHT,
         paths={status: "".join(parts) for status, parts in outlines.items()},
         text=_text_summary(days, to),
     )
 
 
-def day_columns(days: Sequence[DayBar], to: Translator) -> tuple[DayColumn, ...]:
-    """Return the hover areas of a bar, one for each day."""
-    return tuple(DayColumn(n * PITCH, day_title(day, to)) for n, day in enumerate(days))
+def day_columns(days: Sequence[DayBar], to: Translator, count: int) -> tuple[DayColumn, ...]:
+    """Return the hover areas of the bar of the last `count` days, one for each day."""
+    first = count - len(days)
+    return tuple(DayColumn(n * PITCH, day_title(day, to)) for n, day in enumerate(days, first))
 
 
 def day_title(day: DayBar, to: Translator) -> str:

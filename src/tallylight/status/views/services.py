@@ -188,7 +188,7 @@ def service_view(row: ServiceRow, now: datetime) -> ServiceView:
         job_time="" if row.job_time is None else format_duration(row.job_time, to),
         checked_at=None if checked_at is None else timestamp(checked_at, now, to),
         feed=_feed_view(row, now),
-        uptime_bar=uptime_bar(daily_shares(row.intervals, now, BAR_DAYS), to),
+        uptime_bar=uptime_bar(daily_shares(row.intervals, now, BAR_DAYS), to, BAR_DAYS),
         uptime=row.uptime(UptimeWindow.QUARTER, now),
     )
 

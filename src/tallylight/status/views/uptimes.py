@@ -1,5 +1,6 @@
 """Uptime over the windows that pages and APIs offer, from status intervals."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,13 +48,14 @@ class UptimeView:
 
     Args:
         text: The uptime with its coverage: "99.2% uptime (monitored 87% of the time)".
-        uptime: Usable share of the monitored time, 0.0 to 1.0; None if too little was monitored.
+        uptime: Usable share of the monitored time, 0.0 to 1.0; None if nothing was monitored.
         coverage: Monitored share of the time, 0.0 to 1.0, without maintenance and retirement.
         low: Lower end of the uptime's 95% interval; None if the uptime is.
         high: Upper end of the uptime's 95% interval; None if the uptime is.
         interval: The 95% interval as text, or "".
         degraded: Usable but degraded share of the monitored time; None if the uptime is.
         outages: Number of periods in which the service was not usable.
+        first_look: When monitoring began, if that was inside the window.
     """
 
     window: UptimeWindow
@@ -67,6 +69,7 @@ class UptimeView:
     interval: str
     degraded: float | None
     outages: int
+    first_look: datetime | None
     seconds: Mapping[Status, float]
 
 
@@ -78,25 +81,31 @@ def uptime_view(
     totals = status_totals(intervals, start, now)
     availability = availability_from_totals(totals)
     coverage = availability.coverage or 0.0
+    is_known = not math.isnan(availability.uptime)
     return UptimeView(
         window=window,
         label=to.gettext(_WINDOWS[window][1]),
-        text=format_uptime(uptime_text(availability), coverage, to),
-        uptime=availability.uptime,
+        text=uptime_sentence(availability, to),
+        uptime=availability.uptime if is_known else None,
         coverage=coverage,
         coverage_text=format_percent(coverage, to, digits=0),
-        low=availability.low,
-        high=availability.high,
-        interval=_interval(availability, to),
-        degraded=availability.degraded,
+        low=availability.low if is_known else None,
+        high=availability.high if is_known else None,
+        interval=_interval(availability, to) if is_known else "",
+        degraded=availability.degraded if is_known else None,
         outages=availability.outages,
+        first_look=availability.first_look,
         seconds=totals.seconds,
     )
 
 
+def uptime_sentence(availability: Availability, to: Translator) -> str:
+    """Return the uptime as text, with how much of the time it is of."""
+    monitored = None if availability.first_look is None else availability.monitored
+    return format_uptime(uptime_text(availability), availability.coverage or 0.0, monitored, to)
+
+
 def _interval(availability: Availability, to: Translator) -> str:
-    if availability.low is None or availability.high is None:
-        return ""
     return to.gettext("%(low)s to %(high)s") % {
         "low": format_percent(availability.low, to),
         "high": format_percent(availability.high, to),
