@@ -45,3 +45,13 @@ def normalize_text(text: str) -> str:
 def normalize_code(code: str) -> str:
     """Return a code in the form that the tables are written in (`invalid_api_key`)."""
     return _NOT_NAME.sub("_", _CAMEL_CASE_BOUNDARY.sub("_", code[:_NAME_LIMIT]).lower()).strip("_")
+
+
+def normalize_dotted_code(code: str) -> str:
+    """Return a code with each of its parts normalized (`invalid_endpoint.closed_endpoint`)."""
+    return ".".join(filter(None, map(normalize_code, code[:_NAME_LIMIT].split("."))))
+
+
+def simplified(text: str) -> str:
+    """Return a text in simplified characters, as `normalize_text` writes them."""
+    return text.translate(_TRANSLATION)

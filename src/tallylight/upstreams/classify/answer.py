@@ -75,6 +75,12 @@ class ParsedReply:
         return self.http_status >= _FIRST_SERVER_ERROR
 
     @property
+    def is_refused_request_about_job(self) -> bool:
+        """Tell whether a request about existing jobs was refused, with no word on a job's state."""
+        is_client_error = FIRST_ERROR_STATUS <= self.effective_status < _FIRST_SERVER_ERROR
+        return is_client_error and self.state is None and self.phase in _PHASES_ABOUT_JOBS
+
+    @property
     def effective_status(self) -> int:
         """Return the HTTP status, or the one in the body if the HTTP status is a success."""
         if self.http_status >= FIRST_ERROR_STATUS:
@@ -86,3 +92,4 @@ class ParsedReply:
 
 FIRST_ERROR_STATUS = 400
 _FIRST_SERVER_ERROR = 500
+_PHASES_ABOUT_JOBS = frozenset({Phase.POLL, Phase.LIST, Phase.CANCEL, Phase.CONTENT, Phase.RESULT})

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tallylight.upstreams.chat_links import find_links, is_address
-from tallylight.upstreams.classify import claims, embedded_json, envelopes, pages, vocabulary
+from tallylight.upstreams.classify import claims, embedded_json, envelopes, html, vocabulary
 from tallylight.upstreams.event_stream import DONE_MARKER, ERROR_EVENT, SseParser, StreamEvent
 from tallylight.upstreams.json_access import (
     array_at,
@@ -187,8 +187,8 @@ class ChatTranscript:
         if self._count > _MAX_TEXTS:  # a stream of them is content, whatever its words are
             self._content.add(f"{text}\n")
             return
-        is_page = pages.is_html(text)
-        text = pages.visible_text(text) if is_page else text
+        is_page = html.is_html(text)
+        text = html.visible_text(text) if is_page else text
         is_error = event.name == ERROR_EVENT or vocabulary.phrase_rule(normalize_text(text))
         names_result = not is_page and any(link.form.is_named for link in find_links(text))
         if is_page or (is_error and not names_result):

@@ -23,6 +23,13 @@ _NORMAL_FINISH_REASONS = frozenset(
 )
 #: Members of Google operations whose result was withheld.
 _FILTERED_KEYS = ("rai_media_filtered_reasons", "rai_media_filtered_count")
+#: Members that hold a code in answers of one maker, and those that stand beside it there.
+_CODE_COMPANIONS: Mapping[str, frozenset[str]] = {
+    "code": frozenset({"message", "msg", "data"}),
+    "err_code": frozenset({"err_msg", "resp"}),  # PixVerse
+    "errcode": frozenset({"errmsg"}),
+    "errno": frozenset({"errmsg", "err_msg"}),
+}
 _MAX_DIGITS = 12
 _MAX_MEMBERS = 200  # of an `error` that are looked at; a larger one says something
 
@@ -84,10 +91,15 @@ def _failure_signals(node: Mapping[str, object]) -> Iterator[bool]:
 
 
 def _has_error_code(node: Mapping[str, object]) -> bool:
-    """Tell whether the code beside a message or beside data means a failure."""
-    if not {"message", "msg", "data"} & node.keys():
-        return False
-    code = node.get("code")
+    """Tell whether a code beside a message or beside data means a failure."""
+    return any(
+        _is_error_code(node.get(key))
+        for key, companions in _CODE_COMPANIONS.items()
+        if companions & node.keys()
+    )
+
+
+def _is_error_code(code: object) -> bool:
     value = parse_integer(code) if isinstance(code, str) else code
     if isinstance(value, int) and not isinstance(value, bool):
         return value not in _SUCCESS_NUMBERS

@@ -1,11 +1,12 @@
 """Error codes and error types, by the documentation that defines them.
 
-Names are spelled as `normalize_code` returns them; `*` matches any characters. An exact name goes
+Names are spelled as `normalize_code` returns them, and a dotted code with `_` for each dot; `*` matches any characters. An exact name goes
 before a pattern, an earlier pattern before a later one. `SPECIFIC_CODES` have one meaning.
 `GENERIC_CODES` only report a failure, or are used for several causes, so phrases and specific HTTP
 statuses are read before them. Names in neither table are ignored.
 """
 
+from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import chain
@@ -26,6 +27,7 @@ _RESELLERS = "docs of runware, pikzels, onysoft, novita, vidu, kiara, evolink, l
 _OPENROUTER = "openrouter.ai/docs/api_reference/errors"
 _AZURE = "Azure OpenAI; MicrosoftLearning/mslearn-ai-vision#81"
 _XAI = "xAI (the wording of Rust's tonic::Code)"
+_RFC = "RFC 9110, section 15"
 _COMMON = "the words that the codes of all these services consist of"
 
 #: Codes that deny a job: an accepted one is lost.
@@ -39,7 +41,7 @@ _EXACT = (
     # An exact code takes precedence over the pattern below that it would match.
     *rules_for(Kind.AUTH, _GOOGLE, "service_disabled consumer_invalid user_project_denied"),
     *rules_for(Kind.SUSPENDED, _GOOGLE, "consumer_suspended", named=True),
-    *rules_for(Kind.QUOTA, _GOOGLE, "billing_disabled quota_value_zero quota_exceeded"),
+    *rules_for(Kind.QUOTA, _GOOGLE, "billing_disabled quota_value_zero"),
     *rules_for(Kind.AUTH, _OPENAI, "unsupported_country_region_territory request_forbidden"),
     *rules_for(Kind.QUOTA, _OPENAI, "billing_not_active insufficient_quota"),
     *rules_for(Kind.SUSPENDED, _OPENAI, "account_deactivated", named=True),
@@ -94,6 +96,7 @@ _FAMILIES = (
     *rules_for(Kind.MAINTENANCE, _COMMON, "*maintenance* *upgrading*", named=True),
     *rules_for(Kind.RETIRED, _COMMON, "*deprecated* *retired* *discontinued*", named=True),
     *rules_for(Kind.RETIRED, _COMMON, "*decommission* *end_of_life* *sunset", named=True),
+    *rules_for(Kind.RETIRED, _COMMON, "*shut_down* *shutdown* *model_removed", named=True),
     *rules_for(Kind.RISK_CONTROL, _COMMON, "*risk_control*", named=True),
     *rules_for(Kind.RISK_CONTROL, _COMMON, "*captcha* *unusual_activity* *turnstile* *cloudflare*"),
     *rules_for(Kind.RISK_CONTROL, _COMMON, "cf_shield* *sentinel* *anti_bot* *phone*_required"),
@@ -105,7 +108,9 @@ _FAMILIES = (
     *rules_for(Kind.AUTH, _COMMON, "*scope_insufficient* insufficient_scope*"),
     *rules_for(Kind.QUOTA, _COMMON, "insufficient_* *_insufficient *not_enough* *balance*"),
     *rules_for(Kind.QUOTA, _COMMON, "*overdue* *arrear* *billing* *payment* *out_of_credit*"),
-    *rules_for(Kind.QUOTA, _COMMON, "*credits_exhausted* *spend_limit* *spending_limit*"),
+    *rules_for(
+        Kind.QUOTA, _COMMON, "*credits_exhausted* *spend_limit* *spending_limit* *budget_exhausted*"
+    ),
     *rules_for(Kind.QUOTA, _COMMON, "*usage_limit* *budget_exceeded* *quota_reached*"),
     *rules_for(Kind.QUOTA, _COMMON, "*quota_exhausted*"),
     *rules_for(Kind.QUOTA, _DASHSCOPE, "*allocation_quota* *free_tier*"),
@@ -150,12 +155,18 @@ _FAMILIES = (
     *rules_for(Kind.INVALID_REQUEST, _COMMON, "*not_supported* unknown_* parameter_unknown"),
     *rules_for(Kind.INVALID_REQUEST, _COMMON, "*too_large* *too_long* *too_small* *validation*"),
     *rules_for(Kind.INVALID_REQUEST, _COMMON, "*_required *out_of_range* *_conflict"),
-    *rules_for(Kind.INVALID_REQUEST, _COMMON, "*unprocessable* *dimension*"),
+    *rules_for(Kind.INVALID_REQUEST, _COMMON, "*dimension* corrupt_*"),
+)
+
+#: Something failed: a job, or the request that says so.
+_FAILED_WORK = rules_for(
+    Kind.DEGRADED, f"{_OPENAI}; {_RESELLERS}", "*generation_failed task_failed* *_failed"
 )
 
 _GENERIC = (
     *rules_for(Kind.AUTH, _GOOGLE, "permission_denied permission_error"),
     *rules_for(Kind.RATE_LIMITED, _GOOGLE, "resource_exhausted some_resource_has_been_exhausted"),
+    *rules_for(Kind.QUOTA, f"{_GOOGLE}; Vidu: of concurrent tasks as well", "quota_exceeded"),
     *rules_for(Kind.RATE_LIMITED, f"{_ARK}: the HTTP status once more", "too_many_requests"),
     *rules_for(Kind.DEGRADED, _GOOGLE, "unavailable internal deadline_exceeded aborted data_loss"),
     *rules_for(Kind.DEGRADED, _GOOGLE, "gateway_timeout service_unavailable"),
@@ -166,9 +177,10 @@ _GENERIC = (
     *rules_for(Kind.AUTH, _XAI, "the_caller_does_not_have_permission*"),
     *rules_for(Kind.AUTH, _XAI, "the_request_does_not_have_valid*"),
     *rules_for(Kind.INVALID_REQUEST, _OPENAI, "invalid_request_error bad_request*"),
+    *rules_for(Kind.INVALID_REQUEST, f"{_RFC}: the HTTP status once more", "*unprocessable*"),
     *rules_for(Kind.UNKNOWN, _OPENAI, "unknown_error unknown"),
     *rules_for(Kind.DEGRADED, _OPENAI, "server_error internal_* api_error service_error"),
-    *rules_for(Kind.DEGRADED, _OPENAI, "*generation_failed processing_error task_failed*"),
+    *rules_for(Kind.DEGRADED, _OPENAI, "processing_error"),
     *rules_for(Kind.DEGRADED, _NEW_API, "do_request_failed get_channel_failed upstream_error"),
     *rules_for(Kind.DEGRADED, _NEW_API, "bad_response* empty_response *response_body_failed"),
     *rules_for(Kind.DEGRADED, _NEW_API, "channel_* model_mapping_failed aws_invoke_error"),
@@ -176,7 +188,8 @@ _GENERIC = (
     *rules_for(Kind.INVALID_REQUEST, _NEW_API, "build_request_failed model_price_error"),
     *rules_for(Kind.INVALID_REQUEST, _NEW_API, "count_token_failed gen_relay_info_failed"),
     *rules_for(Kind.AUTH, _ARK, "operation_denied*"),
-    *rules_for(Kind.DEGRADED, _RESELLERS, "provider_error *provider_failed* *_failed"),
+    *rules_for(Kind.DEGRADED, _RESELLERS, "provider_error *provider_failed*"),
+    *_FAILED_WORK,
     *rules_for(Kind.CONTENT_REJECTED, f"{_OPENAI}: the member of a message", "refusal"),
 )
 
@@ -189,6 +202,7 @@ def _is_pattern(rule: Rule) -> bool:
 _GENERIC_NAMES = frozenset(rule.name for rule in _GENERIC if not _is_pattern(rule))
 SPECIFIC_CODES = (*_EXACT, *_FAMILIES)
 GENERIC_CODES = _GENERIC
+FAILED_WORK = frozenset(rule.name for rule in _FAILED_WORK)
 
 
 def specific_code_rule(depths: tuple[tuple[str, ...], ...]) -> Rule | None:
@@ -211,19 +225,40 @@ def generic_code_rule(depths: tuple[tuple[str, ...], ...]) -> Rule | None:
 
 @lru_cache(maxsize=4096)  # bounded, since upstreams choose the names
 def _rank(name: str) -> int | None:
-    if name in _GENERIC_NAMES:
-        return None
-    exact = (at for at, rule in enumerate(SPECIFIC_CODES) if rule.name == name)
-    family = (
-        at
-        for at, rule in enumerate(SPECIFIC_CODES)
-        if _is_pattern(rule) and fnmatchcase(name, rule.name)
-    )
-    return next(chain(exact, family), None)
+    return _place(name, SPECIFIC_CODES, _GENERIC_NAMES)
 
 
 @lru_cache(maxsize=4096)  # bounded, since upstreams choose the names
 def _generic_rule(name: str) -> Rule | None:
-    exact = (rule for rule in GENERIC_CODES if rule.name == name)
-    family = (rule for rule in GENERIC_CODES if _is_pattern(rule) and fnmatchcase(name, rule.name))
-    return next(chain(exact, family), None)
+    place = _place(name, GENERIC_CODES)
+    return None if place is None else GENERIC_CODES[place]
+
+
+def _place(name: str, rules: Sequence[Rule], excluded: Collection[str] = frozenset()) -> int | None:
+    """Return the place of the rule for a name, None if there is none.
+
+    The tail of a dotted code says what happened, and what precedes it says to what:
+    `InvalidEndpointOrModel.ModelShutDown` is no invalid parameter.
+    """
+    whole = name.replace(".", "_")
+    if whole in excluded:
+        return None
+    parts = name.split(".")
+    tails = ("_".join(parts[at:]) for at in range(len(parts) - 1, 0, -1))
+    tail_places = (
+        place
+        for tail in tails
+        if tail not in excluded
+        for place in (_exact_place(tail, rules), _family_place(tail, rules))
+    )
+    places = chain([_exact_place(whole, rules)], tail_places, [_family_place(whole, rules)])
+    return next((place for place in places if place is not None), None)
+
+
+def _exact_place(name: str, rules: Sequence[Rule]) -> int | None:
+    return next((at for at, rule in enumerate(rules) if rule.name == name), None)
+
+
+def _family_place(name: str, rules: Sequence[Rule]) -> int | None:
+    families = (at for at, rule in enumerate(rules) if _is_pattern(rule))
+    return next((at for at in families if fnmatchcase(name, rules[at].name)), None)

@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.classify import (
+    challenges,
     codes,
     delays,
     numeric_codes,
@@ -22,7 +23,6 @@ from tallylight.upstreams.classify.chat_transcript import ChatTranscript
 from tallylight.upstreams.classify.reading import parse_chat, parse_reply
 from tallylight.upstreams.classify.rules import Rule, RuleMatch
 from tallylight.upstreams.messages import Phase, Reply
-from tallylight.upstreams.normalize import normalize_text
 from tallylight.upstreams.redact import redact_line
 from tallylight.upstreams.status_words import StatusMeaning
 
@@ -50,6 +50,7 @@ _SYMPTOM_RULES = {
     "stream:refusal": _REFUSAL,
     "body:no-sample": _NO_SAMPLE,
 }
+_TEXT_SYMPTOMS = frozenset({"body:page", "body:text"})
 #: Phases whose requests need no result in the body.
 _PHASES_WITHOUT_RESULT = frozenset({Phase.CANCEL, Phase.REACH})
 
@@ -105,10 +106,12 @@ def _resolved_fault(rule: Rule, answer: ParsedReply | None) -> Fault:
 
 
 def _edge_match(reply: Reply, answer: ParsedReply) -> RuleMatch | None:
-    """Return the match on an answer of a proxy before the service: a page or a bare line."""
-    if not answer.symptom.startswith("body:") or reply.phase is Phase.FEED:
+    """Return the match on an answer of a proxy or a bot protection before the service."""
+    if reply.phase is Phase.FEED:
         return None
-    rule = pages.edge_rule(normalize_text(reply.body), reply.headers)
+    if challenges.announces_challenge(reply):
+        return RuleMatch("page", pages.CHALLENGE)
+    rule = pages.edge_rule(reply) if answer.symptom in _TEXT_SYMPTOMS else None
     return RuleMatch("page", rule) if rule else None
 
 
@@ -135,8 +138,8 @@ def _matches(answer: ParsedReply, *, has_retry: bool) -> Iterator[RuleMatch]:
         ("words", lambda: _specific_phrase_rule(answer)),
         ("number", lambda: numeric_codes.generic_number_rule(answer)),
         ("status", lambda: statuses.specific_status_rule(answer.effective_status, answer.phase)),
-        ("words", lambda: vocabulary.generic_phrase_rule(answer.normalized_text)),
-        ("code", lambda: codes.generic_code_rule(answer.codes)),
+        ("words", lambda: _generic_phrase_rule(answer)),
+        ("code", lambda: _generic_code_rule(answer)),
         ("type", lambda: codes.generic_code_rule(answer.types)),
         ("stream", lambda: _SYMPTOM_RULES.get(answer.symptom)),
         ("status", lambda: statuses.fallback_status_rule(answer.effective_status)),
@@ -158,6 +161,22 @@ def _specific_phrase_rule(answer: ParsedReply) -> Rule | None:
     return (
         None if is_overruled and answer.effective_status in statuses.NEVER_INVALID_REQUEST else rule
     )
+
+
+def _generic_phrase_rule(answer: ParsedReply) -> Rule | None:
+    rule = vocabulary.generic_phrase_rule(answer.normalized_text)
+    is_about_call = rule is not None and rule.name in vocabulary.FAILED_WORK
+    return None if is_about_call and answer.is_refused_request_about_job else rule
+
+
+def _generic_code_rule(answer: ParsedReply) -> Rule | None:
+    """Return the rule of a vague code.
+
+    `cancel_failed` under a 400 reports that the request failed, not a job.
+    """
+    rule = codes.generic_code_rule(answer.codes)
+    is_about_call = rule is not None and rule.name in codes.FAILED_WORK
+    return None if is_about_call and answer.is_refused_request_about_job else rule
 
 
 def _match_without_result(answer: ParsedReply, reply: Reply) -> RuleMatch | None:

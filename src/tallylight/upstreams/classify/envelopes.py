@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from tallylight.upstreams.classify import claims, embedded_json
 from tallylight.upstreams.classify.answer import Envelope, NumericCode
-from tallylight.upstreams.normalize import normalize_code
+from tallylight.upstreams.normalize import normalize_code, normalize_dotted_code
 from tallylight.upstreams.status_words import StatusMeaning, status_meaning
 
 
@@ -126,11 +126,13 @@ class _ObjectVisitor:
     def _code(self, key: str, text: str) -> str:
         """Return the code in a member, "" for none."""
         if key == "code" or (key in _CODE_KEYS and " " not in text):
-            return normalize_code(text)
+            return normalize_dotted_code(text)
         if key in _MARKER_KEYS:
             return key
         # "TASK_QUEUE_MAXED" as a message is a code.
-        return normalize_code(text) if key in _TEXT_KEYS and _IDENTIFIER.fullmatch(text) else ""
+        return (
+            normalize_dotted_code(text) if key in _TEXT_KEYS and _IDENTIFIER.fullmatch(text) else ""
+        )
 
     def _collect_message(self, text: str) -> None:
         """Collect a text; JSON in it is an envelope of its own."""

@@ -25,7 +25,28 @@ UPSTREAM_LOOKALIKES: tuple[Phrase, ...] = (
         r"(?:所有|全部)(?:账号|token)",
         r"账号池|号池|all (?:\w+ )?(?:accounts|tokens) (?:are|failed|busy|exhausted|in use)",
         r"所有令牌都?已?耗尽",
+        r"(?:利用可能な|使用可能な|空き)(?:アカウント|トークン).{0,6}(?:ありません|がない|なし)",
         source="sora2api, grok2api, litellm router: an empty pool is no key of ours",
+    ),
+    phrase(
+        "pool-account",
+        Kind.DEGRADED,
+        (
+            r"(?<!your )\b(?:upstream|pool|provider|seller|backend|sora|veo|grok|flow|gemini|chatgpt|kling|runway|"
+            r"jimeng|dreamina|hailuo|vidu|google|openai)(?:'s)? (?:\w+ )?(?:accounts?|sessions?|"
+            r"logins?|cookies?|memberships?|subscriptions?)\b.{0,30}(?:expired|invalid|logged out|"
+            r"banned|disabled|suspended|deactivated|blocked|unavailable|exhausted|cool\w*|lapsed)"
+        ),
+        r"(?<!your )\b(?:session(?! token)|cookies?|refresh[ _]token)\b.{0,16}(?:expired|invalid|revoked|logged out)",
+        r"(?<!your )\baccounts? (?:is |are |has |have |was )?(?:been )?(?:expired|logged out)",
+        (
+            r"(?:上游|源站|号池|平台方|供应商|卖家|即梦|可灵|海螺|sora|veo|grok|gemini|flow|runway).{0,3}"
+            r"(?:账号|账户|帐号|会员|订阅|登录|cookie|session).{0,12}"
+            r"(?:过期|失效|到期|被封|封禁|异常|掉线|不可用|禁用)"
+        ),
+        r"(?:cookie|session|登录态).{0,6}(?:过期|失效|掉线)",
+        r"(?:上流|提供元|プール).{0,6}アカウント.{0,12}(?:期限|切れ|失効|停止|無効|凍結|利用でき)",
+        source="sora2api, grok2api: an account of the seller is no key of ours",
     ),
     phrase(
         "saturated",
@@ -62,6 +83,7 @@ UPSTREAM_LOOKALIKES: tuple[Phrase, ...] = (
         Kind.UNKNOWN,
         r"model\b.{0,80}(?:does not exist|doesn't exist|not exist|not found|is not available)",
         r"(?:模型|资源).{0,40}(?:不存在|未找到|找不到)",
+        r"モデル.{0,30}(?:見つかりません|存在しません|見つからない)",
         source="one such answer cannot tell a retired model from a wrong name",
     ),
 )
@@ -75,6 +97,7 @@ MAINTENANCE_NOTICES: tuple[Phrase, ...] = (
         "维护|停机|停服升级",
         r"(?:is|being|are|we're) upgrad|upgrading",
         r"升级中|正在升级|系统升级|升级公告",
+        r"メンテナンス|メンテ中|保守(?:作業|点検)|システム更新|アップデート(?:中|作業)|緊急点検",
         named=True,
     ),
 )
@@ -90,11 +113,22 @@ SERVICE_STATES: tuple[Phrase, ...] = (
         rf"\b(?:{_SUBJECT}) (?:\w+ )?(?:is |has been |was )?blocked{_NOT_ABOUT_CONTENT}",
         r"(?:service|generation|access) (?:has been |is |was )?(?:suspended|halted|stopped)",
         r"\b(?:account|user)\b.{0,40}terminated",
-        r"暂停|停用|封禁|封号|被封|关停|暂时(?:关闭|下线|停止)|临时(?:关闭|下线)",
+        r"封禁|封号|被封|(?:暂时|临时)(?:关闭|下线|停止|下架)",
         (
             r"(?:渠道|用户|账号|账户|模型|功能|服务|接口|通道|线路|分组).{0,12}(?:禁用|"
             r"关闭|冻结|未启用|停止)"
         ),
+        r"until further notice|(?:taken|gone|went|now|currently|temporarily) offline",
+        rf"\b(?:{_SUBJECT})s?\b.{{0,30}}\b(?:is|are|was|been|currently|now) (?:\w+ )?offline",
+        r"(?:not|isn't|no longer) (?:currently |being )?(?:offered|sold|served) (?:at the moment|right now|for now)",
+        r"(?:currently|temporarily|presently) not (?:being )?(?:offered|sold|provided|served|in service)",
+        r"(?:out of|suspended from|withdrawn from) service|on hold|(?:service|sales?) (?:is |are )?halted",
+        r"(?:暂不|暂未|暂时不|暂时无法|目前不|现不)(?:对外)?(?:提供|开放|供应|对外|销售|售卖|支持访问)",
+        r"停止对外|暂停|停用|关停|下架整改|(?:恢复时间|恢复)(?:待定|未定|另行)|另行(?:通知|公告)",
+        r"(?:提供|サービス|受付|販売|生成|利用|機能|モデル|回線|チャンネル|api|アカウント)[のはをが].{0,8}(?:停止|休止|凍結|中断)",
+        r"(?:サービス|提供|利用|受付|販売)(?:一時)?(?:停止|休止)",
+        r"(?:一時|当面|しばらく|現在).{0,8}(?:停止|休止|中止|中断)|見合わせ|再開(?:時期|予定|日|の目処|のめど|まで)",
+        r"当面の間|追って(?:お知らせ|ご案内)|別途(?:お知らせ|ご案内)|アカウント.{0,8}(?:凍結|無効化)",
         named=True,
         source=f"{VOCABULARY}; {_NEW_API}",
     ),
@@ -111,6 +145,9 @@ SERVICE_STATES: tuple[Phrase, ...] = (
         r"shut ?down (?:on|since|in)|ceased",
         r"下线|下架|退役|弃用|废弃|停止(?:服务|支持|提供|运营)",
         r"不再(?:支持|提供|可用|开放|维护)|停服",
+        r"end of (?:its |their )?(?:service )?li(?:fe|ves)|retirement date|withdrawn permanently",
+        r"(?:提供|サービス|サポート|公開|販売|配信|運用).{0,6}終了|廃止|非推奨|後継モデル|サ終",
+        r"(?:利用|使用)できなくなりました|提供されなくなりました|(?:すでに|既に).{0,8}(?:提供されて|存在しません)",
         named=True,
     ),
 )
@@ -135,6 +172,7 @@ BOT_DETECTION: tuple[Phrase, ...] = (
         "something didn't look right",
         "oai-did",
         "unable to process request",
+        r"画像認証|人間であること|ロボットで(?:は|ない)|ボット(?:の|による|と判定|検知|対策)|セキュリティ(?:チェック|検証)",
         source=f"{VOCABULARY}; {_SORA2API}",
     ),
     phrase(
@@ -151,6 +189,8 @@ BOT_DETECTION: tuple[Phrase, ...] = (
         r"\bip\b.{0,20}(?:banned|blocked|blacklist|flagged|reputation)",
         r"ip.{0,6}(?:被封|封禁|拉黑|限制访问)",
         r"unsupported_country_code",
+        r"不審|不正(?:な)?(?:アクセス|利用|操作|ログイン|行為)|異常な(?:アクセス|操作|トラフィック|リクエスト|行動)",
+        r"(?:電話番号|携帯).{0,8}(?:認証|確認|必要)|ip.{0,12}(?:ブロック|遮断|制限され)|リスク(?:管理|検知|制御)",
     ),
 )
 
@@ -163,12 +203,14 @@ SERVICE_FAILURES: tuple[Phrase, ...] = (
         r"(?:server|system|service)s?\b.{0,12}busy|at capacity|over capacity",
         r"out of capacity|capacity (?:limit|exceeded|is)|no capacity|too busy",
         r"繁忙|拥挤|拥堵|过载|高峰|负荷|忙碌|算力不足|资源不足|资源紧张|积压",
+        r"混み合|混雑|集中して|過負荷|高負荷|負荷が|容量不足|リソース.{0,3}不足|アクセス集中",
     ),
     phrase(
         "too-slow",
         Kind.DEGRADED,
         r"time[ds]?[ -]?out|超时|timeout|did not (?:answer|respond|complete|finish) in time",
         r"exceeded \d+ ?(?:s\b|seconds?|minutes?)|deadline|took too long|没有响应|无响应",
+        r"タイムアウト|時間切れ|応答(?:が|は)?(?:ありません|ない|なし)|応答しま",
     ),
     phrase(
         "connection",
@@ -185,10 +227,20 @@ SERVICE_FAILURES: tuple[Phrase, ...] = (
         r"bad gateway|gateway time|urlopen|network (?:error|is)|proxy error|请求上游",
         r"上游(?:服务|接口|返回|错误|异常|请求|地址)|网络(?:错误|异常|连接)",
         r"连接(?:失败|被|错误|重置|关闭)",
+        r"(?:接続|通信|ネットワーク|上流).{0,8}(?:失敗|エラー|できません|切断|障害|不良)|障害(?:が|の|発生)|不具合",
     ),
 )
 
-#: Phrases that only report a failure.
+#: Phrases that only report a failure: of the service, or of the work or the request.
+_FAILED_WORK = phrase(
+    "work-failed",
+    Kind.DEGRADED,
+    r"(?:generation|task|job|video|request|render\w{0,12}) (?:has )?failed",
+    r"failed to (?:generate|create|process|get|fetch|submit|cancel|list|query)",
+    r"生成失败|任务失败|处理失败|创建失败|提交失败|取消失败|查询失败|获取.{0,40}失败",
+    r"失敗しました|できませんでした",
+)
+FAILED_WORK = frozenset({_FAILED_WORK.rule.name})
 GENERIC_FAILURES: tuple[Phrase, ...] = (
     phrase(
         "service-failure",
@@ -198,12 +250,11 @@ GENERIC_FAILURES: tuple[Phrase, ...] = (
         r"(?:temporarily|currently) unavailable",
         r"out of memory|\bcuda\b|\bgpu\b|engine|worker|crash|panic|traceback|exception",
         r"provider (?:returned|error|failed)|database|redis",
-        r"(?:generation|task|job|video|request|render\w{0,12}) (?:has )?failed",
-        r"failed to (?:generate|create|process|get|fetch|submit)|something went wrong",
-        r"an error occurred|unknown error",
+        r"something went wrong|an error occurred|unknown error",
         r"no (?:response|result|output|video|content|runner|worker)|empty response|not initialized",
-        r"生成失败|任务失败|处理失败|创建失败|提交失败|获取.{0,40}失败|系统(?:错误|异常)",
-        r"服务(?:异常|错误|不可用|器)|内部错误|未知错误|数据库|稍后(?:再试|重试)",
+        r"系统(?:错误|异常)|服务(?:异常|错误|不可用|器)|内部错误|未知错误|数据库|稍后(?:再试|重试)",
+        r"内部エラー|サーバーエラー|予期しない|エラーが発生|しばらく.{0,12}(?:再|お試し|もう一度)|再度お試し",
         r"try again",
     ),
+    _FAILED_WORK,
 )

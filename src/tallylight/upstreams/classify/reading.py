@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from operator import itemgetter
 
-from tallylight.upstreams.classify import delays, embedded_json, envelopes, pages
+from tallylight.upstreams.classify import delays, embedded_json, envelopes, html
 from tallylight.upstreams.classify.answer import FIRST_ERROR_STATUS, Claim, ParsedReply
 from tallylight.upstreams.classify.chat_results import ends_in_failure, result_addresses
 from tallylight.upstreams.classify.chat_transcript import (
@@ -106,8 +106,8 @@ def _claim_without_result(chat: ChatTranscript) -> tuple[Claim, str]:
 
 
 def _text_answer(phase: Phase, status: int, body: str) -> ParsedReply:
-    page = pages.is_html(body)
-    text = pages.visible_text(body) if page else body[:TEXT_LIMIT]
+    page = html.is_html(body)
+    text = html.visible_text(body) if page else body[:TEXT_LIMIT]
     # Text in place of a stream is an error; a page may be any other.
     is_failure = status >= FIRST_ERROR_STATUS or (phase is Phase.STREAM and not page and body)
     claim = Claim.FAILED if is_failure else Claim.UNREADABLE

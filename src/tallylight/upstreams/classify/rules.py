@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tallylight.model.evidence import FailureKind, Fault
+from tallylight.upstreams.normalize import simplified
 
 #: The fault of each kind. An unknown failure counts against the upstream, since its answer is the
 #: one that is unclear.
@@ -70,7 +71,8 @@ class Phrase:
     """A rule and the pattern of its phrases.
 
     Texts are normalized before they are searched (`normalize.normalize_text`), so patterns are
-    written in lower case, half-width, simplified characters. They are words and short phrases.
+    written in lower case and half-width; `phrase` turns their characters into simplified ones, so
+    Japanese is written as it is read. They are words and short phrases.
     """
 
     rule: Rule
@@ -85,5 +87,5 @@ def phrase(
     name: str, kind: FailureKind, *patterns: str, named: bool = False, source: str = VOCABULARY
 ) -> Phrase:
     """Return an entry of the vocabulary; one of the patterns has to occur."""
-    pattern = "|".join(f"(?:{each})" for each in patterns)
+    pattern = simplified("|".join(f"(?:{each})" for each in patterns))
     return Phrase(Rule(name, kind, source, named), re.compile(pattern))

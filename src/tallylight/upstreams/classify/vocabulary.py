@@ -1,4 +1,4 @@
-"""The order in which phrases are searched for, in English and Chinese.
+"""The order in which phrases are searched for, in English, Chinese and Japanese.
 
 The first phrase that occurs decides, so the order is part of the rules: the narrower phrase comes
 first ("quota resets in 20 s" before "quota", "content failed risk control" before "risk control",
@@ -25,6 +25,9 @@ SPECIFIC_PHRASES: tuple[Phrase, ...] = (
 )
 #: Phrases that are only read if no status with one meaning decides.
 GENERIC_PHRASES: tuple[Phrase, ...] = phrases_upstream.GENERIC_FAILURES
+
+#: The rules of phrases that report that work or a request failed.
+FAILED_WORK = phrases_upstream.FAILED_WORK
 
 
 def specific_phrase_rule(text: str) -> Rule | None:
