@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CORPUS = ROOT / "tests" / "data" / "error-corpus.jsonl"
+MAKERS = ROOT / "tests" / "data" / "makers-corpus.jsonl"
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +33,19 @@ def line(**fields: object) -> str:
     return json.dumps({"http_status": 429, "body": "", "expected": "rate_limited", **fields}) + "\n"
 
 
-def test_at_least_98_percent_of_the_practice_corpus_are_right(tool: ModuleType) -> None:
-    scores = tool.scored(tool.read_corpus(CORPUS))
+@pytest.mark.parametrize(("corpus_file", "lines"), [(CORPUS, 218), (MAKERS, 262)])
+def test_at_least_98_percent_of_a_practice_corpus_are_right(
+    tool: ModuleType, corpus_file: Path, lines: int
+) -> None:
+    scores = tool.scored(tool.read_corpus(corpus_file))
 
-    assert len(scores) == 218
+    assert len(scores) == lines
     assert sum(score.is_right for score in scores) >= 0.98 * len(scores)
+
+
+def test_every_line_of_the_makers_corpus_names_its_source() -> None:
+    with MAKERS.open(encoding="utf-8") as lines:
+        assert all(json.loads(text)["source"] for text in lines)
 
 
 def test_the_protocol_hint_is_not_needed(tool: ModuleType, corpus: Path) -> None:

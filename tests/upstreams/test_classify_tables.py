@@ -22,38 +22,43 @@ from tallylight.upstreams.messages import Phase, Reply
 PHRASES = {
     "content-risk-control": ("提示詞未能通過風控", "Failure to pass risk control, edit the prompt"),
     "no-account-available": ("No usable accounts left in the pool", "暂无可用账号"),
+    "pool-account": ("upstream account expired", "上游帳號已失效", "上流のアカウントが失効"),
     "saturated": ("上游負載過高", "The backend is saturated"),
     "upstream-refused": ("ImageReverse: chat failed, 403", "VideoReverse: status 403"),
     "no-channel": ("No available channel for that model", "分组下模型无可用渠道"),
     "model-gone-or-hidden": ("models/x is not found for API version v1", ("x was not found or "
                              "your project does not have access to it")),
-    "model-missing": ("The model x does not exist", "模型 x 不存在"),
+    "model-missing": ("The model x does not exist", "模型 x 不存在", "モデルが見つかりません"),
     "budget-in-flight": ("Too much spending in-flight", "cap over a rolling 10-minute window"),
-    "limit-per-day": ("You have used your daily allowance", "今日次數已用完"),
+    "limit-per-day": ("You have used your daily allowance", "今日次數已用完",
+        "本日の上限に達しました"),
     "limit-that-resets": ("Quota used, resets in 12 s", "额度将在 5 分钟后重置: 额度 恢复 5 分"),
-    "balance-empty": ("Your wallet has insufficient funds", "帳戶餘額不足"),
+    "balance-empty": ("Your wallet has insufficient funds", "帳戶餘額不足", "残高が足りません"),
     "billing": ("Check the billing page", "套餐已到期"),
-    "maintenance": ("We are down for maintenance", "系統維護中"),
+    "maintenance": ("We are down for maintenance", "系統維護中", "ただいまメンテナンス中です"),
     "key-disabled": ("This API key has been disabled", "该令牌已被禁用"),
-    "service-disabled": ("Your account has been suspended", "該渠道已被禁用"),
-    "retired": ("The model has been retired", "該模型已下線"),
+    "service-disabled": ("Your account has been suspended", "該渠道已被禁用",
+        "受付を停止しています"),
+    "retired": ("The model has been retired", "該模型已下線", "提供を終了しました"),
     "risk-control": ("Account is under risk control", "帳號被風控"),
     "challenge": ("Blocked by a Cloudflare challenge", "需要人机验证"),
-    "suspicious-activity": ("We noticed suspicious activity", "检测到异常流量"),
-    "rate-limit": ("Too many requests", "请求过于频繁"),
+    "suspicious-activity": ("We noticed suspicious activity", "检测到异常流量",
+        "不審なアクセスです"),
+    "rate-limit": ("Too many requests", "请求过于频繁", "リクエストが多すぎます"),
     "account-settings": ("No endpoint fits your privacy settings", "See your data policy page"),
-    "content-policy": ("This violates our safety policy", "內容違規"),
+    "content-policy": ("This violates our safety policy", "內容違規", "不適切な表現です"),
     "refused-prompt": ("The prompt was rejected", "拒绝生成该画面"),
-    "key-refused": ("Invalid API key", "無效的令牌"),
-    "permission": ("You do not have permission", "無權使用該模型"),
-    "overload": ("We are experiencing high demand", "服务器繁忙"),
-    "too-slow": ("The job timed out", "生成超時"),
-    "connection": ("Connection reset by peer", "网络异常"),
+    "key-refused": ("Invalid API key", "無效的令牌", "APIキーが無効です"),
+    "permission": ("You do not have permission", "無權使用該模型", "権限がありません"),
+    "overload": ("We are experiencing high demand", "服务器繁忙", "混み合っています"),
+    "too-slow": ("The job timed out", "生成超時", "タイムアウトしました"),
+    "connection": ("Connection reset by peer", "网络异常", "接続に失敗しました"),
     "not-done-yet": ("The video is not ready yet", "视频未生成"),
-    "no-such-job": ("Task 12 not found", "任務不存在"),
+    "no-such-job": ("Task 12 not found", "任務不存在", "タスクが見つかりません"),
     "wrong-path": ("Invalid URL (GET /v1/film)", "Invalid URL (POST /videos)"),
-    "bad-parameter": ("seconds must be 4 or 8", "缺少参数"),
-    "service-failure": ("Something went wrong", "生成失敗"),
+    "bad-parameter": ("seconds must be 4 or 8", "缺少参数", "パラメータの形式です"),
+    "service-failure": ("Something went wrong", "內部錯誤", "内部エラー"),
+    "work-failed": ("Failed to fetch the task", "生成失敗", "生成に失敗しました"),
 }  # fmt: skip
 
 
@@ -157,7 +162,7 @@ def test_every_phrase_has_an_example() -> None:
 @pytest.mark.parametrize(
     ("name", "text"), [(name, text) for name, texts in PHRASES.items() for text in texts]
 )
-def test_a_phrase_is_found_in_both_languages(name: str, text: str) -> None:
+def test_a_phrase_is_found_in_each_language(name: str, text: str) -> None:
     found = failure(418, {"error": {"message": text}})
 
     assert found is not None
@@ -281,3 +286,57 @@ def test_every_rule_has_a_source() -> None:
     assert all(
         phrase.rule.source for phrase in (*vocabulary.SPECIFIC_PHRASES, *vocabulary.GENERIC_PHRASES)
     )
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("InvalidEndpointOrModel.ModelShutDown", FailureKind.RETIRED),
+        ("InvalidAccount.Suspended", FailureKind.SUSPENDED),
+        ("InvalidRequest.InsufficientBalance", FailureKind.QUOTA),
+        ("InvalidParameter.DataInspection", FailureKind.INVALID_REQUEST),  # known as a whole
+        ("SAFETY.INPUT.TEXT", FailureKind.CONTENT_REJECTED),  # its tail says nothing
+    ],
+)
+def test_a_dotted_code_is_read_by_its_tail(code: str, kind: FailureKind) -> None:
+    found = failure(400, {"error": {"code": code, "message": ""}})
+
+    assert found is not None
+    assert found.kind is kind
+
+
+@pytest.mark.parametrize("phase", [Phase.CANCEL, Phase.LIST, Phase.POLL])
+@pytest.mark.parametrize("code", ["cancel_failed", "task_failed_to_load", "list_failed"])
+def test_a_refused_request_about_a_job_is_no_failed_job(phase: Phase, code: str) -> None:
+    found = failure(400, {"code": code, "message": "Failed to process the request"}, phase)
+
+    assert found is not None
+    assert found.kind is FailureKind.INVALID_REQUEST
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_job_that_failed_is_one_whatever_the_code(status: int) -> None:
+    found = failure(status, {"status": "failed", "error": {"code": "render_failed"}}, Phase.POLL)
+
+    assert found is not None
+    assert found.kind is FailureKind.DEGRADED
+
+
+@pytest.mark.parametrize("status", [200, 401, 403])
+@pytest.mark.parametrize(
+    "text",
+    ["The Sora account of this line has expired", "refresh_token is invalid", "上游账号登录已过期"],
+)
+def test_an_expired_account_of_the_seller_is_no_key_of_ours(status: int, text: str) -> None:
+    found = failure(status, {"error": {"message": text}})
+
+    assert found is not None
+    assert found.fault is Fault.UPSTREAM
+    assert found.kind is not FailureKind.AUTH
+
+
+def test_our_own_expired_session_token_is_our_key() -> None:
+    found = failure(401, {"error": {"message": "Your session has expired, please log in"}})
+
+    assert found is not None
+    assert found.kind is FailureKind.AUTH

@@ -26,48 +26,61 @@ _HEADERS: Mapping[str, frozenset[str]] = {
 _BLOCK_HEADERS = frozenset({"x-sucuri-block", "x-dd-b", "x-kpsdk-ct"})
 _EDGES_THAT_DENY = re.compile(r"akamaighost|akamainetstorage|ddos-guard|qrator|yunjiasu")
 
-_MARKERS = (
-    # Cloudflare. Its "jsd" script is part of pages that it lets through.
-    r"_cf_chl_|cf-chl-|challenge-platform/h/|cf-browser-verification|cf-turnstile"
-    r"|challenges\.cloudflare\.com|/cdn-cgi/l/chk_",
-    # Akamai
-    r"errors\.edgesuite\.net|/_sec/cp_challenge|sec-cpt-|sec-if-cpt|bm-verify",
-    # Imperva, DataDome, HUMAN (PerimeterX)
-    r"_incapsula_resource|incapsula incident|distil_r_captcha|captcha-delivery\.com"
-    r"|px-captcha|_pxappid|_pxjsclientsrc|perimeterx",
-    # AWS WAF
-    r"awswaf\.com|awswafcookiedomainlist|gokuprops",
-    # Alibaba Cloud, Tencent Cloud, Baidu, Huawei Cloud
-    r"errors\.aliyun\.com|acw_sc__v\d|x5secdata|_____tmd_____|/punish\?|aliyun_?waf|aliyuncaptcha",
-    r"tcaptcha|tencentcaptcha|waf\.tencent\.com|t-sec waf|eo_bot_ssid|__tst_status|edgeone[ -]waf",
-    r"wappass\.baidu\.com|yunjiasu|hwwafses|cloudwaf",
-    # other protections of Chinese sites
-    r"geetest|gcaptcha4|yidun|dun\.163\.com|safeline|\.safeline|雷池|创宇盾|365cyd|safedog|云锁|btwaf",
-    # F5, Kasada, Sucuri, Vercel, Radware, Reblaze, DDoS-Guard, Anubis, Wordfence, ModSecurity
-    r"/tspd/|bobcmn|kpsdk|sucuri_cloudproxy|sucuri website firewall|vercel security checkpoint"
-    r"|perfdrive\.com|shieldsquare|rbzns|ddos-guard|ddos protection by|anubis_challenge"
-    r"|within\.website|wordfence|mod_security|stackpath_",
-)
-_CAPTCHAS = r"captcha|turnstile|altcha"
-_PHRASES = (
-    r"just a moment|attention required! ?\||checking your browser|verify(?:ing)? your browser",
-    r"verify(?:ing)? (?:that )?you are (?:a )?human|are you a robot|not a robot|not a bot",
-    r"you have been blocked|unable to access.{0,60}cloudflare|performing security verification",
-    r"enable (?:javascript|js) and (?:cookies|disable any ad ?blocker)|pardon our interruption",
-    r"the requested url was rejected\. please consult|request blocked\..{0,400}cloudfront",
-    simplified(
+_MARKERS: Mapping[str, str] = {
+    # Not its "jsd" script, which is part of pages that it lets through.
+    "Cloudflare": (
+        r"_cf_chl_|cf-chl-|challenge-platform/h/|cf-browser-verification|cf-turnstile"
+        r"|challenges\.cloudflare\.com|/cdn-cgi/l/chk_"
+    ),
+    "Akamai": r"errors\.edgesuite\.net|/_sec/cp_challenge|sec-cpt-|sec-if-cpt|bm-verify",
+    "Imperva": r"_incapsula_resource|incapsula incident|distil_r_captcha|powered by imperva",
+    "DataDome": r"captcha-delivery\.com",
+    "HUMAN (PerimeterX)": r"px-captcha|_pxappid|_pxjsclientsrc|perimeterx",
+    "AWS WAF": r"awswaf\.com|awswafcookiedomainlist|gokuprops",
+    "Alibaba Cloud": (
+        r"errors\.aliyun\.com|acw_sc__v\d|x5secdata|_____tmd_____|/punish\?|aliyun_?waf"
+        r"|aliyuncaptcha"
+    ),
+    "Tencent Cloud": (
+        r"tcaptcha|tencentcaptcha|waf\.tencent\.com|t-sec waf|eo_bot_ssid|__tst_status"
+        r"|edgeone[ -]waf"
+    ),
+    "Baidu, Huawei Cloud": r"wappass\.baidu\.com|yunjiasu|hwwafses|cloudwaf",
+    "Geetest, NetEase": r"geetest|gcaptcha4|yidun|dun\.163\.com",
+    "other Chinese firewalls": r"safeline|雷池|创宇盾|365cyd|safedog|云锁|btwaf|jsl_clearance",
+    "F5, Kasada, Radware, Reblaze": (r"/tspd/|bobcmn|kpsdk|perfdrive\.com|shieldsquare|rbzns"),
+    "Sucuri, Vercel, DDoS-Guard": (
+        r"sucuri_cloudproxy|sucuri website firewall|vercel security checkpoint|ddos-guard"
+        r"|ddos protection by"
+    ),
+    "Anubis, Wordfence, ModSecurity, StackPath": (
+        r"anubis_challenge|within\.website|wordfence|mod_security|stackpath_"
+    ),
+}
+_PHRASES: Mapping[str, str] = {
+    "English": (
+        r"just a moment|attention required! ?\||checking your browser|verify(?:ing)? your browser"
+        r"|verify(?:ing)? (?:that )?you are (?:a )?human|confirm you are a human|are you a robot"
+        r"|not a (?:ro)?bot|you have been blocked|unable to access.{0,60}cloudflare"
+        r"|performing security verification|pardon our interruption"
+        r"|enable (?:javascript|js) and (?:cookies|disable any ad ?blocker)"
+        r"|(?:blocked|denied|rejected) by (?:a |the )?(?:web application )?(?:firewall|waf\b)"
+        r"|the requested url was rejected\. please consult|request blocked\..{0,400}cloudfront"
+    ),
+    "Chinese": simplified(
         r"访问被(?:阻断|拦截|拒绝)|人机(?:识别|验证)|滑(?:动|块)验证|安全(?:验证|检查)"
         r"|验证您是(?:真人|人类)|恶意访问|(?:疑似|存在)(?:黑客)?攻击|网站防火墙|web应用防火墙"
+        r"|请求被拦截|设置拦截|拦截提示"
     ),
-    simplified(
-        r"人間であること|ロボットではありません|私はロボットでは|セキュリティ(?:検証|確認)を"
+    "Japanese": simplified(r"人間であること|ロボットで(?:は|ない)|セキュリティ(?:検証|確認)を"),
+    "Korean": r"사람인지 확인|로봇이 아닙니다",
+    "German, French, Spanish, Portuguese, Italian, Russian": (
+        r"dass sie ein mensch sind|que vous êtes (?:un )?humain|que você é humano|che sei umano"
+        r"|que (?:usted )?es (?:un ser )?humano|что вы (?:не робот|человек)"
     ),
-    r"사람인지 확인|로봇이 아닙니다",
-    r"dass sie ein mensch sind|que vous êtes (?:un )?humain|que (?:usted )?es (?:un ser )?humano"
-    r"|que você é humano|che sei umano|что вы (?:не робот|человек)",
-)
-_PAGE = re.compile("|".join((*_MARKERS, *_PHRASES)))
-_CAPTCHA = re.compile(_CAPTCHAS)
+}
+_PAGE = re.compile("|".join((*_MARKERS.values(), *_PHRASES.values())))
+_CAPTCHA = re.compile(r"captcha|turnstile|altcha")
 _COOKIE_SCRIPT = re.compile(r"document\.cookie")
 _RELOAD_SCRIPT = re.compile(r"location\.(?:reload|replace|href)|location ?=")
 _ENTITY = re.compile(r"&#(\d{2,3});")

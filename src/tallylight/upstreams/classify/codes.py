@@ -1,9 +1,10 @@
 """Error codes and error types, by the documentation that defines them.
 
-Names are spelled as `normalize_code` returns them, and a dotted code with `_` for each dot; `*` matches any characters. An exact name goes
-before a pattern, an earlier pattern before a later one. `SPECIFIC_CODES` have one meaning.
-`GENERIC_CODES` only report a failure, or are used for several causes, so phrases and specific HTTP
-statuses are read before them. Names in neither table are ignored.
+Names are spelled as `normalize_code` returns them, a dotted code with `_` for each dot; `*` matches
+any characters. An exact name goes before a pattern, an earlier pattern before a later one.
+`SPECIFIC_CODES` have one meaning. `GENERIC_CODES` only report a failure, or are used for several
+causes, so phrases and specific HTTP statuses are read before them. Names in neither table are
+ignored.
 """
 
 from collections.abc import Collection, Sequence
@@ -159,7 +160,7 @@ _FAMILIES = (
 )
 
 #: Something failed: a job, or the request that says so.
-_FAILED_WORK = rules_for(
+FAILED_WORK_CODES = rules_for(
     Kind.DEGRADED, f"{_OPENAI}; {_RESELLERS}", "*generation_failed task_failed* *_failed"
 )
 
@@ -189,7 +190,7 @@ _GENERIC = (
     *rules_for(Kind.INVALID_REQUEST, _NEW_API, "count_token_failed gen_relay_info_failed"),
     *rules_for(Kind.AUTH, _ARK, "operation_denied*"),
     *rules_for(Kind.DEGRADED, _RESELLERS, "provider_error *provider_failed*"),
-    *_FAILED_WORK,
+    *FAILED_WORK_CODES,
     *rules_for(Kind.CONTENT_REJECTED, f"{_OPENAI}: the member of a message", "refusal"),
 )
 
@@ -202,7 +203,6 @@ def _is_pattern(rule: Rule) -> bool:
 _GENERIC_NAMES = frozenset(rule.name for rule in _GENERIC if not _is_pattern(rule))
 SPECIFIC_CODES = (*_EXACT, *_FAMILIES)
 GENERIC_CODES = _GENERIC
-FAILED_WORK = frozenset(rule.name for rule in _FAILED_WORK)
 
 
 def specific_code_rule(depths: tuple[tuple[str, ...], ...]) -> Rule | None:

@@ -14,6 +14,7 @@ from tallylight.upstreams.classify import (
     delays,
     numeric_codes,
     pages,
+    phrases_upstream,
     statuses,
     transport_errors,
     vocabulary,
@@ -50,6 +51,8 @@ _SYMPTOM_RULES = {
     "stream:refusal": _REFUSAL,
     "body:no-sample": _NO_SAMPLE,
 }
+#: They report that something failed: a job, or the request that they answer.
+_FAILED_WORK_RULES = frozenset({*codes.FAILED_WORK_CODES, phrases_upstream.FAILED_WORK_PHRASE.rule})
 _TEXT_SYMPTOMS = frozenset({"body:page", "body:text"})
 #: Phases whose requests need no result in the body.
 _PHASES_WITHOUT_RESULT = frozenset({Phase.CANCEL, Phase.REACH})
@@ -138,8 +141,11 @@ def _matches(answer: ParsedReply, *, has_retry: bool) -> Iterator[RuleMatch]:
         ("words", lambda: _specific_phrase_rule(answer)),
         ("number", lambda: numeric_codes.generic_number_rule(answer)),
         ("status", lambda: statuses.specific_status_rule(answer.effective_status, answer.phase)),
-        ("words", lambda: _generic_phrase_rule(answer)),
-        ("code", lambda: _generic_code_rule(answer)),
+        (
+            "words",
+            lambda: _about_work(vocabulary.generic_phrase_rule(answer.normalized_text), answer),
+        ),
+        ("code", lambda: _about_work(codes.generic_code_rule(answer.codes), answer)),
         ("type", lambda: codes.generic_code_rule(answer.types)),
         ("stream", lambda: _SYMPTOM_RULES.get(answer.symptom)),
         ("status", lambda: statuses.fallback_status_rule(answer.effective_status)),
@@ -154,29 +160,24 @@ def _matches(answer: ParsedReply, *, has_retry: bool) -> Iterator[RuleMatch]:
 def _specific_phrase_rule(answer: ParsedReply) -> Rule | None:
     """Return the rule of a specific phrase in the text.
 
-    "Exceeds the limit" under a 429 is no bad parameter: such a status is more reliable.
+    "Exceeds the limit" under a 429 is no bad parameter: such a status is more reliable. A page is
+    the answer of a proxy, which knows nothing about prompts and parameters.
     """
     rule = vocabulary.specific_phrase_rule(answer.normalized_text)
-    is_overruled = rule is not None and rule.kind is FailureKind.INVALID_REQUEST
+    if rule is None or (answer.is_page and rule.effective_fault is Fault.CALLER):
+        return None
+    is_overruled = rule.kind is FailureKind.INVALID_REQUEST
     return (
         None if is_overruled and answer.effective_status in statuses.NEVER_INVALID_REQUEST else rule
     )
 
 
-def _generic_phrase_rule(answer: ParsedReply) -> Rule | None:
-    rule = vocabulary.generic_phrase_rule(answer.normalized_text)
-    is_about_call = rule is not None and rule.name in vocabulary.FAILED_WORK
-    return None if is_about_call and answer.is_refused_request_about_job else rule
+def _about_work(rule: Rule | None, answer: ParsedReply) -> Rule | None:
+    """Return a vague rule, unless it takes the failure of a request for that of a job.
 
-
-def _generic_code_rule(answer: ParsedReply) -> Rule | None:
-    """Return the rule of a vague code.
-
-    `cancel_failed` under a 400 reports that the request failed, not a job.
+    `cancel_failed` under a 400 reports that the request failed.
     """
-    rule = codes.generic_code_rule(answer.codes)
-    is_about_call = rule is not None and rule.name in codes.FAILED_WORK
-    return None if is_about_call and answer.is_refused_request_about_job else rule
+    return None if rule in _FAILED_WORK_RULES and answer.is_refused_request_about_job else rule
 
 
 def _match_without_result(answer: ParsedReply, reply: Reply) -> RuleMatch | None:

@@ -2,7 +2,7 @@
 
 import re
 
-_HTML = re.compile(r"<(?:!doctype ?html|html|head|body|title|center|h1)\b", re.IGNORECASE)
+_HTML = re.compile(r"<(?:!doctype ?html|html|head|body|title|center|h1|script)\b", re.IGNORECASE)
 _TAG = re.compile(r"<(/?)([a-zA-Z!][\w-]{0,40})[^<>]{0,4000}>")
 _HIDDEN = frozenset({"script", "style", "svg"})
 _APP_ROOT = re.compile(

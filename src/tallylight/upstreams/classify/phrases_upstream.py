@@ -10,6 +10,14 @@ _DISABLED = (
 _NOT_ABOUT_CONTENT = (
     r"(?! (?:by|due to|because|for) .{0,40}(?:content|safety|polic|moderat|prompt))"
 )
+_MAKERS = "sora|veo|grok|flow|gemini|chatgpt|kling|runway|jimeng|dreamina|hailuo|vidu"
+_SELLERS = f"upstream|pool|provider|seller|backend|google|openai|{_MAKERS}"
+_CHINESE_SELLERS = "上游|源站|号池|平台方|供应商|卖家|即梦|可灵|海螺"
+_POOL_ACCOUNT = "(?:accounts?|sessions?|logins?|cookies?|memberships?|subscriptions?)"
+_LOST = (
+    r"expired|invalid|logged out|banned|disabled|suspended|deactivated|blocked|unavailable|"
+    r"exhausted|cool\w{0,8}|lapsed"
+)
 _NEW_API = "QuantumNous/new-api i18n/locales, middleware"
 _SORA2API = "TheSmallHanCat/sora2api"
 _GOOGLE = "ai.google.dev/gemini-api/docs troubleshooting, Vertex AI"
@@ -31,18 +39,12 @@ UPSTREAM_LOOKALIKES: tuple[Phrase, ...] = (
     phrase(
         "pool-account",
         Kind.DEGRADED,
-        (
-            r"(?<!your )\b(?:upstream|pool|provider|seller|backend|sora|veo|grok|flow|gemini|chatgpt|kling|runway|"
-            r"jimeng|dreamina|hailuo|vidu|google|openai)(?:'s)? (?:\w+ )?(?:accounts?|sessions?|"
-            r"logins?|cookies?|memberships?|subscriptions?)\b.{0,30}(?:expired|invalid|logged out|"
-            r"banned|disabled|suspended|deactivated|blocked|unavailable|exhausted|cool\w*|lapsed)"
-        ),
-        r"(?<!your )\b(?:session(?! token)|cookies?|refresh[ _]token)\b.{0,16}(?:expired|invalid|revoked|logged out)",
+        rf"(?<!your )\b(?:{_SELLERS})(?:'s)? (?:\w+ )?{_POOL_ACCOUNT}\b.{{0,30}}(?:{_LOST})",
+        r"(?<!your )\b(?:session(?! token)|cookies?|refresh[ _]token)\b.{0,16}(?:expired|invalid)",
         r"(?<!your )\baccounts? (?:is |are |has |have |was )?(?:been )?(?:expired|logged out)",
         (
-            r"(?:上游|源站|号池|平台方|供应商|卖家|即梦|可灵|海螺|sora|veo|grok|gemini|flow|runway).{0,3}"
-            r"(?:账号|账户|帐号|会员|订阅|登录|cookie|session).{0,12}"
-            r"(?:过期|失效|到期|被封|封禁|异常|掉线|不可用|禁用)"
+            rf"(?:{_CHINESE_SELLERS}|{_MAKERS}).{{0,3}}(?:账号|账户|帐号|会员|订阅|登录|cookie|session)"
+            r".{0,12}(?:过期|失效|到期|被封|封禁|异常|掉线|不可用|禁用)"
         ),
         r"(?:cookie|session|登录态).{0,6}(?:过期|失效|掉线)",
         r"(?:上流|提供元|プール).{0,6}アカウント.{0,12}(?:期限|切れ|失効|停止|無効|凍結|利用でき)",
@@ -107,7 +109,8 @@ SERVICE_STATES: tuple[Phrase, ...] = (
     phrase(
         "service-disabled",
         Kind.SUSPENDED,
-        r"\bpaused\b|temporarily (?:suspended|disabled|closed)",
+        r"\bpaused\b|temporarily (?:suspended|disabled|closed|withdrawn|removed|stopped|halted)",
+        r"(?:switched|turned) (?:it|them|this|\w+ \w+) off",
         rf"\b(?:{_SUBJECT})s?\b.{{0,40}}\b(?:{_DISABLED})\b",
         rf"\b(?:{_DISABLED}) (?:the |this |your )?(?:{_SUBJECT})\b",
         rf"\b(?:{_SUBJECT}) (?:\w+ )?(?:is |has been |was )?blocked{_NOT_ABOUT_CONTENT}",
@@ -120,9 +123,9 @@ SERVICE_STATES: tuple[Phrase, ...] = (
         ),
         r"until further notice|(?:taken|gone|went|now|currently|temporarily) offline",
         rf"\b(?:{_SUBJECT})s?\b.{{0,30}}\b(?:is|are|was|been|currently|now) (?:\w+ )?offline",
-        r"(?:not|isn't|no longer) (?:currently |being )?(?:offered|sold|served) (?:at the moment|right now|for now)",
-        r"(?:currently|temporarily|presently) not (?:being )?(?:offered|sold|provided|served|in service)",
-        r"(?:out of|suspended from|withdrawn from) service|on hold|(?:service|sales?) (?:is |are )?halted",
+        r"not (?:currently |being )?(?:offered|sold|served) (?:at the moment|right now|for now)",
+        r"(?:currently|temporarily|presently) not (?:being )?(?:offered|sold|provided|in service)",
+        r"(?:out of|withdrawn from) service|on hold|(?:service|sales?) (?:is |are )?halted",
         r"(?:暂不|暂未|暂时不|暂时无法|目前不|现不)(?:对外)?(?:提供|开放|供应|对外|销售|售卖|支持访问)",
         r"停止对外|暂停|停用|关停|下架整改|(?:恢复时间|恢复)(?:待定|未定|另行)|另行(?:通知|公告)",
         r"(?:提供|サービス|受付|販売|生成|利用|機能|モデル|回線|チャンネル|api|アカウント)[のはをが].{0,8}(?:停止|休止|凍結|中断)",
@@ -232,7 +235,7 @@ SERVICE_FAILURES: tuple[Phrase, ...] = (
 )
 
 #: Phrases that only report a failure: of the service, or of the work or the request.
-_FAILED_WORK = phrase(
+FAILED_WORK_PHRASE = phrase(
     "work-failed",
     Kind.DEGRADED,
     r"(?:generation|task|job|video|request|render\w{0,12}) (?:has )?failed",
@@ -240,7 +243,6 @@ _FAILED_WORK = phrase(
     r"生成失败|任务失败|处理失败|创建失败|提交失败|取消失败|查询失败|获取.{0,40}失败",
     r"失敗しました|できませんでした",
 )
-FAILED_WORK = frozenset({_FAILED_WORK.rule.name})
 GENERIC_FAILURES: tuple[Phrase, ...] = (
     phrase(
         "service-failure",
@@ -256,5 +258,5 @@ GENERIC_FAILURES: tuple[Phrase, ...] = (
         r"内部エラー|サーバーエラー|予期しない|エラーが発生|しばらく.{0,12}(?:再|お試し|もう一度)|再度お試し",
         r"try again",
     ),
-    _FAILED_WORK,
+    FAILED_WORK_PHRASE,
 )

@@ -26,9 +26,6 @@ SPECIFIC_PHRASES: tuple[Phrase, ...] = (
 #: Phrases that are only read if no status with one meaning decides.
 GENERIC_PHRASES: tuple[Phrase, ...] = phrases_upstream.GENERIC_FAILURES
 
-#: The rules of phrases that report that work or a request failed.
-FAILED_WORK = phrases_upstream.FAILED_WORK
-
 
 def specific_phrase_rule(text: str) -> Rule | None:
     """Return the rule of the first specific phrase in a normalized text."""
