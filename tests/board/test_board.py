@@ -21,6 +21,7 @@ from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.evidence import EvidenceRecord
 from tallylight.storage.state_snapshots import StateSnapshot
 from tallylight.storage.transition_record import TransitionRecord
+from tallylight.verdicts.judge import held
 from tallylight.verdicts.options import PolicyOptions
 from tallylight.verdicts.snapshot import load_state
 from tests.builders import service_named
@@ -496,4 +497,5 @@ async def test_an_incident_with_missing_checks_ends_when_they_succeed(
     assert len(await recorded(storage, clock)) == 2
     again = Board(storage, clock)
     await again.apply_config([NOT_PROBED], PolicyOptions())
-    assert again.state(SORA) == board.state(SORA)
+    restored, policy = board.state(SORA)
+    assert again.state(SORA)[0] == held(restored, clock.now(), policy)

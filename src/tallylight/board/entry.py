@@ -13,7 +13,7 @@ from tallylight.storage.evidence import EvidenceRecord
 from tallylight.storage.state_snapshots import StateSnapshot
 from tallylight.verdicts import snapshot
 from tallylight.verdicts.blocking import KeyPeriod, has_other_key, with_period
-from tallylight.verdicts.judge import advance_to, judge
+from tallylight.verdicts.judge import advance_to, held, judge
 from tallylight.verdicts.layer_state import FailureRecord
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import ServiceState
@@ -70,6 +70,13 @@ class ServiceEntry:
         self.key_period = period
         self.state = with_period(self.state, period)
         self.confirmed = with_period(self.confirmed, period)
+
+    def hold(self, now: datetime) -> None:
+        """Hold time for the free checks of a process that starts now, if there are any."""
+        intervals = self.service.probe_intervals
+        if intervals.reach is not None or intervals.credentials is not None:
+            self.state = held(self.state, now, self.policy)
+            self.confirmed = held(self.confirmed, now, self.policy)
 
     def dump_state(self) -> str:
         """Return the current state as JSON."""

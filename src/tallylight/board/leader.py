@@ -11,7 +11,7 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Transition, Verdict
 from tallylight.storage.evidence import EvidenceRecord
 from tallylight.verdicts import incidents
-from tallylight.verdicts.judge import advance_time, judge
+from tallylight.verdicts.judge import advance_before, advance_time, judge
 from tallylight.verdicts.state import ServiceState
 
 
@@ -29,10 +29,11 @@ class LeaderRole(BoardRole):
         """Judge evidence and return the verdict once its transition is recorded."""
         entry = self.entries[evidence.service]
         async with entry.lock:
-            if not self.is_replaced and not self.network.freezes(evidence):
-                await self._set_and_publish(
-                    entry, advance_time(entry.state, evidence.at, entry.policy)
-                )
+            while not self.is_replaced and not self.network.freezes(evidence):
+                after = advance_before(entry.state, evidence, entry.policy)
+                if after is entry.state:
+                    break
+                await self._set_and_publish(entry, after)
             if self.is_replaced:
                 return None
             # No await from here to the judging: a snapshot must contain all evidence added so far.
@@ -65,11 +66,14 @@ class LeaderRole(BoardRole):
     def _replay(self, entry: ServiceEntry, record: EvidenceRecord) -> Iterator[Transition]:
         evidence = record.evidence
         entry.update_latest(evidence)
-        advanced = advance_time(entry.state, evidence.at, entry.policy)
-        for after in (advanced, judge(advanced, evidence, entry.policy)):
-            transition = self._set_state(entry, after)
-            if transition is not None:
-                yield transition
+        while (after := advance_before(entry.state, evidence, entry.policy)) is not entry.state:
+            yield from self._logged(entry, after)
+        yield from self._logged(entry, judge(entry.state, evidence, entry.policy))
+
+    def _logged(self, entry: ServiceEntry, after: ServiceState) -> Iterator[Transition]:
+        transition = self._set_state(entry, after)
+        if transition is not None:
+            yield transition
 
     def _snapshots(self) -> Mapping[ServiceId, str]:
         pending = self._transition_log.pending_services()
@@ -88,7 +92,7 @@ class LeaderRole(BoardRole):
         """Set an entry's state, and log the transition or the end of an incident in it."""
         before, entry.state = entry.state, after
         recovered_at = after.recovery.at
-        transition = transition_between(before.verdict, after.verdict, self.clock.now())
+        transition = transition_between(before.verdict, after, self.clock.now())
         if transition is not None:
             incident = incidents.apply_transition(entry.open_incident, transition, recovered_at)
         elif entry.open_incident is not None and recovered_at is not None:

@@ -18,6 +18,7 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Transition, Verdict
 from tallylight.storage.evidence import EvidenceRecord
 from tallylight.verdicts.options import DEFAULT_JOBS_TTL
+from tallylight.verdicts.state import ServiceState
 
 log = structlog.get_logger()
 
@@ -65,6 +66,9 @@ class BoardRole(ABC):
         transitions: list[Transition] = []
         async for record in self.storage.replay(entries.keys(), cursors, begin):
             transitions += self._replay(entries[record.evidence.service], record)
+        now = self.clock.now()
+        for entry in entries.values():
+            entry.hold(now)
         return len(cursors) < len(entries), transitions
 
     @abstractmethod
@@ -112,18 +116,21 @@ class BoardRole(ABC):
 
     def announce_change(self, before: Verdict, entry: ServiceEntry) -> None:
         """Publish the transition from an earlier verdict to the one that is published now."""
-        transition = transition_between(before, entry.published, self.clock.now())
+        transition = transition_between(before, entry.state, self.clock.now())
         if transition is not None:
             self.subscribers.publish(transition)
 
 
-def transition_between(before: Verdict, after: Verdict, recorded_at: datetime) -> Transition | None:
-    """Return the transition between two verdicts, None if the status is the same."""
+def transition_between(
+    before: Verdict, state: ServiceState, recorded_at: datetime
+) -> Transition | None:
+    """Return the transition from a verdict to that of a state, None if the status is the same."""
+    after = state.verdict
     if after.status is before.status:
         return None
     return Transition(
         service=after.service,
-        at=after.since,
+        at=state.changed_at or after.since,
         recorded_at=recorded_at,
         before=before,
         after=after,

@@ -84,6 +84,8 @@ def _finding(  # noqa: C901, PLR0911, PLR0912  # a closed set
             return _slow(facts, to)
         case ReasonCode.NO_RECENT_JOBS:
             return _no_jobs(facts, to)
+        case ReasonCode.LAST_SEEN:
+            return _last_seen(facts, to)
         case ReasonCode.API_RESPONDING:
             return to.gettext("The API responds, most recently on %s") % facts.at_text
         case ReasonCode.API_RECOVERED:
@@ -227,6 +229,13 @@ def _no_jobs(facts: _ReasonFacts, to: Translator) -> str:
     return to.gettext("No job has ended since %s") % facts.time_text("last_at")
 
 
+def _last_seen(facts: _ReasonFacts, to: Translator) -> str:
+    return to.gettext("Last seen as “%(status)s” on %(at)s; no evidence since") % {
+        "status": _label(facts.text("status"), to),
+        "at": facts.time_text("last_at"),
+    }
+
+
 def _maintenance(facts: _ReasonFacts, to: Translator) -> str:
     until, note = facts.time("until"), _note_suffix(facts, to)
     if until is None:
@@ -236,9 +245,7 @@ def _maintenance(facts: _ReasonFacts, to: Translator) -> str:
 
 
 def _feed(facts: _ReasonFacts, to: Translator) -> str:
-    says = facts.text("says")
-    label = status_label(Status(says), to) if says in set(Status) else to.gettext("problems")
-    report = {"status": label, "since": facts.time_text("since")}
+    report = {"status": _label(facts.text("says"), to), "since": facts.time_text("since")}
     finding = to.gettext("The official status page has reported “%(status)s” since %(since)s")
     return finding % report + _note_suffix(facts, to)
 
@@ -247,6 +254,10 @@ def _shutdown_ahead(facts: _ReasonFacts, to: Translator) -> str:
     if facts.number("certain") == 0:
         return to.gettext("The model may be shut down from %s on") % _date(facts, to)
     return to.gettext("The model will be shut down on %s") % _date(facts, to)
+
+
+def _label(status: str, to: Translator) -> str:
+    return status_label(Status(status), to) if status in set(Status) else to.gettext("problems")
 
 
 def _note_suffix(facts: _ReasonFacts, to: Translator) -> str:

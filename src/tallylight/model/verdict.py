@@ -25,6 +25,7 @@ class ReasonCode(StrEnum):
     JOBS_PARTLY_FAILING = "jobs_partly_failing"
     JOBS_SLOW = "jobs_slow"
     NO_RECENT_JOBS = "no_recent_jobs"
+    LAST_SEEN = "last_seen"
     API_RESPONDING = "api_responding"
     API_RECOVERED = "api_recovered"
     API_DOWN = "api_down"

@@ -45,6 +45,7 @@ def initial_state(service: ServiceId, at: datetime) -> ServiceState:
         api=initial_layer(at),
         jobs=initial_layer(at),
         verdict=Verdict(service, Status.UNKNOWN, at, 0.0, no_evidence),
+        changed_at=at,
     )
 
 
@@ -55,6 +56,7 @@ def judge(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceSta
     applied first. A caller that records transitions must apply them itself with `advance_time`,
     because this function returns only the last of several changes.
     """
+    state = _released(state, evidence, policy)
     if _is_routine_success(state, evidence):
         return _apply_routine_success(state, evidence, policy)
     if _is_ignored(evidence):
@@ -75,7 +77,9 @@ def advance_time(state: ServiceState, now: datetime, policy: Policy) -> ServiceS
     before = state.verdict.status
     while state.next_change_at is not None and state.next_change_at <= now:
         at = max(state.next_change_at, state.at)
-        api = expire(state.api, at, policy.api_ttl)
+        if state.held_since is not None and at >= state.held_since + policy.api_ttl:
+            state = replace(state, held_since=None)
+        api = state.api if state.held_since else expire(state.api, at, policy.api_ttl)
         jobs_layer = expire(state.jobs, at, policy.jobs_ttl)
         state = updated_state(state, at, state.next_change_at, api=api, jobs=jobs_layer)
         state = _with_verdict(rate_limit.expired(state, policy), policy)
@@ -84,11 +88,44 @@ def advance_time(state: ServiceState, now: datetime, policy: Policy) -> ServiceS
     return state
 
 
+def advance_before(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceState:
+    """Apply what time alone changes before evidence, as `advance_time` does.
+
+    A caller that records transitions repeats it until it returns the same object, then judges.
+    """
+    return advance_time(_released(state, evidence, policy), evidence.at, policy)
+
+
 def advance_to(state: ServiceState, at: datetime, policy: Policy) -> ServiceState:
     """Apply everything that time alone changes up to a moment, whatever it does to the status."""
     while state.next_change_at is not None and state.next_change_at <= at:
         state = advance_time(state, at, policy)
     return state
+
+
+def held(state: ServiceState, now: datetime, policy: Policy) -> ServiceState:
+    """Return the state in a process that starts now: evidence of free checks does not expire yet.
+
+    It expires as usual once the first free check of the new process has ended, or a TTL after the
+    start. A pause that is shorter than the TTL therefore leaves no trace.
+    """
+    if state.api.status is LayerStatus.UNDECIDED or state.verdict.status is Status.OPERATIONAL:
+        return state  # there is nothing to expire, or it would change nothing
+    return _rescheduled(replace(state, held_since=now), policy)
+
+
+def _released(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceState:
+    """Return the state before evidence: the first free check after a start lets time pass again.
+
+    If the former evidence was fresh at the start, a result of the service itself follows on it.
+    """
+    if state.held_since is None or evidence.source not in FREE_SOURCES:
+        return state
+    last = state.api.last_result_at
+    was_fresh = last is not None and state.held_since < last + policy.api_ttl
+    if was_fresh and not _is_ignored(evidence) and not blocking.is_refusal(evidence.failure):
+        return state
+    return _rescheduled(replace(state, held_since=None), policy)
 
 
 def jobs_down_probability(state: ServiceState, now: datetime, policy: Policy) -> float:
@@ -194,7 +231,10 @@ def _apply_api_result(state: ServiceState, evidence: Evidence, policy: Policy) -
         return jobs.apply_missing_listing(_with_time(state, evidence), evidence.at, policy)
     record = failure_record(evidence)
     result = LayerResult(evidence.at, evidence.source, evidence.is_bad, record)
-    api = expire(state.api, evidence.at, policy.api_ttl)
+    if state.held_since is None:
+        api = expire(state.api, evidence.at, policy.api_ttl)
+    else:
+        api, state = state.api, replace(state, held_since=None)
     if contains_result(api, result):
         return state
     likelihood = policy.likelihoods[evidence.source]
@@ -233,8 +273,11 @@ def _with_verdict(state: ServiceState, policy: Policy) -> ServiceState:
     """Return the state with the verdict that follows from it."""
     before = state.verdict
     derived = status.derive_status(state, policy)
-    is_same = derived.status is before.status
-    since = before.since if is_same else _status_began_at(state, derived)
+    since, changed_at = before.since, state.changed_at
+    if derived.status is not before.status:
+        since = changed_at = _status_began_at(state, derived)
+        if derived.resumed_at is not None and derived.status.rank > before.status.rank:
+            since = min(since, derived.since)  # the trouble reaches back over the UNKNOWN in it
     recovery = recovered(state, derived.status, since)
     verdict = Verdict(
         state.service,
@@ -245,41 +288,53 @@ def _with_verdict(state: ServiceState, policy: Policy) -> ServiceState:
         blocking.block_of(state),
     )
     next_change_at = _next_change_at(state, verdict.status, policy)
-    return updated_state(state, state.at, next_change_at, verdict=verdict, recovery=recovery)
+    return updated_state(
+        state, state.at, next_change_at, verdict=verdict, recovery=recovery, changed_at=changed_at
+    )
 
 
 def _status_began_at(state: ServiceState, derived: DerivedStatus) -> datetime:
-    """Return when the new status began, never before the former one.
+    """Return when the new status began, never before the last change of status.
 
     A worse status is back-dated to its cause. The cause of a better status may be older than the
     trouble that hid it; the status then begins where that trouble ended.
     """
     before, at = state.verdict, state.at
-    if derived.since > before.since or derived.status.rank > before.status.rank:
-        return min(at, max(derived.since, before.since))
+    earliest = state.changed_at or before.since
+    cause = derived.resumed_at or derived.since
+    if cause > earliest or derived.status.rank > before.status.rank:
+        return min(at, max(cause, earliest))
     ends = [
         *(run.since for run in (state.jobs.good_run, state.api.good_run) if run),
         *(window.end for window in state.calendar.maintenance_windows),
-        state.feed.until or before.since,
+        state.feed.until or earliest,
     ]
-    return max((end for end in ends if before.since < end <= at), default=at)
+    return max((end for end in ends if earliest < end <= at), default=at)
+
+
+def _rescheduled(state: ServiceState, policy: Policy) -> ServiceState:
+    moment = _next_change_at(state, state.verdict.status, policy)
+    return replace(state, next_change_at=moment)
 
 
 def _next_change_at(state: ServiceState, status: Status, policy: Policy) -> datetime | None:
     api, layer, feed, calendar = state.api, state.jobs, state.feed, state.calendar
+    windows = calendar.maintenance_windows
     moments: list[datetime] = []
-    for window in calendar.maintenance_windows:
-        moments += window.start, window.end
     if layer.status is not LayerStatus.UNDECIDED and layer.last_result_at is not None:
-        moments.append(layer.last_result_at + policy.jobs_ttl)
+        moments.append(max(layer.last_result_at + policy.jobs_ttl, state.at))
     # An API that is up affects only what is shown under UNKNOWN, so its expiry matters only there.
     api_matters = api.status is LayerStatus.DOWN or status is Status.UNKNOWN
     if api_matters and api.status is not LayerStatus.UNDECIDED and api.last_result_at is not None:
-        moments.append(api.last_result_at + policy.api_ttl)
+        due_at = api.last_result_at + policy.api_ttl
+        if state.held_since is not None:
+            due_at = max(due_at, state.held_since + policy.api_ttl)
+        moments.append(max(due_at, state.at))
+    dates = [moment for window in windows for moment in (window.start, window.end)]
     if feed.claimed_status is Status.MAINTENANCE and feed.until is not None:
-        moments.append(feed.until)
+        dates.append(feed.until)
     if state.rate_limit is not None:
-        moments.append(rate_limit.expires_at(state.rate_limit, policy))
+        dates.append(rate_limit.expires_at(state.rate_limit, policy))
     if calendar.shutdown_at is not None:
-        moments += [calendar.shutdown_at - policy.shutdown_ahead, calendar.shutdown_at]
-    return min((m for m in moments if m > state.at), default=None)
+        dates += [calendar.shutdown_at - policy.shutdown_ahead, calendar.shutdown_at]
+    return min((*moments, *(date for date in dates if date > state.at)), default=None)

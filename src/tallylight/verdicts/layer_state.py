@@ -109,6 +109,7 @@ class LayerState:
         outage_good: Good results within the outage that were followed by bad ones.
         outage_bad: Bad results within the outage.
         false_alarms: Learned while the layer was up.
+        lost_from: While UNDECIDED: when the outage began that went stale, None if none did.
     """
 
     at: datetime
@@ -125,6 +126,20 @@ class LayerState:
     false_alarms: FalseAlarmRate = FalseAlarmRate()
     recent_results: tuple[ResultKey, ...] = ()
     last_failure: FailureRecord | None = None
+    lost_from: datetime | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether the evidence of an outage has expired, so that nobody knows if it lasts."""
+        return self.lost_from is not None
+
+    @property
+    def resumed_at(self) -> datetime | None:
+        """Return when an outage that had gone stale was found again; None if it never was stale."""
+        since, first_bad_at = self.since, self.first_bad_at
+        if self.status is not LayerStatus.DOWN or since is None or first_bad_at is None:
+            return None
+        return first_bad_at if first_bad_at > since else None
 
     @property
     def last_result_at(self) -> datetime | None:

@@ -98,10 +98,10 @@ def apply_result(
             outage_bad += 1
             outage_good += 0 if layer.is_failing or not layer.good_run else layer.good_run.length
         elif log_odds >= policy.down_log_odds:
-            if status is not LayerStatus.UP or since is None or at - since > RELAPSE_WINDOW:
-                outage_good = outage_bad = 0  # else a relapse continues the former outage
+            if not _continues_outage(layer, at):
+                outage_good = outage_bad = 0
             outage_bad += 1
-            status, since = LayerStatus.DOWN, first_bad_at
+            status, since = LayerStatus.DOWN, layer.lost_from or first_bad_at
             false_alarms = without_pending(false_alarms)
         if log_odds >= policy.down_log_odds:
             first_good_at = None
@@ -132,6 +132,7 @@ def apply_result(
         ),
         is_failing=result.is_bad,
         last_failure=result.failure or layer.last_failure,
+        lost_from=layer.lost_from if status is LayerStatus.UNDECIDED else None,
     )
 
 
@@ -180,37 +181,51 @@ def apply_secondhand(layer: LayerState, at: datetime, weight: float, policy: Pol
         if layer.first_bad_at is None:
             log_odds = max(down - 0.01, decayed_log_odds(layer, at, policy))
         else:
+            status, since = LayerStatus.DOWN, layer.lost_from or layer.first_bad_at
             layer = replace(
                 layer,
                 first_good_at=None,
-                outage_good=0,
-                outage_bad=1,
+                outage_good=layer.outage_good if layer.is_lost else 0,
+                outage_bad=layer.outage_bad + 1 if layer.is_lost else 1,
                 false_alarms=without_pending(layer.false_alarms),
+                lost_from=None,
             )
-            status, since = LayerStatus.DOWN, layer.first_bad_at
     if weight < 0 and status is not LayerStatus.UP:
         log_odds = max(log_odds, min(up + 0.01, decayed_log_odds(layer, at, policy)))
     return replace(layer, at=max(at, layer.at), log_odds=log_odds, status=status, since=since)
 
 
 def expire(layer: LayerState, at: datetime, ttl: timedelta) -> LayerState:
-    """Return the layer at a moment: UNDECIDED once its newest result is older than `ttl`."""
+    """Return the layer at a moment: UNDECIDED once its newest result is older than `ttl`.
+
+    An outage that goes stale is remembered (`lost_from`) until the layer is decided again.
+    """
     if (
         layer.status is LayerStatus.UNDECIDED
         or layer.last_result_at is None
         or at < layer.last_result_at + ttl
     ):
         return layer
+    is_lost = layer.status is LayerStatus.DOWN
     return replace(
         layer,
         status=LayerStatus.UNDECIDED,
         since=layer.last_result_at + ttl,
         first_bad_at=None,
         first_good_at=None,
-        outage_good=0,
-        outage_bad=0,
+        outage_good=layer.outage_good if is_lost else 0,
+        outage_bad=layer.outage_bad if is_lost else 0,
         false_alarms=without_pending(layer.false_alarms),
+        lost_from=layer.since if is_lost else None,
     )
+
+
+def _continues_outage(layer: LayerState, at: datetime) -> bool:
+    """Tell whether a layer that goes down continues its former outage: a relapse, or a lost one."""
+    if layer.is_lost:
+        return True
+    is_up = layer.status is LayerStatus.UP
+    return is_up and layer.since is not None and at - layer.since <= RELAPSE_WINDOW
 
 
 def _min_log_odds(source: Source, policy: Policy) -> float:

@@ -33,9 +33,10 @@ def update_outage_history(
         return history
     if after.status is LayerStatus.DOWN:
         is_relapse = before.status is LayerStatus.UP and after.since - before.since < RELAPSE_WINDOW
-        return history._replace(outages=history.outages + (not is_relapse or not history.outages))
-    if before.status is LayerStatus.DOWN:
-        length = (after.since - before.since).total_seconds()
+        is_known = before.is_lost or is_relapse
+        return history._replace(outages=history.outages + (not is_known or not history.outages))
+    if before.status is LayerStatus.DOWN or before.is_lost:
+        length = (after.since - (before.lost_from or before.since)).total_seconds()
         return history._replace(down_seconds=history.down_seconds + max(0.0, length))
     return history
 

@@ -130,8 +130,17 @@ _NAME_CODES: Mapping[FailureKind, ReasonCode] = {
 
 def _unknown_reasons(state: ServiceState, policy: Policy) -> Iterator[Reason]:
     jobs = state.jobs
+    for layer in (state.api, jobs):
+        if layer.lost_from is not None and layer.last_result_at is not None:
+            facts: ReasonFacts = {
+                "status": (state.recovery.status or Status.SUSPENDED).value,
+                "last_at": _iso(layer.last_result_at),
+                "since": _iso(layer.lost_from),
+            }
+            yield Reason(ReasonCode.LAST_SEEN, layer.last_result_at, facts)
+            break
     if jobs.last_result_at is not None and state.at >= jobs.last_result_at + policy.jobs_ttl:
-        facts: ReasonFacts = {
+        facts = {
             "last_at": _iso(jobs.last_result_at),
             "hold_seconds": int(policy.jobs_ttl.total_seconds()),
         }

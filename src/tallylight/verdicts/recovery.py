@@ -8,6 +8,7 @@ ends the trouble. Missing evidence ends none.
 from datetime import datetime
 
 from tallylight.model.status import Status
+from tallylight.verdicts.incidents import OPENING
 from tallylight.verdicts.layer_state import LayerStatus
 from tallylight.verdicts.state import Recovery, ServiceState, TroubleSource
 
@@ -17,12 +18,13 @@ def recovered(state: ServiceState, status: Status, since: datetime) -> Recovery:
 
     The state still holds the former verdict; `since` is when the new status began.
     """
-    trouble, api = _trouble(state, status), state.api
+    trouble, api, before = _trouble(state, status), state.api, state.recovery
+    name = status if status in OPENING else before.status
     if status is not Status.UNKNOWN:
-        return Recovery(trouble)
+        return Recovery(trouble, status=None if trouble is TroubleSource.NONE else name)
     if trouble is TroubleSource.CHECKS and api.status is LayerStatus.UP:
         return Recovery(TroubleSource.NONE, max(since, api.since or since))
-    return Recovery(trouble, state.recovery.at)
+    return Recovery(trouble, before.at, name)
 
 
 def _trouble(state: ServiceState, status: Status) -> TroubleSource:

@@ -88,10 +88,12 @@ class Recovery(NamedTuple):
         trouble: What has to succeed again before the trouble is over.
         at: While the status is UNKNOWN: when the trouble before it ended, if only free checks saw
             it and they succeed again. None otherwise.
+        status: The newest bad status of the trouble; None without trouble.
     """
 
     trouble: TroubleSource = TroubleSource.NONE
     at: datetime | None = None
+    status: Status | None = None
 
 
 _NO_TROUBLE = Recovery()
@@ -112,6 +114,10 @@ class ServiceState:
         cleared_by_probe: A refusal of our key by a create that a credentials probe has cleared,
             until a create is accepted.
         rate_limit: The newest orders, if they were refused as too many.
+        changed_at: When the status changed last. Later than the verdict's `since` where trouble is
+            seen again after it was unknown for a while.
+        held_since: When the present process started, while it has no answer of a free check yet:
+            evidence of free checks does not expire meanwhile. None once it has one.
     """
 
     service: ServiceId
@@ -129,6 +135,8 @@ class ServiceState:
     cleared_by_probe: FailureRecord | None = None
     recovery: Recovery = _NO_TROUBLE
     rate_limit: RateLimit | None = None
+    changed_at: datetime | None = None
+    held_since: datetime | None = None
 
 
 def updated_state(  # noqa: PLR0913  # one for each part that evidence may change
@@ -141,6 +149,7 @@ def updated_state(  # noqa: PLR0913  # one for each part that evidence may chang
     job_history: JobHistory | None = None,
     verdict: Verdict | None = None,
     recovery: Recovery | None = None,
+    changed_at: datetime | None = None,
 ) -> ServiceState:
     """Return a state with its moments and these parts replaced; None keeps a part.
 
@@ -163,4 +172,6 @@ def updated_state(  # noqa: PLR0913  # one for each part that evidence may chang
         state.cleared_by_probe,
         recovery or state.recovery,
         state.rate_limit,
+        changed_at or state.changed_at,
+        state.held_since,
     )

@@ -4,7 +4,7 @@ Announcements take precedence over measurements. Of the two layers the worse one
 is neither up nor down.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from tallylight.model.status import Status
@@ -26,6 +26,7 @@ class DerivedStatus:
 
     Args:
         since: When its cause began.
+        resumed_at: When its cause was found again, after its evidence had expired in between.
         confidence: The probability that it is right.
         named_by: The failure that names the status, if one does.
         signs: Two independent signs of risk control, if the status follows from them.
@@ -36,6 +37,7 @@ class DerivedStatus:
     confidence: float
     named_by: FailureRecord | None = None
     signs: tuple[FailureRecord, FailureRecord] | None = None
+    resumed_at: datetime | None = None
 
 
 def derive_status(state: ServiceState, policy: Policy) -> DerivedStatus:
@@ -46,10 +48,11 @@ def derive_status(state: ServiceState, policy: Policy) -> DerivedStatus:
     jobs, api = jobs_status(state, policy), api_status(state, policy)
     worse = api if api.status.rank > jobs.status.rank else jobs
     if worse.status in _NOT_FAILING:
-        is_known = jobs.status is Status.OPERATIONAL
+        is_known = worse.status is Status.OPERATIONAL
         confidence = min(jobs.confidence, api.confidence) if is_known else 0.0
-        return DerivedStatus(jobs.status, max(jobs.since, api.since), confidence)
-    return worse
+        return DerivedStatus(worse.status, max(jobs.since, api.since), confidence)
+    resumed_at = (state.api if worse is api else state.jobs).resumed_at
+    return worse if resumed_at is None else replace(worse, resumed_at=resumed_at)
 
 
 def jobs_status(state: ServiceState, policy: Policy) -> DerivedStatus:
@@ -71,9 +74,15 @@ def jobs_status(state: ServiceState, policy: Policy) -> DerivedStatus:
 
 
 def api_status(state: ServiceState, policy: Policy) -> DerivedStatus:
-    """Return the status of the API layer alone; OPERATIONAL while it is not down."""
+    """Return the status of the API layer alone; OPERATIONAL while nothing speaks against it.
+
+    An outage whose evidence has expired is UNKNOWN, whatever the jobs were. An API that was never
+    down, or was up when its evidence expired, says nothing.
+    """
     layer, delivery = state.api, state.job_history.last_delivery
     p, since = probability(layer.log_odds), layer.since or state.at
+    if layer.is_lost:
+        return DerivedStatus(Status.UNKNOWN, since, 0.0)
     if layer.status is not LayerStatus.DOWN:
         confidence = 1 - p if layer.status is LayerStatus.UP else 1.0
         return DerivedStatus(Status.OPERATIONAL, layer.since or _LONG_AGO, confidence)
