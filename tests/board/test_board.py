@@ -73,6 +73,11 @@ class UnreliableStorage:
     async def latest_cursor(self) -> int:
         return await self._storage.latest_cursor()
 
+    async def had_jobs(
+        self, services: Collection[ServiceId], at: datetime, within: timedelta
+    ) -> bool:
+        return await self._storage.had_jobs(services, at, within)
+
     async def open_incidents(self) -> Sequence[Incident]:
         return await self._storage.open_incidents()
 

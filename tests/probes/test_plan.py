@@ -91,7 +91,7 @@ def test_a_long_outage_is_probed_less_and_less_often() -> None:
 def test_an_outage_is_probed_sooner_if_refusals_are_free_or_jobs_recover() -> None:
     old = replace(FACTS, jobs_down_since=NOON - 480 * MINUTE)
 
-    refused = planned(replace(old, was_refused=True), Depth.GENERATION)
+    refused = planned(replace(old, refusals_in_a_row=1), Depth.GENERATION)
     ending = planned(replace(old, jobs_recovering=True), Depth.GENERATION)
 
     assert refused is not None
@@ -294,4 +294,44 @@ def test_no_paid_probe_is_sent_while_callers_jobs_give_evidence() -> None:
 
     assert planned(facts, Depth.GENERATION) == PlannedProbe(
         Depth.GENERATION, reported + 2 * MINUTE, ProbeReason.UNDECIDED
+    )
+
+
+@pytest.mark.parametrize(
+    ("times", "minutes"), [(1, 5), (2, 5), (3, 5), (4, 10), (5, 20), (6, 40), (7, 60), (30, 60)]
+)
+def test_a_refused_key_balance_or_rate_is_tried_again_after_growing_delays(
+    times: int, minutes: int
+) -> None:
+    refused = replace(FACTS, refused_at=NOON + SECOND, refusals_in_a_row=times)
+
+    assert planned(refused, Depth.GENERATION) == PlannedProbe(
+        Depth.GENERATION, NOON + minutes * MINUTE, ProbeReason.REFUSED
+    )
+
+
+def test_a_refused_balance_is_tried_no_later_than_the_routine_probe() -> None:
+    intervals = replace(SERVICE.probe_intervals, generation=30 * MINUTE)
+    often = replace(FACTS, service=replace(SERVICE, probe_intervals=intervals))
+
+    refused = replace(often, refused_at=NOON + SECOND, refusals_in_a_row=9)
+
+    assert planned(refused, Depth.GENERATION) == PlannedProbe(
+        Depth.GENERATION, NOON + 30 * MINUTE, ProbeReason.ROUTINE
+    )
+
+
+def test_a_refusal_that_was_billed_is_not_repeated_before_the_routine_probe() -> None:
+    billed = replace(FACTS, refused_at=NOON + SECOND, refusals_in_a_row=0)
+
+    assert planned(billed, Depth.GENERATION) == PlannedProbe(
+        Depth.GENERATION, NOON + 180 * MINUTE, ProbeReason.ROUTINE
+    )
+
+
+def test_a_probe_follows_soon_when_a_callers_order_was_refused() -> None:
+    refused = replace(FACTS, refused_at=NOON + 60 * MINUTE)
+
+    assert planned(refused, Depth.GENERATION) == PlannedProbe(
+        Depth.GENERATION, NOON + 65 * MINUTE, ProbeReason.REFUSED
     )

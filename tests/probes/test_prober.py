@@ -69,6 +69,9 @@ class EmptyBoardStorage:
     async def latest_cursor(self) -> int:
         return 0
 
+    async def had_jobs(self, _: Collection[ServiceId], __: datetime, ___: timedelta) -> bool:
+        return False
+
     async def open_incidents(self) -> Sequence[Incident]:
         return ()
 

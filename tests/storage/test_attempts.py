@@ -8,7 +8,7 @@ from tallylight.clock import VirtualClock
 from tallylight.model.attempt import AttemptChange, Progress
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.evidence import Failure, FailureKind, Fault
-from tallylight.model.ids import AttemptId
+from tallylight.model.ids import AttemptId, ServiceId
 from tallylight.model.jobs import JobRef, Made
 from tallylight.model.ledger import Purpose
 from tallylight.storage.database import Storage, open_storage
@@ -160,3 +160,27 @@ async def test_the_newest_attempt_of_each_service_is_known(history: Storage) -> 
 
     assert await history.attempts.last_intended(Purpose.TRAFFIC) == {SERVICE.id: LATER}
     assert await history.attempts.last_intended(Purpose.PROBE) == {}
+
+
+async def test_jobs_that_are_or_were_under_way_are_known(history: Storage) -> None:
+    video = (await created(history, video_of())).video
+    had_jobs, ten = history.attempts.had_jobs, timedelta(minutes=10)
+    sent = await had_jobs([SERVICE.id], LATER, ten)
+    video = (await recorded(history, fact(video, AttemptEvent.ACCEPTED, job="a"))).video
+
+    assert not sent
+    assert await had_jobs([SERVICE.id], LATER + timedelta(hours=3), ten)
+    assert not await had_jobs([ServiceId("another")], LATER, ten)
+    assert not await had_jobs([SERVICE.id], NOON - timedelta(minutes=2), ten)
+
+    await recorded(history, decision(failed(video), change(video, AttemptEvent.FAILED_FREE)))
+
+    assert await had_jobs([SERVICE.id], LATER, ten)
+    assert not await had_jobs([SERVICE.id], LATER + ten, ten)
+
+
+async def test_refused_orders_are_no_jobs(history: Storage) -> None:
+    video = (await created(history, video_of())).video
+    await recorded(history, fact(video, AttemptEvent.REFUSED))
+
+    assert not await history.attempts.had_jobs([SERVICE.id], LATER, timedelta(minutes=10))

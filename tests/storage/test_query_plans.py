@@ -116,6 +116,7 @@ CALLS: Mapping[str, Call] = {
     "Storage.incidents": lambda s: asyncio.gather(
         s.incidents(), s.incidents(FILM), s.incidents(start=NOON - DAY)
     ),
+    "Storage.had_jobs": lambda s: s.had_jobs([FILM], NOON, HOUR),
     "Storage.open_incidents": lambda s: s.open_incidents(),
     "Storage.incident": lambda s: s.incident(IncidentId("i_7")),
     "Storage.evidence_pages": lambda s: all_of(s.evidence_pages(NOON - HOUR, NOON)),
@@ -145,6 +146,7 @@ CALLS: Mapping[str, Call] = {
     "Attempts.unanswered_since": lambda s: s.attempts.unanswered_since(
         [FILM], "a boat", NOON - HOUR, AttemptId("video_7.1")
     ),
+    "Attempts.had_jobs": lambda s: s.attempts.had_jobs([FILM], NOON, HOUR),
     "Attempts.last_intended": lambda s: s.attempts.last_intended(Purpose.PROBE),
     "Attempts.doubts": lambda s: s.attempts.doubts(NOON - DAY),
     "Attempts.unresolved_doubts": lambda s: s.attempts.unresolved_doubts(NOON - DAY, NOON),

@@ -10,7 +10,8 @@ is the leader; the others follow it. `change_role` turns one into the other.
 import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import structlog
 
@@ -27,13 +28,32 @@ from tallylight.errors import StorageError
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Verdict
-from tallylight.verdicts.blocking import KeyPeriod, attribute_forwarded, attribute_to_key
+from tallylight.verdicts.blocking import (
+    KeyPeriod,
+    attribute_forwarded,
+    attribute_to_key,
+    has_other_key,
+)
 from tallylight.verdicts.judge import initial_state
 from tallylight.verdicts.options import PolicyOptions, service_policy
 from tallylight.verdicts.policy import Policy
+from tallylight.verdicts.rate_limit import (
+    OWN_PACE_AFTER,
+    attribute_to_pace,
+    is_accepted_order,
+    is_refused_order,
+)
 from tallylight.verdicts.state import ServiceState
 
 log = structlog.get_logger()
+
+_PACE_CHECK_INTERVAL = timedelta(seconds=5)
+"""A burst of refused orders is looked up once."""
+
+
+class _PaceCheck(NamedTuple):
+    at: datetime
+    may_be_ours: bool
 
 
 class Board:
@@ -46,6 +66,7 @@ class Board:
         self._network = NetworkWatcher(self._subscribers)
         self._role = self._new_role(storage, is_leader=is_leader)
         self._entries_lock = asyncio.Lock()
+        self._pace_checks: dict[tuple[ServiceId, ...], _PaceCheck] = {}
 
     @property
     def is_leader(self) -> bool:
@@ -134,8 +155,10 @@ class Board:
         Raises:
             KeyError: if the service is not on the board.
         """
-        period = self.key_period(evidence.service)
-        evidence = attribute_to_key(evidence, began_at or evidence.began_at, period)
+        period, began = self.key_period(evidence.service), began_at or evidence.began_at
+        evidence = attribute_to_key(evidence, began, period)
+        if is_refused_order(evidence) and await self._may_be_own_pace(evidence.service, began):
+            evidence = attribute_to_pace(evidence)
         provider = self.service(evidence.service).upstream.provider
         return await self._apply(self._network.attribute_fault(evidence, provider))
 
@@ -150,7 +173,36 @@ class Board:
     async def _apply(self, evidence: Evidence) -> Verdict:
         while (verdict := await self._role.apply(evidence)) is None:
             pass  # the role changed while the call waited: the new one applies it
+        if self.is_leader and is_accepted_order(evidence):
+            await self._report_to_siblings(evidence)
         return verdict
+
+    async def _may_be_own_pace(self, id_: ServiceId, sent_at: datetime) -> bool:
+        """Tell whether our own pace may be the cause of an order that was refused as too many."""
+        sharing = self._sharing_key(id_)
+        checked = self._pace_checks.get(sharing)
+        if checked is not None and abs(sent_at - checked.at) < _PACE_CHECK_INTERVAL:
+            return checked.may_be_ours
+        try:
+            may_be_ours = await self._role.storage.had_jobs(sharing, sent_at, OWN_PACE_AFTER)
+        except StorageError:
+            return True  # unknown: nothing may be said against the service
+        self._pace_checks[sharing] = _PaceCheck(sent_at, may_be_ours)
+        return may_be_ours
+
+    async def _report_to_siblings(self, evidence: Evidence) -> None:
+        """Report an accepted order to the services that the same key keeps out."""
+        for id_ in self._sharing_key(evidence.service):
+            state = self._role.entries[id_].state
+            if id_ != evidence.service and (state.blocked or state.rate_limit):
+                await self._apply(Evidence(id_, evidence.at, Source.SIBLING))
+
+    def _sharing_key(self, id_: ServiceId) -> tuple[ServiceId, ...]:
+        """Return the services whose upstream gets the same key, this one included."""
+        upstream = self.service(id_).upstream
+        return tuple(
+            each.id for each in self._services if not has_other_key(each.upstream, upstream)
+        )
 
     async def advance_time(self) -> None:
         """Apply what time alone changes: expired evidence, maintenance windows, shutdown dates."""

@@ -1,7 +1,7 @@
 """The storage that the board needs."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from tallylight.model.evidence import Evidence
@@ -45,6 +45,12 @@ class BoardStorage(Protocol):
 
     async def latest_cursor(self) -> int:
         """Return the id of the evidence that was stored last."""
+        ...
+
+    async def had_jobs(
+        self, services: Collection[ServiceId], at: datetime, within: timedelta, /
+    ) -> bool:
+        """Tell whether some services had jobs of ours at a moment, or shortly before."""
         ...
 
     async def open_incidents(self) -> Sequence[Incident]:

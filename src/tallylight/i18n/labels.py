@@ -45,6 +45,7 @@ _SOURCES: Mapping[Source, str] = {
     Source.ACCEPTANCE: gettext_noop("Job accepted"),
     Source.GENERATION: gettext_noop("Generation probe"),
     Source.TRAFFIC: gettext_noop("Live traffic"),
+    Source.SIBLING: gettext_noop("Order with the same key"),
     Source.FEED: gettext_noop("Status feed"),
     Source.CALENDAR: gettext_noop("Calendar"),
 }

@@ -24,6 +24,7 @@ class Source(StrEnum):
     ACCEPTANCE = "acceptance"  # a job was accepted: weaker than a delivered video
     GENERATION = "generation"  # a paid probe that ended
     TRAFFIC = "traffic"  # a caller's job that ended
+    SIBLING = "sibling"  # another service accepted an order with the same key
     FEED = "feed"  # the provider's status page
     CALENDAR = "calendar"  # the lifecycle dates of the fact sheet
 

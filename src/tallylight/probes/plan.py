@@ -26,6 +26,7 @@ class ProbeReason(StrEnum):
     ROUTINE = "routine"  # the evidence expires
     CONFIRM = "confirm"  # a bad free probe is repeated
     UNDECIDED = "undecided"  # the evidence on jobs does not decide, or jobs are failing
+    REFUSED = "refused"  # our key, balance or rate of orders is refused, which costs nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class ProbeTiming:
             far: an outage of a day is unlikely to end within a minute.
         refusal_factor: That delay is multiplied by this factor while orders are refused, which
             costs nothing.
+        refusal_delays: The delay after the first, second, … refusal in a row of our key, balance or
+            rate of orders; the last applies to all further ones.
         conflict_interval: The delay after a result that contradicts earlier ones. It adds no
             probe and decides minutes earlier.
         traffic_wait: A paid probe waits this long after the end of a caller's job, whose
@@ -61,6 +64,9 @@ class ProbeTiming:
     undecided_interval: timedelta = timedelta(minutes=5)
     outage_backoff: float = 1 / 8
     refusal_factor: float = 1 / 4
+    refusal_delays: tuple[timedelta, ...] = tuple(
+        timedelta(minutes=minutes) for minutes in (5, 5, 5, 10, 20, 40, 60)
+    )
     conflict_interval: timedelta = timedelta(minutes=1)
     traffic_wait: timedelta = timedelta(minutes=2)
     job_time_factor: float = 2.0
@@ -83,7 +89,10 @@ class PlanInput:
         has_conflicting_evidence: The newest jobs contradict the judge's state.
         jobs_down_since: Since when jobs fail; None while they do not.
         jobs_recovering: Jobs fail, but the newest succeeded.
-        was_refused: The newest paid probe was refused and cost nothing; the next may be too.
+        refusals_in_a_row: The newest paid probes that were refused and cost nothing; the next may
+            be too.
+        refused_at: When an order was last refused because of our key, balance or rate of orders;
+            None while none of these keeps us out.
         schedule: The allocated intervals; None applies the service's own interval.
         api_is_up: The API responds.
         status: The current status.
@@ -108,7 +117,8 @@ class PlanInput:
     has_conflicting_evidence: bool = False
     jobs_down_since: datetime | None = None
     jobs_recovering: bool = False
-    was_refused: bool = False
+    refusals_in_a_row: int = 0
+    refused_at: datetime | None = None
     schedule: ProbeSchedule | None = None
     api_is_up: bool = True
     status: Status = Status.UNKNOWN
@@ -212,6 +222,8 @@ def _paid_probe(facts: PlanInput, timing: ProbeTiming) -> PlannedProbe | None:
         reason = ProbeReason.ROUTINE
         routine = interval if facts.schedule is None else facts.schedule.routine_interval
         due_at = last + _jittered(routine, facts, last, timing)
+    if (again_at := _refused_until(facts, timing)) is not None and again_at < due_at:
+        reason, due_at = ProbeReason.REFUSED, again_at
     # After a long downtime everything is overdue; it must not be sent at once.
     due_at = max(due_at, facts.first_due_at)
     if facts.key_refused_until is not None:
@@ -221,13 +233,27 @@ def _paid_probe(facts: PlanInput, timing: ProbeTiming) -> PlannedProbe | None:
     return PlannedProbe(Depth.GENERATION, due_at, reason)
 
 
+def _refused_until(facts: PlanInput, timing: ProbeTiming) -> datetime | None:
+    """Return when a refused order is repeated; None if none was, or if the refusal cost money.
+
+    A refused order is free, and often the only way to see that a balance was topped up.
+    """
+    refused_at, delays = facts.refused_at, timing.refusal_delays
+    last_probe, times = facts.last_probed_at.get(Depth.GENERATION), facts.refusals_in_a_row
+    if refused_at is None:
+        return None
+    if last_probe is None or refused_at - last_probe > delays[0]:
+        return refused_at + delays[0]  # an order of a caller was refused
+    return last_probe + delays[min(times, len(delays)) - 1] if times else None
+
+
 def _retry_delay(facts: PlanInput, timing: ProbeTiming, last_probe: datetime) -> timedelta:
     """Return the delay before the next paid probe while jobs fail or are undecided."""
     if facts.has_conflicting_evidence:
         return timing.conflict_interval
     if facts.jobs_down_since is None or facts.jobs_recovering:
         return timing.undecided_interval
-    backoff = timing.outage_backoff * (timing.refusal_factor if facts.was_refused else 1)
+    backoff = timing.outage_backoff * (timing.refusal_factor if facts.refusals_in_a_row else 1)
     delay = (last_probe - facts.jobs_down_since) * backoff
     if facts.schedule is not None:
         delay = min(delay, facts.schedule.recovery_interval)

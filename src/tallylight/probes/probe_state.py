@@ -11,7 +11,7 @@ from tallylight.model.evidence import Depth, Source
 from tallylight.probes.budget_allocation import DecayingSpend, ProbeCandidate, ProbeSchedule
 from tallylight.probes.free_probes import FreeProbeResult
 from tallylight.probes.plan import PlanInput
-from tallylight.verdicts.blocking import KeyPeriod, paid_probes_wait_until
+from tallylight.verdicts.blocking import KeyPeriod, orders_refused_at, paid_probes_wait_until
 from tallylight.verdicts.judge import (
     api_is_up,
     has_conflicting_evidence,
@@ -40,7 +40,7 @@ class ProbeState:
         withheld_at: When a generation could last not be sent.
         withheld_reason: Which budget did not allow it, "" if none prevents one.
         schedule: The allocated intervals; None until the first allocation.
-        was_refused: The newest generation was refused and cost nothing.
+        refusals_in_a_row: The newest generations that were refused and cost nothing.
         extra_spend: Recent spending outside the routine, on undecided services and recoveries.
     """
 
@@ -54,7 +54,7 @@ class ProbeState:
     withheld_at: datetime | None = None
     withheld_reason: str = ""
     schedule: ProbeSchedule | None = None
-    was_refused: bool = False
+    refusals_in_a_row: int = 0
     extra_spend: DecayingSpend | None = None
 
     def record_end(self, depth: Depth, began_at: datetime, ended_at: datetime) -> None:
@@ -81,7 +81,7 @@ class ProbeState:
         self, intended_at: datetime, previous_intended_at: datetime | None, cost: float
     ) -> None:
         """Record the cost of a generation; 0 if it was refused."""
-        self.was_refused = not cost
+        self.refusals_in_a_row = 0 if cost else self.refusals_in_a_row + 1
         if self.schedule is None or self.extra_spend is None or previous_intended_at is None:
             return
         if intended_at - previous_intended_at < self.schedule.routine_interval * _ROUTINE_SHARE:
@@ -132,7 +132,8 @@ def plan_input(  # noqa: PLR0913  # the states of the prober, the judge and the 
         has_conflicting_evidence=has_conflicting_evidence(service_state),
         jobs_down_since=jobs_down_since(service_state),
         jobs_recovering=not service_state.jobs.is_failing,
-        was_refused=probe_state.was_refused,
+        refusals_in_a_row=probe_state.refusals_in_a_row,
+        refused_at=orders_refused_at(service_state),
         schedule=probe_state.schedule,
         api_is_up=api_is_up(service_state),
         status=service_state.verdict.status,

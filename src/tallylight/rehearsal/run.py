@@ -24,6 +24,7 @@ from tallylight.rehearsal.world import START, JobResult, RehearsedService, Shown
 from tallylight.verdicts.judge import advance_time, initial_state, jobs_are_uncertain, judge
 from tallylight.verdicts.options import PolicyOptions, service_policy
 from tallylight.verdicts.own_network import NetworkState, attribute_fault, observe_call, was_reached
+from tallylight.verdicts.rate_limit import OWN_PACE_AFTER, attribute_to_pace, is_refused_order
 from tallylight.verdicts.state import ServiceState
 
 _ALL_DEPTHS, _PAID_DEPTHS = tuple(Depth), (Depth.GENERATION,)
@@ -61,6 +62,8 @@ class _MonitoredService:
         self.due: dict[Depth, datetime] = {}
         self.is_uncertain = False
         self.last_traffic_at: datetime | None = None
+        self.open_jobs: list[datetime] = []
+        self.accepted_at: datetime | None = None
         self.plan_input = plan_input(
             self.service, self.probe_state, self.state, None, jobs_undecided=False
         )
@@ -68,6 +71,18 @@ class _MonitoredService:
         self.budget = BudgetTracker(options.service_budget)
         self.changes = [ShownStatus(START, Status.UNKNOWN)]
         self.paid_probes = self.withheld = 0
+
+    def record_accepted(self, job: JobResult, now: datetime) -> None:
+        """Record a job that was accepted."""
+        self.accepted_at = now
+        self.open_jobs = [*(end for end in self.open_jobs if end > now), job.ends_at]
+
+    def may_be_own_pace(self, now: datetime) -> bool:
+        """Tell whether our own pace may be the cause of an order that is refused now."""
+        has_open = any(end > now for end in self.open_jobs)
+        return has_open or (
+            self.accepted_at is not None and now - self.accepted_at < OWN_PACE_AFTER
+        )
 
     def apply_state(self, state: ServiceState, now: datetime) -> None:
         """Set the state, and record a change of status."""
@@ -250,6 +265,10 @@ class _RehearsalRun:
     ) -> None:
         duration = job.ends_at - sent_at
         evidence = Evidence(service.rehearsed.id, job.ends_at, source, job.failure, duration)
+        if job.is_accepted:
+            service.record_accepted(job, sent_at)
+        elif is_refused_order(evidence) and service.may_be_own_pace(sent_at):
+            evidence = attribute_to_pace(evidence)
         self._push(job.ends_at, service, evidence)
 
     def _schedule_next_arrival(self, service: _MonitoredService) -> None:

@@ -28,6 +28,9 @@ from tallylight.storage.types import failure_from_row, failure_values
 _LONGEST_SEARCH = timedelta(days=1)
 """Attempts that end without an answer are taken to have been sent at most so long before."""
 
+_LONGEST_JOB = timedelta(hours=1)
+"""Jobs that have ended are taken to have been sent at most so long before."""
+
 
 class Attempts:
     """Reads attempts."""
@@ -88,6 +91,35 @@ class Attempts:
         )
         async with self._connections.read_transaction() as connection:
             return tuple(await connection.scalars(query))
+
+    async def had_jobs(
+        self, services: Collection[ServiceId], at: datetime, within: timedelta
+    ) -> bool:
+        """Tell whether some services had jobs of ours at a moment.
+
+        Args:
+            services: The services.
+            at: The moment; a job counts that was, or may have been, under way then.
+            within: A job that was accepted at most so long before counts as well.
+        """
+        sent_before = (table.c.service.in_(services), table.c.intended_at_us < at)
+        under_way = select(table.c.id).where(
+            *sent_before,
+            table.c.ended_at_us.is_(None),
+            or_(table.c.accepted_at_us.is_not(None), WAS_IN_DOUBT),
+        )
+        recent = select(table.c.id).where(
+            *sent_before,
+            table.c.purpose.in_([purpose.value for purpose in Purpose]),
+            table.c.intended_at_us >= at - _LONGEST_JOB,
+            table.c.accepted_at_us.is_not(None),
+            or_(table.c.ended_at_us >= at, table.c.accepted_at_us >= at - within),
+        )
+        async with self._connections.read_transaction() as connection:
+            for query in (under_way, recent):
+                if await connection.scalar(query.limit(1)) is not None:
+                    return True
+        return False
 
     async def last_intended(self, purpose: Purpose) -> Mapping[ServiceId, datetime]:
         """Return when each service's newest attempt for a purpose was intended."""

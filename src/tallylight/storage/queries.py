@@ -15,6 +15,7 @@ from tallylight.storage import (
     incidents,
     transitions,
 )
+from tallylight.storage.attempts import Attempts
 from tallylight.storage.engine import Connections
 from tallylight.storage.evidence import EvidenceRecord
 from tallylight.storage.state_snapshots import StateSnapshot
@@ -149,6 +150,12 @@ class StorageQueries:
         if start is not None:
             query = query.where(columns.ended_at_us.is_(None) | (columns.ended_at_us > start))
         return await self._incidents(query.limit(limit))
+
+    async def had_jobs(
+        self, services: Collection[ServiceId], at: datetime, within: timedelta
+    ) -> bool:
+        """Tell whether some services had jobs of ours at a moment, or shortly before."""
+        return await Attempts(self.connections).had_jobs(services, at, within)
 
     async def open_incidents(self) -> tuple[Incident, ...]:
         """Return all incidents that have not ended."""

@@ -10,6 +10,10 @@ nothing. If creates refuse the key again before one was accepted, the probe has 
 nothing about creates. From then until a create is accepted, or the key is replaced, no credentials
 probe clears the key, so that a service with a public list of models does not flap.
 
+An order that another service accepts with the same key clears a block and a rate limit at once,
+with the same reserve: a key, balance or rate that is refused again, for this model alone, is from
+then on cleared by an order of its own only.
+
 No stored value is derived from a key: a process knows since when it has used its present key
 (`KeyPeriod`), and a request of an earlier moment says nothing about that key.
 """
@@ -99,12 +103,19 @@ def block_of(state: ServiceState) -> Block | None:
     return Block.RATE if rate_limit.blocks(state.rate_limit) else None
 
 
+def orders_refused_at(state: ServiceState) -> datetime | None:
+    """Return when our key, balance or rate of orders was last refused; None once it is accepted."""
+    limit = state.rate_limit
+    times = [each.at for each in (state.blocked, None if limit is None else limit.last) if each]
+    return max(times, default=None)
+
+
 def clears(state: ServiceState, source: Source) -> bool:
     """Tell whether a new good result of a source clears the block of a service."""
     block = state.blocked
     if block is None:
         return False
-    is_trusted = state.cleared_by_probe is None
+    is_trusted = state.cleared_indirectly is None
     is_key_known = block.kind is FailureKind.AUTH and source is Source.CREDENTIALS and is_trusted
     return is_key_known or is_disproved_by(block, source)
 
@@ -115,7 +126,7 @@ def cleared(state: ServiceState, evidence: Evidence) -> ServiceState:
     A job that was accepted before the refusal says nothing about it when it delivers. A refusal
     that a credentials probe has cleared is kept until a create is accepted.
     """
-    block, by_probe = state.blocked, state.cleared_by_probe
+    block, by_probe = state.blocked, state.cleared_indirectly
     if block is not None and evidence.began_at >= block.at and clears(state, evidence.source):
         if is_deeper(block.source, evidence.source):
             by_probe = block
@@ -126,9 +137,18 @@ def cleared(state: ServiceState, evidence: Evidence) -> ServiceState:
         and is_disproved_by(by_probe, evidence.source)
     ):
         by_probe = None
-    if block is state.blocked and by_probe is state.cleared_by_probe:
+    if block is state.blocked and by_probe is state.cleared_indirectly:
         return state
-    return replace(state, blocked=block, cleared_by_probe=by_probe)
+    return replace(state, blocked=block, cleared_indirectly=by_probe)
+
+
+def accepted_elsewhere(state: ServiceState) -> ServiceState:
+    """Return the state after another service has accepted an order with the same key."""
+    limit = state.rate_limit
+    refusal = state.blocked or (None if limit is None else limit.last)
+    if refusal is None or state.cleared_indirectly is not None:
+        return state
+    return replace(state, blocked=None, rate_limit=None, cleared_indirectly=refusal)
 
 
 def with_period(state: ServiceState, period: KeyPeriod) -> ServiceState:
@@ -136,10 +156,10 @@ def with_period(state: ServiceState, period: KeyPeriod) -> ServiceState:
 
     The block stays, because nothing has shown yet that the upstream accepts the replacement.
     """
-    by_probe, replaced_at = state.cleared_by_probe, period.replaced_at
+    by_probe, replaced_at = state.cleared_indirectly, period.replaced_at
     if by_probe is None or replaced_at is None or by_probe.at >= replaced_at:
         return state
-    return replace(state, cleared_by_probe=None)
+    return replace(state, cleared_indirectly=None)
 
 
 def is_of_earlier_key(block: FailureRecord, period: KeyPeriod) -> bool:

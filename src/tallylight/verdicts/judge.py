@@ -205,6 +205,8 @@ def _is_ignored(evidence: Evidence) -> bool:
 
 
 def _apply_evidence(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceState:
+    if evidence.source is Source.SIBLING:
+        return blocking.accepted_elsewhere(_with_time(state, evidence))
     if blocking.is_refusal(evidence.failure):
         return blocking.blocked(_with_time(state, evidence), evidence)
     if rate_limit.is_refused_order(evidence):

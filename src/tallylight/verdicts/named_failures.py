@@ -24,6 +24,7 @@ _DEPTH_RANK = {
     Source.ACCEPTANCE: 2,
     Source.GENERATION: 2,
     Source.TRAFFIC: 2,
+    Source.SIBLING: 2,
 }
 
 

@@ -42,6 +42,11 @@ def is_refused_order(evidence: Evidence) -> bool:
     )
 
 
+def is_accepted_order(evidence: Evidence) -> bool:
+    """Tell whether evidence shows that an order was accepted."""
+    return evidence.failure is None and evidence.source in _ORDERS
+
+
 def attribute_to_pace(evidence: Evidence) -> Evidence:
     """Return a refused order as one that our own pace may have caused."""
     failure = evidence.failure
@@ -83,7 +88,7 @@ def refused(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceS
 def without_limit(state: ServiceState, evidence: Evidence) -> ServiceState:
     """Return the state after a good result: an accepted order or a delivery ends a rate limit."""
     limit = state.rate_limit
-    if limit is None or evidence.source not in _ORDERS or evidence.at < limit.last.at:
+    if limit is None or not is_accepted_order(evidence) or evidence.at < limit.last.at:
         return state
     return replace(state, rate_limit=None)
 

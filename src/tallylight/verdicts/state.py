@@ -111,8 +111,8 @@ class ServiceState:
         named_failures: The newest failures that name a state or point at one, oldest first.
         retirement: Failures that say that the model no longer exists.
         blocked: The failure that shows that our key is refused or our balance empty.
-        cleared_by_probe: A refusal of our key by a create that a credentials probe has cleared,
-            until a create is accepted.
+        cleared_indirectly: A refusal of a create that a credentials probe, or the acceptance of
+            another service's order with the same key, has cleared, until a create is accepted.
         rate_limit: The newest orders, if they were refused as too many.
         changed_at: When the status changed last. Later than the verdict's `since` where trouble is
             seen again after it was unknown for a while.
@@ -132,7 +132,7 @@ class ServiceState:
     named_failures: tuple[FailureRecord, ...] = ()
     retirement: RetirementEvidence | None = None
     blocked: FailureRecord | None = None
-    cleared_by_probe: FailureRecord | None = None
+    cleared_indirectly: FailureRecord | None = None
     recovery: Recovery = _NO_TROUBLE
     rate_limit: RateLimit | None = None
     changed_at: datetime | None = None
@@ -169,7 +169,7 @@ def updated_state(  # noqa: PLR0913  # one for each part that evidence may chang
         state.named_failures,
         state.retirement,
         state.blocked,
-        state.cleared_by_probe,
+        state.cleared_indirectly,
         recovery or state.recovery,
         state.rate_limit,
         changed_at or state.changed_at,
