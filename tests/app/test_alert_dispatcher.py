@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 
+from tallylight.alerts.metrics import AlertMetrics
 from tallylight.alerts.options import AlertOptions
-from tallylight.app.alert_dispatcher import AlertDispatcher
+from tallylight.app.alert_dispatcher import AlertDispatcher, AlertSettings
 from tallylight.board import Board
 from tallylight.clock import VirtualClock
 from tallylight.config.settings import Configuration, load_configuration
@@ -112,7 +114,11 @@ async def board(history: Storage, clock: VirtualClock, configuration: Configurat
 
 def desk(board: Board, history: Storage, clock: VirtualClock, url: str) -> AlertDispatcher:
     options = AlertOptions.model_validate({"receivers": {"hook": {"url": url}}})
-    return AlertDispatcher(board, history, clock, options, Language.EN)
+    return AlertDispatcher(board, history, clock, AlertSettings(options, Language.EN), metrics())
+
+
+def metrics() -> AlertMetrics:
+    return AlertMetrics(CollectorRegistry())
 
 
 def jobs(clock: VirtualClock, failure: Failure | None) -> Evidence:
@@ -196,7 +202,9 @@ async def test_what_was_told_is_not_told_again_after_a_restart(
 async def test_without_receivers_the_desk_goes_home(
     board: Board, history: Storage, clock: VirtualClock
 ) -> None:
-    idle = AlertDispatcher(board, history, clock, AlertOptions(), Language.EN)
+    idle = AlertDispatcher(
+        board, history, clock, AlertSettings(AlertOptions(), Language.EN), metrics()
+    )
 
     async with asyncio.timeout(5):
         await idle.run()

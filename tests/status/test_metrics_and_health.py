@@ -60,7 +60,13 @@ async def test_a_process_that_answers_is_alive_and_ready(get: Get) -> None:
     assert (alive.status, await alive.json()) == (200, {"alive": True})
     assert (ready.status, await ready.json()) == (
         200,
-        {"ready": True, "database": "ok", "role": "leader", "probes": "running"},
+        {
+            "ready": True,
+            "database": "ok",
+            "alerts": {},
+            "role": "leader",
+            "probes": "running",
+        },
     )
 
 

@@ -17,13 +17,13 @@ from tallylight.model.ids import AttemptId, KeyId, ServiceId, VideoId
 from tallylight.model.ledger import ALL_TRAFFIC, EntryState, Purpose, SpendingLimit, payer_scope
 from tallylight.model.money import Budget
 from tallylight.model.order import Input, Operation
+from tallylight.model.outbox import OutboxMessage
 from tallylight.model.video import CreateParams, Video, VideoStatus
 from tallylight.model.wish import WishedMeasures
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.engine import LockId
 from tallylight.storage.transaction import (
     NewVideo,
-    OutboxMessage,
     Write,
     WriteOutcome,
     Written,

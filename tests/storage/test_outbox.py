@@ -5,9 +5,9 @@ from sqlalchemy import text
 
 from tallylight.clock import VirtualClock
 from tallylight.model.ids import KeyId, ServiceId
+from tallylight.model.outbox import OutboxMessage
 from tallylight.storage.characters import CharacterRow
 from tallylight.storage.database import Storage, open_storage
-from tallylight.storage.transaction import OutboxMessage
 from tests.storage.writes import store_messages
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

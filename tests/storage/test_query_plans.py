@@ -22,6 +22,7 @@ from tallylight.model.gateway_key import GatewayKey
 from tallylight.model.ids import AttemptId, IncidentId, KeyId, ServiceId, VideoId
 from tallylight.model.ledger import EntryId, Purpose, SpendingLimit, payer_scope
 from tallylight.model.money import Budget
+from tallylight.model.outbox import OutboxDelivery
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, Transition, Verdict
 from tallylight.storage.adoption import adopt_database, pending_adoption
@@ -33,7 +34,7 @@ from tallylight.storage.gateway_keys import GatewayKeys
 from tallylight.storage.identity import IdentityGuard
 from tallylight.storage.leader_epoch import LeaderEpoch
 from tallylight.storage.ledger import Ledger
-from tallylight.storage.outbox import Outbox, WebhookDelivery
+from tallylight.storage.outbox import Outbox
 from tallylight.storage.processes import open_liveness
 from tallylight.storage.retention import RetentionOptions
 from tallylight.storage.transition_record import TransitionRecord
@@ -58,7 +59,7 @@ ALLOWED: Mapping[str, str] = {}
 
 FILM, KEY, ONE = ServiceId("s1"), KeyId("k1"), VideoId("video_7")
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-DELIVERY = WebhookDelivery("msg_100", "shop", "{}", NOON, 1)
+DELIVERY = OutboxDelivery("msg_100", "shop", "{}", NOON, 1)
 GATEWAY_KEY = GatewayKey(KEY, "film", "digest", "1111", NOON)
 EVIDENCE = Evidence(FILM, NOON, Source.REACH)
 PARTS = (
@@ -175,6 +176,10 @@ CALLS: Mapping[str, Call] = {
     "Outbox.mark_delivered": lambda s: s.outbox.mark_delivered(DELIVERY, NOON, "204"),
     "Outbox.reschedule": lambda s: s.outbox.reschedule(DELIVERY, NOON, "500"),
     "Outbox.give_up": lambda s: s.outbox.give_up(DELIVERY, "500"),
+    "Outbox.release": lambda s: s.outbox.release("alert:", NOON),
+    "Outbox.give_up_others": lambda s: s.outbox.give_up_others("alert:", ["alert:team"], "gone"),
+    "Outbox.fates": lambda s: s.outbox.fates(["msg_1", "msg_2"]),
+    "Outbox.backlog": lambda s: s.outbox.backlog("alert:"),
     "Outbox.give_up_older_than": lambda s: s.outbox.give_up_older_than(NOON - DAY, "old"),
     "Outbox.delete_older_than": lambda s: s.outbox.delete_older_than(NOON - DAY),
     "ForwardedEvidence.consume": lambda s: s.forwarded_evidence.consume(nothing),

@@ -12,11 +12,12 @@ from tallylight.clock import VirtualClock
 from tallylight.model.attempt_state import AttemptEvent
 from tallylight.model.ids import AttemptId
 from tallylight.model.ledger import Purpose
+from tallylight.model.outbox import OutboxMessage
 from tallylight.model.video import Video, VideoKind
 from tallylight.storage import retention
 from tallylight.storage.database import Storage
 from tallylight.storage.retention import RetentionOptions
-from tallylight.storage.transaction import OutboxMessage, WriteOutcome
+from tallylight.storage.transaction import WriteOutcome
 from tests.builders import NOON, SERVICE, VIDEO
 from tests.storage.writes import (
     change,

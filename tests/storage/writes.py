@@ -13,6 +13,7 @@ from tallylight.model.evidence import Failure
 from tallylight.model.ids import AttemptId
 from tallylight.model.jobs import JobRef
 from tallylight.model.ledger import SpendingLimit
+from tallylight.model.outbox import OutboxMessage
 from tallylight.model.video import Video, VideoError, VideoRecord, VideoStatus
 from tallylight.storage.database import Storage
 from tallylight.storage.engine import LockId
@@ -21,7 +22,6 @@ from tallylight.storage.transaction import (
     Decision,
     NewAttempt,
     NewVideo,
-    OutboxMessage,
     Write,
     WriteOutcome,
 )

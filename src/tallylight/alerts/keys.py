@@ -38,8 +38,9 @@ def update_key_alerts(
         alert = _with_pending(before, block, now)
         if _is_due(alert, now, rules, is_whole=len(blocks) in {0, len(sharing)}):
             services = tuple(blocks) or sharing
-            due.append(_key_notification(before, block, services, now, members))
-            alert = KeyAlert(notified_block=block)
+            notification = _key_notification(before, block, services, now, members)
+            due.append(notification)
+            alert = KeyAlert(block, () if block is None else (notification.id,))
         if alert != KeyAlert():
             after[upstream] = alert
     return after, tuple(due)
@@ -72,4 +73,5 @@ def _key_notification(
             "upstream": members[services[0]].upstream.id,
             "block": block or before.notified_block or "",
         },
+        follows=before.notified_in if block is None else (),
     )

@@ -1,5 +1,6 @@
 """A notification before it is rendered: one message about one or more alerts."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -45,6 +46,7 @@ class ServiceChange:
         reasons: Why it has this status, most relevant first.
         notified_statuses: All bad statuses notified since the service was last well. A receiver
             that was notified of one of them is also notified of the recovery.
+        notified_in: The ids of the notifications that told of the trouble.
     """
 
     service: ServiceId
@@ -53,6 +55,7 @@ class ServiceChange:
     since: datetime
     reasons: tuple[Reason, ...] = ()
     notified_statuses: tuple[Status, ...] = ()
+    notified_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Notification:
         services: The services that it is about; empty for our own network.
         facts: Further values for its text. KEY_*: `upstream` and `failure` (auth, quota).
             SHUTDOWN_AHEAD: `date` (ISO), `days`, `replacement` ("" for none).
+        follows: The ids of the notifications whose trouble is over.
     """
 
     kind: NotificationKind
@@ -71,6 +75,14 @@ class Notification:
     services: tuple[ServiceId, ...] = ()
     changes: tuple[ServiceChange, ...] = ()
     facts: Mapping[str, str | int] = field(default_factory=dict)
+    follows: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Return the id: the same for the same change, so that it is recorded once."""
+        names = (self.kind.value, self.at.isoformat(), *self.services)
+        digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
+        return f"alert_{digest[:32]}"
 
     @property
     def severity(self) -> Severity:

@@ -23,6 +23,7 @@ from tallylight.model.verdict import Verdict
 Members = Mapping[ServiceId, Service]
 Evaluation = tuple[AlertState, tuple[Notification, ...]]
 
+_REMEMBERED_NOTIFICATIONS = 20
 _WITHOUT_REMINDERS = frozenset({Status.RETIRED, Status.MAINTENANCE})
 
 
@@ -68,13 +69,13 @@ def evaluate(state: AlertState, now: datetime, rules: AlertRules, members: Membe
     if state.network_is_down:
         if state.network_notified:
             return state, ()
-        return replace(state, network_notified=True), (
-            Notification(NotificationKind.NETWORK_DOWN, now),
-        )
+        down = Notification(NotificationKind.NETWORK_DOWN, now)
+        return replace(state, network_notified=True, network_notified_in=(down.id,)), (down,)
     due: list[Notification] = []
     if state.network_notified:
-        state = replace(state, network_notified=False)
-        due.append(Notification(NotificationKind.NETWORK_UP, now))
+        follows = state.network_notified_in
+        state = replace(state, network_notified=False, network_notified_in=())
+        due.append(Notification(NotificationKind.NETWORK_UP, now, follows=follows))
     if state.quiet_until is not None and now < state.quiet_until:
         return state, tuple(due)
     for step in (_evaluate_statuses, _evaluate_reminders, _evaluate_keys, _evaluate_shutdowns):
@@ -180,8 +181,11 @@ def _evaluate_statuses(
     due: list[Notification] = []
     for provider, group in waiting.items():
         if _is_due(group.values(), _provider_size(members, provider), now, rules):
-            due += _group_notifications(group, now, rules)
-            changed |= {id_: _as_notified(alert, now) for id_, alert in group.items()}
+            for notification in _group_notifications(group, now, rules):
+                due.append(notification)
+                changed |= {
+                    id_: _as_notified(group[id_], notification) for id_ in notification.services
+                }
     if not changed:
         return state, ()
     return replace(state, service_alerts={**state.service_alerts, **changed}), tuple(due)
@@ -235,15 +239,17 @@ def _group_notification(
             since=alert.since,
             reasons=alert.reasons,
             notified_statuses=alert.notified_statuses,
+            notified_in=alert.notified_in,
         )
         for id_, alert in group.items()
     )
     return Notification(kind, now, tuple(group), changes)
 
 
-def _as_notified(alert: ServiceAlert, now: datetime) -> ServiceAlert:
+def _as_notified(alert: ServiceAlert, notification: Notification) -> ServiceAlert:
+    notified_in = (*alert.notified_in, notification.id)[-_REMEMBERED_NOTIFICATIONS:]
     if alert.is_flapping:
-        return replace(alert, flapping_notified=True, pending_since=None)
+        return replace(alert, flapping_notified=True, pending_since=None, notified_in=notified_in)
     status = alert.alertable_status
     statuses = () if status is None else tuple(dict.fromkeys((*alert.notified_statuses, status)))
     is_renamed = len(statuses) > len(alert.notified_statuses) > 0
@@ -252,26 +258,28 @@ def _as_notified(alert: ServiceAlert, now: datetime) -> ServiceAlert:
         flapping_notified=False,
         pending_since=None,
         notified_status=status,
-        notified_at=now,
-        renamed_at=now if is_renamed else alert.renamed_at if statuses else None,
+        notified_at=notification.at,
+        renamed_at=notification.at if is_renamed else alert.renamed_at if statuses else None,
         notified_statuses=statuses,
+        notified_in=notified_in if statuses else (),
     )
 
 
 def _evaluate_reminders(
     state: AlertState, now: datetime, rules: AlertRules, members: Members
 ) -> Evaluation:
-    due: dict[ProviderId, dict[ServiceId, ServiceAlert]] = defaultdict(dict)
-    reminded = {}
+    groups: dict[ProviderId, dict[ServiceId, ServiceAlert]] = defaultdict(dict)
     for id_, alert in state.service_alerts.items():
         if _is_reminder_due(alert, now, rules):
-            due[members[id_].upstream.provider][id_] = alert
-            reminded[id_] = _as_notified(alert, now)
-    if not due:
+            groups[members[id_].upstream.provider][id_] = alert
+    if not groups:
         return state, ()
-    return replace(state, service_alerts={**state.service_alerts, **reminded}), tuple(
-        _group_notification(NotificationKind.REMINDER, group, now) for group in due.values()
-    )
+    due, reminded = [], dict(state.service_alerts)
+    for group in groups.values():
+        notification = _group_notification(NotificationKind.REMINDER, group, now)
+        due.append(notification)
+        reminded |= {id_: _as_notified(alert, notification) for id_, alert in group.items()}
+    return replace(state, service_alerts=reminded), tuple(due)
 
 
 def _is_reminder_due(alert: ServiceAlert, now: datetime, rules: AlertRules) -> bool:

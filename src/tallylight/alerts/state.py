@@ -52,6 +52,7 @@ class ServiceAlert:
         notified_at: When `notified_status` was notified last.
         renamed_at: When a change to a worse status was notified last in this incident.
         notified_statuses: All bad statuses notified since the service was last well.
+        notified_in: The ids of the latest notifications of it since then.
         pending_since: Since when a notification has been pending.
         entries: When the service entered trouble, within the window for flapping.
         is_flapping: The service enters trouble too often to notify each time.
@@ -68,6 +69,7 @@ class ServiceAlert:
     notified_at: datetime | None = None
     renamed_at: datetime | None = None
     notified_statuses: tuple[Status, ...] = ()
+    notified_in: tuple[str, ...] = ()
     pending_since: datetime | None = None
     entries: tuple[datetime, ...] = ()
     is_flapping: bool = False
@@ -85,10 +87,12 @@ class KeyAlert:
 
     Args:
         notified_block: The block that was notified, None if none was.
+        notified_in: The id of the notification of it.
         pending_since: Since when the block has differed from the notified one.
     """
 
     notified_block: Block | None = None
+    notified_in: tuple[str, ...] = ()
     pending_since: datetime | None = None
 
 
@@ -98,6 +102,7 @@ class AlertState:
 
     Args:
         key_alerts: By upstream; only upstreams with something notified or pending.
+        network_notified_in: The id of the notification that our network is down.
         quiet_until: After our network came back nothing is notified until then, so that changes
             of the meantime become one notification.
         shutdowns_notified: By service, the date and the days before it that were notified last.
@@ -107,5 +112,6 @@ class AlertState:
     key_alerts: Mapping[UpstreamId, KeyAlert] = field(default_factory=dict)
     network_is_down: bool = False
     network_notified: bool = False
+    network_notified_in: tuple[str, ...] = ()
     quiet_until: datetime | None = None
     shutdowns_notified: Mapping[ServiceId, tuple[date, int]] = field(default_factory=dict)

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import date
 
-from tallylight.alerts.delivery import RenderedNotification
 from tallylight.alerts.notification import Notification, NotificationKind, ServiceChange
+from tallylight.alerts.receivers import RenderedNotification
 from tallylight.i18n import Translator
 from tallylight.i18n.formatting import format_day, format_moment_short
 from tallylight.i18n.labels import blocked_message, status_label
@@ -25,6 +25,7 @@ def render_notification(
     return RenderedNotification(
         title=_title(notification, names, name_of, to),
         body="\n".join(_body(notification, name_of, to)) or names,
+        severity=notification.severity,
     )
 
 

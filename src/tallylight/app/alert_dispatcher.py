@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
 
 from tallylight.alerts import rules
-from tallylight.alerts.delivery import NotificationSender, RenderedNotification
+from tallylight.alerts.messages import alert_messages
+from tallylight.alerts.metrics import AlertMetrics
 from tallylight.alerts.notification import Notification
-from tallylight.alerts.options import AlertOptions
+from tallylight.alerts.options import AlertOptions, ReceiverOptions
+from tallylight.alerts.receivers import RenderedNotification
+from tallylight.alerts.sender import NotificationSender
 from tallylight.alerts.snapshot import dump_alert_state, load_alert_state
 from tallylight.alerts.state import AlertState
 from tallylight.alerts.wording import render_notification
@@ -27,6 +31,14 @@ _TICK = timedelta(seconds=1)
 _STATE_NAME = "alerts"
 
 
+@dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """What the configuration in force says on alerts."""
+
+    options: AlertOptions
+    language: Language
+
+
 class AlertDispatcher:
     """Notifies receivers of changes; without receivers it does nothing."""
 
@@ -35,25 +47,28 @@ class AlertDispatcher:
         board: Board,
         history: Storage,
         clock: Clock,
-        options: AlertOptions,
-        language: Language,
+        settings: AlertSettings,
+        metrics: AlertMetrics,
     ) -> None:
         self._board = board
         self._history = history
         self._clock = clock
-        self._rules = options.rules()
-        self._delivery = NotificationSender(options, clock, self._message)
-        self._translator = translator(language)
-        self._has_receivers = bool(options.receivers)
+        self._rules = settings.options.rules()
+        self._receivers = settings.options.receivers
+        self._sender = NotificationSender(
+            history.outbox, self._receivers, clock, self._message, metrics
+        )
+        self._translator = translator(settings.language)
 
     async def run(self) -> None:
         """Send notifications until cancelled; return at once if there is no receiver."""
-        if not self._has_receivers:
+        if not self._receivers:
+            await self._sender.run()  # drops what waits for receivers of before
             return
         saved = await self._history.component_state(_STATE_NAME)
         state = AlertState() if saved is None else load_alert_state(saved)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._delivery.run(), name="receivers")
+            tasks.create_task(self._sender.run(), name="receivers")
             await self._dispatch(state)
 
     async def _dispatch(self, state: AlertState) -> None:
@@ -71,16 +86,15 @@ class AlertDispatcher:
                     else:
                         changed[event.service] = None
                 state = self._observe(state, changed)
-                state, notifications = rules.evaluate(
+                evaluated, notifications = rules.evaluate(
                     state,
                     now,
                     self._rules,
                     {service.id: service for service in self._board.services()},
                 )
-                if state != saved and await self._save_state(state):
-                    saved = state
-                for notification in notifications:
-                    self._delivery.send(notification)
+                if evaluated == saved or await self._save_state(evaluated, notifications):
+                    # What cannot be saved is not notified, and is evaluated again.
+                    saved = state = evaluated
                 await self._clock.sleep(_TICK)
 
     def _observe(self, state: AlertState, services: Iterable[ServiceId]) -> AlertState:
@@ -99,15 +113,19 @@ class AlertDispatcher:
                 )
         return state
 
-    async def _save_state(self, state: AlertState) -> bool:
+    async def _save_state(self, state: AlertState, notifications: Iterable[Notification]) -> bool:
+        """Store the state with the notifications that it causes; tell whether that succeeded."""
+        messages = alert_messages(notifications, self._receivers)
         try:
-            await self._history.save_component_state(_STATE_NAME, dump_alert_state(state))
+            await self._history.save_component_state(_STATE_NAME, dump_alert_state(state), messages)
         except StorageError as error:
             log.warning("alerts.state_not_saved", error=str(error))
             return False
         return True
 
-    def _message(self, notification: Notification) -> RenderedNotification:
+    def _message(
+        self, notification: Notification, _receiver: ReceiverOptions
+    ) -> RenderedNotification:
         return render_notification(notification, self._service_name, self._translator)
 
     def _service_name(self, service: ServiceId) -> str:

@@ -9,7 +9,8 @@ from typing import Never
 
 import structlog
 
-from tallylight.app.alert_dispatcher import AlertDispatcher
+from tallylight.alerts.metrics import AlertMetrics
+from tallylight.app.alert_dispatcher import AlertDispatcher, AlertSettings
 from tallylight.app.cluster.leader_lock import LeaderLock
 from tallylight.app.cluster.read_only_storage import ReadOnlyStorage
 from tallylight.app.cluster.roles import ClusterRole
@@ -35,7 +36,7 @@ from tallylight.probes.prober import Prober
 from tallylight.scheduler import every
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.identity import IDENTITY_INTERVAL, IdentityGuard
-from tallylight.storage.processes import open_liveness
+from tallylight.storage.processes import Liveness, open_liveness
 from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()
@@ -103,6 +104,7 @@ class Runtime:
     gateway_wiring: GatewayWiring
     role: ClusterRole
     guard: IdentityGuard
+    alert_metrics: AlertMetrics
 
     @property
     def configuration(self) -> Configuration:
@@ -200,8 +202,8 @@ class Runtime:
                 self.board,
                 self.history,
                 self.clock,
-                configuration.alerts,
-                configuration.status.language,
+                AlertSettings(configuration.alerts, configuration.status.language),
+                self.alert_metrics,
             )
             async with asyncio.TaskGroup() as tasks:
                 running = tasks.create_task(dispatcher.run(), name="alert_dispatcher")
@@ -255,25 +257,22 @@ async def open_runtime(
         guard = IdentityGuard(history.connections)
         stack.push_async_callback(guard.close)
         await guard.check()
-        liveness = open_liveness(
-            history.connections,
-            history.clock,
-            lambda: history.group_commit.oldest_wait < _LONGEST_WRITE_SECONDS,
-            guard.check,
-        )
+        liveness = _open_liveness(history, guard)
         stack.push_async_callback(liveness.close)
         jobs = wire_jobs(board, history, transport, liveness, clock)
+        wiring = wire_gateway(
+            current, GatewayResources(board, history, transport, store, clock), jobs
+        )
         runtime = Runtime(
             current=current,
             clock=clock,
             history=history,
             board=board,
             probing=_make_probing(current, jobs),
-            gateway_wiring=wire_gateway(
-                current, GatewayResources(board, history, transport, store, clock), jobs
-            ),
+            gateway_wiring=wiring,
             role=ClusterRole(leader_lock, board, history, clock),
             guard=guard,
+            alert_metrics=AlertMetrics(wiring.metrics),
         )
         await runtime.apply_config(configuration)
         # Whoever may record a video is known as alive before that.
@@ -300,6 +299,15 @@ def _make_probing(current: CurrentConfiguration, jobs: JobWiring) -> Probing:
         FeedPoller(jobs.board, jobs.transport, jobs.clock),
         jobs.followers,
         jobs.clock,
+    )
+
+
+def _open_liveness(history: Storage, guard: IdentityGuard) -> Liveness:
+    return open_liveness(
+        history.connections,
+        history.clock,
+        lambda: history.group_commit.oldest_wait < _LONGEST_WRITE_SECONDS,
+        guard.check,
     )
 
 

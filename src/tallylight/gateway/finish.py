@@ -21,8 +21,8 @@ from tallylight.model.evidence import Failure
 from tallylight.model.ids import AttemptId
 from tallylight.model.jobs import Made
 from tallylight.model.order import Operation
+from tallylight.model.outbox import OutboxMessage
 from tallylight.model.video import Video, VideoError, VideoStatus, changed_record
-from tallylight.storage.transaction import OutboxMessage
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.steps import Done, Failed
 

@@ -18,13 +18,13 @@ from tallylight.errors import StorageError, UncertainCommitError, UnwritableErro
 from tallylight.jobs.tracked_video import TrackedVideo
 from tallylight.model.attempt import AttemptChange
 from tallylight.model.ids import ServiceId
+from tallylight.model.outbox import OutboxMessage
 from tallylight.model.video import Video, VideoRecord, VideoStatus
 from tallylight.storage.group_commit import GroupCommitter
 from tallylight.storage.transaction import (
     Decision,
     NewAttempt,
     NewVideo,
-    OutboxMessage,
     Write,
     WriteOutcome,
     Written,

@@ -12,6 +12,7 @@ from typing import Never
 from tallylight.clock import Clock
 from tallylight.model.evidence import Evidence
 from tallylight.model.ids import ServiceId
+from tallylight.model.outbox import OutboxMessage
 from tallylight.storage import (
     day_status,
     evidence,
@@ -39,7 +40,7 @@ from tallylight.storage.group_commit import GroupCommitter
 from tallylight.storage.leader_epoch import LeaderEpoch
 from tallylight.storage.ledger import Ledger
 from tallylight.storage.migration import upgrade_schema
-from tallylight.storage.outbox import Outbox
+from tallylight.storage.outbox import Outbox, insert_messages
 from tallylight.storage.queries import StorageQueries
 from tallylight.storage.retention import RetentionOptions, RetentionStep
 from tallylight.storage.tables import component_state_table
@@ -151,12 +152,21 @@ class Storage(StorageQueries):
             for _, piece in buffered:
                 self.forwarded_evidence.forward(piece)
 
-    async def save_component_state(self, name: str, state: str) -> None:
-        """Store the state of a component as text, in place of its former one."""
+    async def save_component_state(
+        self, name: str, state: str, messages: Sequence[OutboxMessage] = ()
+    ) -> None:
+        """Store the state of a component as text, with the messages that it caused.
+
+        Raises:
+            StorageError: if that failed, or if another process has become the leader.
+        """
         async with self.connections.relaxed_transaction(LockId.EVIDENCE) as connection:
+            await self.leader_epoch.check(connection)
             await connection.execute(
                 upsert(connection, component_state_table), {"name": name, "state": state}
             )
+            if messages:
+                await connection.run_sync(insert_messages, messages)
 
     async def update_rollups(self) -> None:
         """Add new evidence to the rollups, and close the days that are over."""

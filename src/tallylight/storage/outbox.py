@@ -1,42 +1,43 @@
-"""The outbox of webhooks: written with the change that they report, claimed for each attempt.
+"""The outbox of webhooks and alerts: written with what they report, claimed for each attempt.
 
 A claim postpones the due time of a row in one statement. If the process dies, another one claims
 the row again after that time.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, Update, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Update, and_, delete, func, select, update
 
-from tallylight.storage.engine import Connections, LockId
+from tallylight.model.outbox import Backlog, Fate, OutboxDelivery, OutboxMessage
+from tallylight.storage.engine import Connections, LockId, insert_or_ignore
 from tallylight.storage.tables import outbox_table as table
 
 _BATCH_SIZE = 200
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookDelivery:
-    """One attempt to deliver a webhook.
-
-    Args:
-        id: The id of the webhook, by which receivers recognize a repetition.
-        endpoint: The name of its endpoint in the configuration.
-        created_at: The moment of the change that it reports.
-        attempt_number: The number of this attempt, starting at 1.
-    """
-
-    id: str
-    endpoint: str
-    body: str
-    created_at: datetime
-    attempt_number: int
+def insert_messages(connection: Connection, messages: Sequence[OutboxMessage]) -> None:
+    """Record messages in the transaction that records what they report; each id once."""
+    rows = [
+        {
+            "id": message.id,
+            "endpoint": message.endpoint,
+            "video": message.video,
+            "body": message.body,
+            "created_at_us": message.at,
+            "due_at_us": message.at,
+            "attempt_number": 0,
+            "response": "",
+        }
+        for message in messages
+    ]
+    connection.execute(insert_or_ignore(connection, table), rows)
 
 
 class Outbox:
-    """Claims webhooks and records what became of them; `group_commit` inserts them.
+    """Claims messages and records what became of them; other transactions insert them.
 
-    A power cut may undo the last changes; the webhooks concerned are then delivered again.
+    A power cut may undo the last changes; the messages concerned are then delivered again.
     """
 
     def __init__(self, connections: Connections) -> None:
@@ -44,8 +45,8 @@ class Outbox:
 
     async def claim(
         self, endpoint: str, now: datetime, until: datetime, limit: int
-    ) -> tuple[WebhookDelivery, ...]:
-        """Claim the webhooks due to an endpoint; no other process gets them before `until`."""
+    ) -> tuple[OutboxDelivery, ...]:
+        """Claim the messages due to an endpoint; no other process gets them before `until`."""
         is_due = and_(table.c.endpoint == endpoint, table.c.due_at_us <= now)
         some = select(table.c.id).where(is_due).order_by(table.c.due_at_us).limit(limit)
         # Usually nothing is due, and a read does not wait for writers.
@@ -62,24 +63,24 @@ class Outbox:
             found = [_delivery(row) for row in await connection.execute(change)]
         return tuple(sorted(found, key=lambda each: each.created_at))
 
-    async def mark_delivered(self, delivery: WebhookDelivery, at: datetime, response: str) -> None:
-        """Record that a webhook was delivered."""
+    async def mark_delivered(self, delivery: OutboxDelivery, at: datetime, response: str) -> None:
+        """Record that a message was delivered."""
         await self._change(
             update(table)
             .where(table.c.id == delivery.id, table.c.delivered_at_us.is_(None))
             .values(due_at_us=None, delivered_at_us=at, response=response)
         )
 
-    async def reschedule(self, delivery: WebhookDelivery, due: datetime, response: str) -> None:
-        """Set the time of the next attempt, unless another process has claimed the webhook."""
+    async def reschedule(self, delivery: OutboxDelivery, due: datetime, response: str) -> None:
+        """Set the time of the next attempt, unless another process has claimed the message."""
         await self._change(_if_still_claimed(delivery).values(due_at_us=due, response=response))
 
-    async def give_up(self, delivery: WebhookDelivery, response: str) -> None:
-        """Give a webhook up, unless another process has claimed it."""
+    async def give_up(self, delivery: OutboxDelivery, response: str) -> None:
+        """Give a message up, unless another process has claimed it."""
         await self._change(_if_still_claimed(delivery).values(due_at_us=None, response=response))
 
     async def give_up_older_than(self, created: datetime, response: str) -> None:
-        """Give up the webhooks that were created before a moment and are still due."""
+        """Give up the messages that were created before a moment and are still due."""
         await self._change(
             update(table)
             .where(table.c.due_at_us.is_not(None), table.c.created_at_us < created)
@@ -87,7 +88,7 @@ class Outbox:
         )
 
     async def delete_older_than(self, created: datetime) -> None:
-        """Delete the webhooks created before a moment that were delivered or given up."""
+        """Delete the messages created before a moment that were delivered or given up."""
         is_old = and_(table.c.due_at_us.is_(None), table.c.created_at_us < created)
         some = select(table.c.id).where(is_old).limit(_BATCH_SIZE)
         count = _BATCH_SIZE
@@ -97,12 +98,67 @@ class Outbox:
                 await connection.execute(delete(table).where(table.c.id.in_(ids)))
                 count = len(ids)
 
+    async def release(self, prefix: str, now: datetime) -> None:
+        """Make the messages that wait for some endpoints due, also those that were claimed."""
+        await self._change(
+            update(table).where(_waits_for(prefix), table.c.due_at_us > now).values(due_at_us=now)
+        )
+
+    async def give_up_others(
+        self, prefix: str, kept: Collection[str], response: str
+    ) -> tuple[OutboxDelivery, ...]:
+        """Give up the messages for endpoints of a prefix other than those kept; return them."""
+        change = (
+            update(table)
+            .where(_waits_for(prefix), table.c.endpoint.not_in(list(kept)))
+            .values(due_at_us=None, response=response)
+            .returning(*table.columns)
+        )
+        async with self._connections.relaxed_transaction(LockId.WEBHOOK) as connection:
+            return tuple(_delivery(row) for row in await connection.execute(change))
+
+    async def fates(self, ids: Collection[str]) -> Mapping[str, Fate]:
+        """Return what became of the messages of these ids, as far as they are stored."""
+        if not ids:
+            return {}
+        columns = (table.c.id, table.c.due_at_us, table.c.delivered_at_us)
+        async with self._connections.read_transaction() as connection:
+            rows = await connection.execute(select(*columns).where(table.c.id.in_(list(ids))))
+            return {row.id: _fate(row) for row in rows}
+
+    async def backlog(self, prefix: str) -> Mapping[str, Backlog]:
+        """Return the messages that wait, by endpoint."""
+        query = (
+            select(
+                table.c.endpoint,
+                func.count().label("number"),
+                func.min(table.c.created_at_us).label("oldest"),
+            )
+            .where(_waits_for(prefix))
+            .group_by(table.c.endpoint)
+        )
+        async with self._connections.read_transaction() as connection:
+            rows = await connection.execute(query)
+            return {row.endpoint: Backlog(row.number, row.oldest) for row in rows}
+
     async def _change(self, change: Update) -> None:
         async with self._connections.relaxed_transaction(LockId.WEBHOOK) as connection:
             await connection.execute(change)
 
 
-def _if_still_claimed(delivery: WebhookDelivery) -> Update:
+def _waits_for(prefix: str) -> ColumnElement[bool]:
+    return and_(
+        table.c.due_at_us.is_not(None), table.c.endpoint.startswith(prefix, autoescape=True)
+    )
+
+
+def _fate(row: Row[*tuple[object, ...]]) -> Fate:
+    if row.delivered_at_us is not None:
+        return Fate.DELIVERED
+    return Fate.GIVEN_UP if row.due_at_us is None else Fate.WAITING
+
+
+def _if_still_claimed(delivery: OutboxDelivery) -> Update:
     return update(table).where(
         table.c.id == delivery.id,
         table.c.attempt_number == delivery.attempt_number,
@@ -110,8 +166,8 @@ def _if_still_claimed(delivery: WebhookDelivery) -> Update:
     )
 
 
-def _delivery(row: Row[*tuple[object, ...]]) -> WebhookDelivery:
-    return WebhookDelivery(
+def _delivery(row: Row[*tuple[object, ...]]) -> OutboxDelivery:
+    return OutboxDelivery(
         id=row.id,
         endpoint=row.endpoint,
         body=row.body,

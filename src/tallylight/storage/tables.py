@@ -328,12 +328,12 @@ gateway_keys_table = Table(
     Column("revoked_at_us", MicrosecondTimestamp),
 )
 
-outbox_table = Table(  # webhooks
+outbox_table = Table(  # webhooks and alerts
     "outbox",
     metadata,
-    Column("id", Text, primary_key=True),  # the webhook-id
-    Column("endpoint", Text, nullable=False),  # its name in the configuration
-    Column("video", Text, nullable=False),
+    Column("id", Text, primary_key=True),
+    Column("endpoint", Text, nullable=False),  # its name; after "alert:" that of a receiver
+    Column("video", Text, nullable=False),  # "" for an alert
     Column("body", Text, nullable=False),
     Column("created_at_us", MicrosecondTimestamp, nullable=False),
     Column("due_at_us", MicrosecondTimestamp),  # None once delivered or given up

@@ -9,7 +9,6 @@ unknown outcome finds whether the first one was written.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
@@ -21,14 +20,15 @@ from tallylight.model.attempt import Attempt, AttemptChange
 from tallylight.model.attempt_state import AttemptEvent
 from tallylight.model.ids import KeyId, ServiceId, VideoId
 from tallylight.model.ledger import LedgerEntry, SpendingLimit
+from tallylight.model.outbox import OutboxMessage
 from tallylight.model.video import Video, VideoRecord, changed_record
 from tallylight.storage.changed_rows import ChangedRows
 from tallylight.storage.engine import LockId, acquire_lock, insert_or_ignore
+from tallylight.storage.outbox import insert_messages
 from tallylight.storage.spending import RunningSums
 from tallylight.storage.tables import (
     attempts_table,
     idempotency_table,
-    outbox_table,
     videos_table,
 )
 from tallylight.storage.video_rows import video_values
@@ -36,16 +36,6 @@ from tallylight.storage.videos import lock_records, withdraw_videos
 
 _RequestKey = tuple[KeyId, str]
 """The gateway key of a caller and the idempotency key of a request."""
-
-
-class OutboxMessage(NamedTuple):
-    """A webhook to deliver."""
-
-    id: str
-    endpoint: str
-    video: str
-    body: str
-    at: datetime
 
 
 class NewAttempt(NamedTuple):
@@ -340,10 +330,7 @@ class _Group:
         if withdrawn:
             withdraw_videos(self._connection, withdrawn)
         if self._messages:  # a repeated write sends the same webhook
-            self._connection.execute(
-                insert_or_ignore(self._connection, outbox_table),
-                [_outbox_row(message) for message in self._messages],
-            )
+            insert_messages(self._connection, self._messages)
         self._sums.flush()  # last: others wait for these rows
 
 
@@ -372,17 +359,4 @@ def _idempotency_row(video: Video) -> dict[str, object]:
         "idempotency_key": video.idempotency_key,
         "fingerprint": video.fingerprint,
         "video": video.id,
-    }
-
-
-def _outbox_row(message: OutboxMessage) -> dict[str, object]:
-    return {
-        "id": message.id,
-        "endpoint": message.endpoint,
-        "video": message.video,
-        "body": message.body,
-        "created_at_us": message.at,
-        "due_at_us": message.at,
-        "attempt_number": 0,
-        "response": "",
     }

@@ -17,8 +17,8 @@ from standardwebhooks import Webhook
 from tallylight.clock import SystemClock, VirtualClock
 from tallylight.gateway.webhooks.options import WebhookEndpoints, WebhookOptions
 from tallylight.gateway.webhooks.sender import WebhookSender
+from tallylight.model.outbox import OutboxMessage
 from tallylight.storage.database import Storage, open_storage
-from tallylight.storage.transaction import OutboxMessage
 from tests.storage.writes import store_messages
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

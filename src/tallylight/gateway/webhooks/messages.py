@@ -5,8 +5,8 @@ import json
 from datetime import datetime, timedelta
 
 from tallylight.gateway.webhooks.options import WebhookEndpoints, WebhookEvent
+from tallylight.model.outbox import OutboxMessage
 from tallylight.model.video import Video, VideoKind, VideoStatus
-from tallylight.storage.transaction import OutboxMessage
 
 RETRY_PERIOD = timedelta(hours=72)
 """How long the delivery of a webhook is tried."""

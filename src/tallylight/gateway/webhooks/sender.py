@@ -22,7 +22,8 @@ from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.gateway.webhooks.messages import RETRY_PERIOD, retry_at
 from tallylight.gateway.webhooks.options import WebhookEndpoints, WebhookOptions
-from tallylight.storage.outbox import Outbox, WebhookDelivery
+from tallylight.model.outbox import OutboxDelivery
+from tallylight.storage.outbox import Outbox
 from tallylight.upstreams.redact import redact_line
 
 log = structlog.get_logger()
@@ -134,7 +135,7 @@ class WebhookSender:
                 tasks.create_task(self._deliver(endpoint, delivery))
         return bool(claimed)
 
-    async def _deliver(self, endpoint: "_Endpoint", delivery: WebhookDelivery) -> None:
+    async def _deliver(self, endpoint: "_Endpoint", delivery: OutboxDelivery) -> None:
         response = _ALREADY_GONE if endpoint.is_gone else await endpoint.send(delivery, self._clock)
         try:
             await self._record(endpoint, delivery, response)
@@ -143,7 +144,7 @@ class WebhookSender:
             log.warning("webhooks.record_failed", endpoint=endpoint.name, error=str(error))
 
     async def _record(
-        self, endpoint: "_Endpoint", delivery: WebhookDelivery, response: _Response
+        self, endpoint: "_Endpoint", delivery: OutboxDelivery, response: _Response
     ) -> None:
         bound_log = log.bind(endpoint=endpoint.name, id=delivery.id, tries=delivery.attempt_number)
         now = self._clock.now()
@@ -203,7 +204,7 @@ class _Endpoint:
         # A receiver may echo its URL, whose path or query may hold a token.
         self._secrets = (options.secret.reveal(), self._url, parts.path, parts.query)
 
-    async def send(self, delivery: WebhookDelivery, clock: Clock) -> _Response:
+    async def send(self, delivery: OutboxDelivery, clock: Clock) -> _Response:
         """Make one attempt; every result of it is a response."""
         now = clock.now()
         headers = {

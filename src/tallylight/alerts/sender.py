@@ -1,0 +1,185 @@
+"""Delivers the notifications of the outbox to their receivers, each by a task of its own.
+
+A notification is delivered at least once, over restarts and reloads, or it is dropped and logged.
+A receiver that fails is left alone for a while (back-off), and the others do not wait for it. A
+recovery waits for the notification of its outage. Logs do not show a receiver's address, because
+the address contains its token.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Never
+
+import structlog
+
+from tallylight.alerts.messages import (
+    ALERT_RETRY_PERIOD,
+    ENDPOINT_PREFIX,
+    followed_rows,
+    load_notification,
+    must_wait,
+    pause_after,
+    without_undelivered,
+)
+from tallylight.alerts.metrics import AlertMetrics, AlertOutcome
+from tallylight.alerts.notification import Notification
+from tallylight.alerts.options import ReceiverOptions
+from tallylight.alerts.receivers import Receiver, RenderedNotification
+from tallylight.clock import Clock
+from tallylight.errors import StorageError
+from tallylight.model.outbox import OutboxDelivery
+from tallylight.storage.outbox import Outbox
+
+log = structlog.get_logger()
+
+_POLL_INTERVAL = timedelta(seconds=1)
+_BACKLOG_INTERVAL = timedelta(seconds=5)
+_CLAIM_TTL = timedelta(minutes=2)  # longer than an attempt
+_ATTEMPT_TIMEOUT_SECONDS = 60
+_FOLLOW_INTERVAL = timedelta(seconds=5)
+
+Render = Callable[[Notification, ReceiverOptions], RenderedNotification]
+
+
+class NotificationSender:
+    """Delivers notifications to the receivers of one configuration."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        receivers: Mapping[str, ReceiverOptions],
+        clock: Clock,
+        render: Render,
+        metrics: AlertMetrics,
+    ) -> None:
+        self._outbox = outbox
+        self._receivers = receivers
+        self._clock = clock
+        self._render = render
+        self._metrics = metrics
+
+    async def run(self) -> None:
+        """Deliver until cancelled; return if there is no receiver."""
+        self._metrics.set_receivers(self._receivers)
+        await self._drop_removed()
+        if not self._receivers:
+            return
+        async with asyncio.TaskGroup() as tasks:
+            for name, options in self._receivers.items():
+                tasks.create_task(self._serve(name, options), name=f"alerts {name}")
+            tasks.create_task(self._count_waiting(), name="alerts waiting")
+
+    async def _drop_removed(self) -> None:
+        """Drop what waits for receivers that are not configured, and claim anew what else waits."""
+        kept = [ENDPOINT_PREFIX + name for name in self._receivers]
+        while True:
+            try:
+                await self._outbox.release(ENDPOINT_PREFIX, self._clock.now())
+                removed = await self._outbox.give_up_others(ENDPOINT_PREFIX, kept, "no receiver")
+                break
+            except StorageError as error:
+                log.warning("alerts.storage_unavailable", error=str(error))
+                await self._clock.sleep(_BACKLOG_INTERVAL)
+        for delivery in removed:
+            name = delivery.endpoint.removeprefix(ENDPOINT_PREFIX)
+            log.warning("alerts.dropped", receiver=name, reason="receiver_removed", id=delivery.id)
+
+    async def _count_waiting(self) -> Never:
+        while True:
+            try:
+                backlog = await self._outbox.backlog(ENDPOINT_PREFIX)
+                waiting = {
+                    endpoint.removeprefix(ENDPOINT_PREFIX): each.count
+                    for endpoint, each in backlog.items()
+                }
+                self._metrics.set_waiting(waiting)
+            except StorageError as error:
+                log.warning("alerts.storage_unavailable", error=str(error))
+            await self._clock.sleep(_BACKLOG_INTERVAL)
+
+    async def _serve(self, name: str, options: ReceiverOptions) -> Never:
+        # In a thread, because the import of Apprise and its plugins takes most of a second.
+        receiver = await asyncio.to_thread(Receiver.open, options)
+        served = _Served(name, options, receiver)
+        while True:
+            pause = _POLL_INTERVAL
+            try:
+                now = self._clock.now()
+                claimed = await self._outbox.claim(served.endpoint, now, now + _CLAIM_TTL, 1)
+                for delivery in claimed:
+                    served.failures = await self._deliver(served, delivery)
+                if served.failures:
+                    pause = pause_after(served.failures)
+                elif claimed:
+                    continue
+            except StorageError as error:
+                log.warning("alerts.storage_unavailable", receiver=name, error=str(error))
+            await self._clock.sleep(pause)
+
+    async def _deliver(self, served: "_Served", delivery: OutboxDelivery) -> int:
+        """Make one attempt; return how many in a row have failed at this receiver."""
+        if self._clock.now() - delivery.created_at >= ALERT_RETRY_PERIOD:
+            await self._drop(served, delivery, "expired")
+            return served.failures
+        notification = load_notification(delivery.body)
+        if notification is None:
+            await self._drop(served, delivery, "unreadable")
+            return served.failures
+        fates = await self._outbox.fates(followed_rows(notification, served.name))
+        if must_wait(notification, served.name, fates):
+            due = self._clock.now() + _FOLLOW_INTERVAL
+            await self._outbox.reschedule(delivery, due, "waits for what it follows")
+            return served.failures
+        wanted = without_undelivered(notification, served.name, fates)
+        if wanted is None:
+            await self._drop(served, delivery, "outage_not_delivered")
+            return served.failures
+        if await self._is_sent(served, wanted):
+            await self._outbox.mark_delivered(delivery, self._clock.now(), "")
+            self._metrics.count(served.name, AlertOutcome.DELIVERED)
+            log.info("alerts.delivered", receiver=served.name, kind=wanted.kind)
+            return 0
+        pause = pause_after(delivery.attempt_number)
+        await self._outbox.reschedule(delivery, self._clock.now() + pause, "refused")
+        self._metrics.count(served.name, AlertOutcome.FAILED)
+        log.warning("alerts.undelivered", receiver=served.name, retry_in=pause.total_seconds())
+        return served.failures + 1
+
+    async def _is_sent(self, served: "_Served", notification: Notification) -> bool:
+        if served.receiver is None:
+            log.error("alerts.unusable_receiver", receiver=served.name)
+            return False
+        try:
+            message = self._render(notification, served.options)
+            async with asyncio.timeout(_ATTEMPT_TIMEOUT_SECONDS):
+                return await served.receiver.send(message)
+        except Exception as error:  # noqa: BLE001  # of a plugin
+            # Not the traceback: that of a plugin may show the receiver's address.
+            log.error(  # noqa: TRY400
+                "alerts.failed",
+                receiver=served.name,
+                kind=notification.kind,
+                error=type(error).__name__,
+            )
+            return False
+
+    async def _drop(self, served: "_Served", delivery: OutboxDelivery, reason: str) -> None:
+        await self._outbox.give_up(delivery, reason)
+        self._metrics.count(served.name, AlertOutcome.DROPPED)
+        log.warning("alerts.dropped", receiver=served.name, reason=reason, id=delivery.id)
+
+
+@dataclass(slots=True)
+class _Served:
+    """A receiver, and how many attempts in a row it has failed; None cannot be used."""
+
+    name: str
+    options: ReceiverOptions
+    receiver: Receiver | None
+    failures: int = 0
+
+    @property
+    def endpoint(self) -> str:
+        return ENDPOINT_PREFIX + self.name
