@@ -4,11 +4,11 @@ A missing fact shortens the sentence but never breaks it, because the history ho
 earlier versions stored with fewer facts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tallylight.i18n import Translator
+from tallylight.i18n import Translator, gettext_noop
 from tallylight.i18n.formatting import (
     format_day,
     format_duration,
@@ -78,8 +78,6 @@ def _finding(  # noqa: C901, PLR0911, PLR0912  # a closed set
             return _delivered(facts, to)
         case ReasonCode.JOBS_FAILING:
             return to.gettext("Jobs have been failing since %s") % facts.time_text("since")
-        case ReasonCode.JOBS_PARTLY_FAILING:
-            return to.gettext("Some jobs fail")
         case ReasonCode.JOBS_SLOW:
             return _slow(facts, to)
         case ReasonCode.NO_RECENT_JOBS:
@@ -96,20 +94,10 @@ def _finding(  # noqa: C901, PLR0911, PLR0912  # a closed set
             return to.gettext("All checks have failed since %s") % facts.time_text("since")
         case ReasonCode.API_PARTLY_FAILING:
             return to.gettext("Some checks have failed since %s") % facts.time_text("since")
-        case ReasonCode.RISK_CONTROL_REPORTED:
-            return to.gettext("The upstream reports risk control")
-        case ReasonCode.RISK_CONTROL_SUSPECTED:
-            return to.gettext("Two independent signs indicate risk control")
-        case ReasonCode.SUSPENSION_REPORTED:
-            return to.gettext("The upstream reports that it is paused")
         case ReasonCode.MAINTENANCE_SCHEDULED:
             return _maintenance(facts, to)
-        case ReasonCode.MAINTENANCE_REPORTED:
-            return to.gettext("The upstream reports that it is under maintenance")
         case ReasonCode.FEED_NOT_OPERATIONAL:
             return _feed(facts, to)
-        case ReasonCode.FEED_UNREADABLE:
-            return to.gettext("The official status page cannot be read, so it is ignored")
         case ReasonCode.SHUTDOWN_AHEAD:
             return _shutdown_ahead(facts, to)
         case ReasonCode.SHUTDOWN_PASSED:
@@ -118,18 +106,32 @@ def _finding(  # noqa: C901, PLR0911, PLR0912  # a closed set
             return to.gettext("The API has reported since %s that the model does not exist") % (
                 facts.time_text("since")
             )
-        case ReasonCode.KEY_REFUSED:
-            return to.gettext("Our key is refused")
-        case ReasonCode.BALANCE_EMPTY:
-            return to.gettext("Our balance or quota is used up")
         case ReasonCode.RATE_LIMITED:
             return _rate_limited(facts, to)
-        case ReasonCode.OWN_NETWORK:
-            return to.gettext(
-                "Our own network is down: unrelated providers are unreachable at the same time"
-            )
-        case ReasonCode.NO_EVIDENCE:
-            return to.gettext("There is no recent evidence")
+        case _:
+            return to.gettext(_PLAIN_FINDINGS[code])
+
+
+_PLAIN_FINDINGS: Mapping[ReasonCode, str] = {
+    ReasonCode.JOBS_PARTLY_FAILING: gettext_noop("Some jobs fail"),
+    ReasonCode.RISK_CONTROL_REPORTED: gettext_noop("The upstream reports risk control"),
+    ReasonCode.RISK_CONTROL_SUSPECTED: gettext_noop("Two independent signs indicate risk control"),
+    ReasonCode.CHALLENGED: gettext_noop("Our address is refused with a challenge page"),
+    ReasonCode.SUSPENSION_REPORTED: gettext_noop("The upstream reports that it is paused"),
+    ReasonCode.MAINTENANCE_REPORTED: gettext_noop(
+        "The upstream reports that it is under maintenance"
+    ),
+    ReasonCode.FEED_UNREADABLE: gettext_noop(
+        "The official status page cannot be read, so it is ignored"
+    ),
+    ReasonCode.KEY_REFUSED: gettext_noop("Our key is refused"),
+    ReasonCode.BALANCE_EMPTY: gettext_noop("Our balance or quota is used up"),
+    ReasonCode.OWN_NETWORK: gettext_noop(
+        "Our own network is down: unrelated providers are unreachable at the same time"
+    ),
+    ReasonCode.NO_EVIDENCE: gettext_noop("There is no recent evidence"),
+}
+"""The findings that name no fact."""
 
 
 def _details(code: ReasonCode, facts: _ReasonFacts, to: Translator) -> Iterator[str]:
@@ -162,6 +164,7 @@ _DATED_CODES = frozenset(
     {
         ReasonCode.RISK_CONTROL_REPORTED,
         ReasonCode.RISK_CONTROL_SUSPECTED,
+        ReasonCode.CHALLENGED,
         ReasonCode.SUSPENSION_REPORTED,
         ReasonCode.MAINTENANCE_REPORTED,
         ReasonCode.KEY_REFUSED,

@@ -32,6 +32,7 @@ class ReasonCode(StrEnum):
     API_PARTLY_FAILING = "api_partly_failing"
     RISK_CONTROL_REPORTED = "risk_control_reported"
     RISK_CONTROL_SUSPECTED = "risk_control_suspected"
+    CHALLENGED = "challenged"
     SUSPENSION_REPORTED = "suspension_reported"
     MAINTENANCE_SCHEDULED = "maintenance_scheduled"
     MAINTENANCE_REPORTED = "maintenance_reported"

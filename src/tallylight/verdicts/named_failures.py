@@ -18,6 +18,7 @@ _NAMEABLE_KINDS = frozenset(
     {FailureKind.RISK_CONTROL, FailureKind.SUSPENDED, FailureKind.MAINTENANCE}
 )
 STATE_KINDS = _NAMEABLE_KINDS | {FailureKind.RETIRED}
+_FREE_SOURCES = frozenset({Source.REACH, Source.CREDENTIALS})
 _DEPTH_RANK = {
     Source.REACH: 0,
     Source.CREDENTIALS: 1,
@@ -98,15 +99,24 @@ def risk_control_signs(
     """Return two independent signs of risk control on a reverse service, newest last.
 
     Signs are independent if their rules or their sources differ, or if enough time lies between
-    them: the same challenge page twice in a minute is one sign.
+    them: the same challenge page twice in a minute is one sign. Challenge pages in place of free
+    checks need less time, if nothing good came in between.
     """
     recent = _recent_named_failures(state, since, policy)
     signs = [each for each in recent if _is_sign(each, policy)]
     for sign in signs[:-1]:
         newest = signs[-1]
-        if not _is_same_kind(sign, newest) or newest.at - sign.at >= policy.independent_sign_gap:
+        gap = newest.at - sign.at
+        is_challenged = gap >= policy.challenge_gap and _is_challenge_run(state, sign, newest)
+        if is_challenged or gap >= policy.independent_sign_gap or not _is_same_kind(sign, newest):
             return sign, newest
     return None
+
+
+def newest_challenge(state: ServiceState, since: datetime, policy: Policy) -> FailureRecord | None:
+    """Return the newest challenge page of an outage that came in place of a free check."""
+    recent = _recent_named_failures(state, since, policy)
+    return next((each for each in reversed(recent) if _is_challenged_check(each)), None)
 
 
 def add_retirement_evidence(
@@ -159,6 +169,18 @@ def _does_name_state(failure: FailureRecord) -> bool:
 
 def _is_sign(failure: FailureRecord, policy: Policy) -> bool:
     return policy.access is Access.REVERSE and failure.kind is FailureKind.RISK_CONTROL
+
+
+def _is_challenged_check(failure: FailureRecord) -> bool:
+    is_challenge = failure.kind is FailureKind.RISK_CONTROL and failure.rule.endswith(":challenge")
+    return is_challenge and failure.source in _FREE_SOURCES
+
+
+def _is_challenge_run(state: ServiceState, first: FailureRecord, newest: FailureRecord) -> bool:
+    """Tell whether two challenge pages came in place of free checks, and nothing good between."""
+    run = state.api.bad_run
+    is_unbroken = run is not None and run.since <= first.at
+    return is_unbroken and _is_challenged_check(first) and _is_challenged_check(newest)
 
 
 def _is_same_kind(one: FailureRecord, other: FailureRecord) -> bool:

@@ -114,7 +114,12 @@ class Policy:
         baseline_min_jobs: A baseline of durations needs at least so many jobs.
         suspended_after: A service is suspended if all attempts fail, unnamed, for so long …
         suspended_min_attempts: … and there are at least so many attempts.
-        independent_sign_gap: Two signs of one rule and source are independent if this far apart.
+        suspended_passing: A service that lets some pass is suspended if this share of the outage's
+            results passes, or less …
+        degraded_passing: … and degraded from this share on; in between it keeps its name.
+        independent_sign_gap: Two signs of one rule and source are independent if this far apart …
+        challenge_gap: … and two challenge pages in place of a free check if this far apart, with no
+            good answer in between.
         retired_min_answers: A service is retired after so many equal failures that say so …
         retired_min_duration: … over at least this time.
         shutdown_ahead: A shutdown is shown so long before its date.
@@ -155,7 +160,10 @@ class Policy:
     baseline_min_jobs: int = 10
     suspended_after: timedelta = timedelta(minutes=10)
     suspended_min_attempts: int = 3
+    suspended_passing: float = 0.15
+    degraded_passing: float = 0.25
     independent_sign_gap: timedelta = timedelta(minutes=10)
+    challenge_gap: timedelta = timedelta(minutes=2)
     retired_min_answers: int = 3
     retired_min_duration: timedelta = timedelta(hours=24)
     shutdown_ahead: timedelta = timedelta(days=90)

@@ -48,14 +48,28 @@ def _status_reasons(
             yield from _maintenance_reasons(state, derived)
             yield from _api_reasons(state)
         case Status.OPERATIONAL:
-            yield from _delivery_reasons(state, policy)
+            yield from _operational_reasons(state, policy)
         case Status.UNKNOWN:
             yield from _unknown_reasons(state, policy)
             yield from _api_reasons(state)
         case Status.DEGRADED | Status.RISK_CONTROL | Status.SUSPENDED:
             yield from _named_failure_reasons(derived)
-            yield from _jobs_reasons(state, policy)
-            yield from _api_reasons(state)
+            by_layer = [_jobs_reasons(state, policy), _api_reasons(state)]
+            for each in reversed(by_layer) if derived.is_of_api else by_layer:
+                yield from each
+
+
+def _operational_reasons(state: ServiceState, policy: Policy) -> Iterator[Reason]:
+    """Return why it works; after an outage of the API only what is newer than the outage."""
+    api, delivery = state.api, state.job_history.last_delivery
+    is_older = (
+        api.status is LayerStatus.UP
+        and api.bad_run is not None
+        and delivery is not None
+        and api.since is not None
+        and delivery.at < api.bad_run.last_at < api.since
+    )
+    yield from _api_reasons(state) if is_older else _delivery_reasons(state, policy)
 
 
 def _additional_reasons(
@@ -119,6 +133,9 @@ def _named_failure_reasons(derived: DerivedStatus) -> Iterator[Reason]:
         first, second = derived.signs
         facts: ReasonFacts = {"signs": 2, "first_rule": first.rule, "first_at": _iso(first.at)}
         yield Reason(ReasonCode.RISK_CONTROL_SUSPECTED, second.at, facts | _failure_facts(second))
+    if derived.challenge is not None:
+        challenge = derived.challenge
+        yield Reason(ReasonCode.CHALLENGED, challenge.at, _failure_facts(challenge))
 
 
 _NAME_CODES: Mapping[FailureKind, ReasonCode] = {

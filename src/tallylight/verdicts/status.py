@@ -30,6 +30,8 @@ class DerivedStatus:
         confidence: The probability that it is right.
         named_by: The failure that names the status, if one does.
         signs: Two independent signs of risk control, if the status follows from them.
+        challenge: The challenge page that refuses our address, if it is why free checks fail.
+        is_of_api: Free checks decided it, not jobs.
     """
 
     status: Status
@@ -37,7 +39,9 @@ class DerivedStatus:
     confidence: float
     named_by: FailureRecord | None = None
     signs: tuple[FailureRecord, FailureRecord] | None = None
+    challenge: FailureRecord | None = None
     resumed_at: datetime | None = None
+    is_of_api: bool = False
 
 
 def derive_status(state: ServiceState, policy: Policy) -> DerivedStatus:
@@ -51,8 +55,9 @@ def derive_status(state: ServiceState, policy: Policy) -> DerivedStatus:
         is_known = worse.status is Status.OPERATIONAL
         confidence = min(jobs.confidence, api.confidence) if is_known else 0.0
         return DerivedStatus(worse.status, max(jobs.since, api.since), confidence)
-    resumed_at = (state.api if worse is api else state.jobs).resumed_at
-    return worse if resumed_at is None else replace(worse, resumed_at=resumed_at)
+    is_of_api = worse is api
+    layer = state.api if is_of_api else state.jobs
+    return replace(worse, is_of_api=is_of_api, resumed_at=layer.resumed_at)
 
 
 def jobs_status(state: ServiceState, policy: Policy) -> DerivedStatus:
@@ -89,8 +94,13 @@ def api_status(state: ServiceState, policy: Policy) -> DerivedStatus:
     named = _named_status(state, since, p, policy)
     if named is not None:
         return named
+    challenge = named_failures.newest_challenge(state, since, policy)
+    if challenge is not None:
+        return DerivedStatus(Status.DEGRADED, since, p, challenge=challenge)
     has_delivered = delivery is not None and delivery.at > since
-    is_shut = not has_delivered and (layer.outage_good == 0 or is_fully_failing(layer, policy))
+    is_shut = not has_delivered and (
+        layer.outage_good == 0 or _unnamed_status(state, layer, policy) is Status.SUSPENDED
+    )
     return DerivedStatus(Status.SUSPENDED if is_shut else Status.DEGRADED, since, p)
 
 
@@ -131,9 +141,25 @@ def _down_status(state: ServiceState, since: datetime, p: float, policy: Policy)
     feed, layer = state.feed, state.jobs
     if feed.claimed_status in _TRUSTED_FEED_STATUSES:
         return DerivedStatus(feed.claimed_status, since, p)
-    if is_fully_failing(layer, policy) and layer.bad_run is not None:
-        return DerivedStatus(Status.SUSPENDED, max(since, layer.bad_run.since), p)
-    return DerivedStatus(Status.DEGRADED, since, p)
+    name = _unnamed_status(state, layer, policy)
+    if name is Status.SUSPENDED and layer.bad_run is not None:
+        since = max(since, layer.bad_run.since)
+    return DerivedStatus(name, since, p)
+
+
+def _unnamed_status(state: ServiceState, layer: LayerState, policy: Policy) -> Status:
+    """Return the name of an outage that nothing names, by the share of results that pass in it.
+
+    Between the two shares the name that stands is kept, so that chance does not change it.
+    """
+    is_failing, good, bad = is_fully_failing(layer, policy), layer.outage_good, layer.outage_bad
+    passing = (good + 0.5) / (good + bad + 1) if good else 0.0
+    if passing >= policy.degraded_passing:
+        return Status.DEGRADED
+    if is_failing and passing <= policy.suspended_passing:
+        return Status.SUSPENDED
+    is_standing = bool(good) and state.recovery.status is Status.SUSPENDED
+    return Status.SUSPENDED if is_standing else Status.DEGRADED
 
 
 def _named_status(
