@@ -47,8 +47,8 @@ CASES: list[tuple[ReasonCode, dict[str, str | int | float], str]] = [
     ),
     (
         ReasonCode.JOBS_SLOW,
-        {"slowest_seconds": 250.0, "median_seconds": 80.0, "times": 3.1, "of": 9},
-        "Videos take up to 3.1 times as long as usual (4 min 10 s; the median is 1 min 20 s).",
+        {"typical_seconds": 250.0, "median_seconds": 80.0, "times": 3.1, "of": 9},
+        "Videos take 3.1 times as long as usual (4 min 10 s; the median is 1 min 20 s).",
     ),
     (
         ReasonCode.NO_RECENT_JOBS,

@@ -4,12 +4,11 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import beta, binom, chi2
+from scipy.stats import beta, chi2
 
 from tallylight.verdicts.intervals import (
     jeffreys_interval,
     mean_time_between_interval,
-    quantile_rank,
     unavailability_interval,
     wilson_interval,
 )
@@ -91,11 +90,3 @@ def test_the_time_between_outages_has_the_exact_poisson_interval() -> None:
     assert found.low == pytest.approx(2 * up / chi2.ppf(0.975, 8))
     assert found.high == pytest.approx(2 * up / chi2.ppf(0.025, 6))
     assert mean_time_between_interval(0, up).high == math.inf
-
-
-@given(count=st.integers(1, 60), quantile=st.floats(0.5, 0.95))
-def test_a_quantile_surely_exceeds_the_value_of_its_rank(count: int, quantile: float) -> None:
-    rank = quantile_rank(count, quantile)
-
-    assert binom.cdf(rank - 1, count, quantile) <= 0.025 + 1e-12
-    assert binom.cdf(rank, count, quantile) > 0.025 - 1e-12 or rank == count

@@ -201,15 +201,15 @@ def _slow(facts: _ReasonFacts, to: Translator) -> str:
     times = facts.number("times")
     if times is None:
         return to.gettext("Videos take unusually long")
-    return to.gettext("Videos take up to %s times as long as usual") % format_number(times, to)
+    return to.gettext("Videos take %s times as long as usual") % format_number(times, to)
 
 
 def _slowness(facts: _ReasonFacts, to: Translator) -> str:
-    slowest, median = facts.duration_text("slowest_seconds"), facts.duration_text("median_seconds")
-    if not slowest or not median:
+    typical, median = facts.duration_text("typical_seconds"), facts.duration_text("median_seconds")
+    if not typical or not median:
         return ""
-    return to.gettext("%(slowest)s; the median is %(median)s") % {
-        "slowest": slowest,
+    return to.gettext("%(typical)s; the median is %(median)s") % {
+        "typical": typical,
         "median": median,
     }
 

@@ -20,9 +20,16 @@ from tallylight.probes.probe_state import ProbeState, plan_input, probe_candidat
 from tallylight.rehearsal.budget_tracker import BudgetTracker
 from tallylight.rehearsal.catalogue_service import TYPICAL_PACE, catalogue_service
 from tallylight.rehearsal.score import RuleResult
-from tallylight.rehearsal.world import START, JobResult, RehearsedService, ShownStatus
+from tallylight.rehearsal.world import (
+    STALLED_AFTER,
+    START,
+    JobResult,
+    RehearsedService,
+    ShownStatus,
+)
 from tallylight.verdicts.judge import advance_time, initial_state, jobs_are_uncertain, judge
 from tallylight.verdicts.options import PolicyOptions, service_policy
+from tallylight.verdicts.overdue import overdue_after, overdue_failure
 from tallylight.verdicts.own_network import NetworkState, attribute_fault, observe_call, was_reached
 from tallylight.verdicts.rate_limit import OWN_PACE_AFTER, attribute_to_pace, is_refused_order
 from tallylight.verdicts.state import ServiceState
@@ -156,6 +163,7 @@ class _RehearsalRun:
                     self._run_probe(service, event, now)
             elif isinstance(event, Evidence):
                 if event.source is Source.GENERATION:
+                    # A job that is overdue is no longer waited for.
                     service.probe_state.in_progress.discard(Depth.GENERATION)
                 self._receive(service, event, None)
             else:
@@ -264,6 +272,10 @@ class _RehearsalRun:
         self, service: _MonitoredService, job: JobResult, source: Source, sent_at: datetime
     ) -> None:
         duration = job.ends_at - sent_at
+        overdue_at = overdue_after(service.state.job_history, service.policy, STALLED_AFTER)
+        if overdue_at is not None and overdue_at < duration:
+            failure, at = overdue_failure(overdue_at), sent_at + overdue_at
+            self._push(at, service, Evidence(service.rehearsed.id, at, source, failure, overdue_at))
         evidence = Evidence(service.rehearsed.id, job.ends_at, source, job.failure, duration)
         if job.is_accepted:
             service.record_accepted(job, sent_at)

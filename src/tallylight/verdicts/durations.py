@@ -1,42 +1,52 @@
 """Compares the duration of a service's jobs with its own baseline (rule 6).
 
 The baseline is a sketch: one histogram per day with logarithmic buckets. Seven days of any traffic
-thus fit into a few hundred bytes, and a median is accurate to 6 %.
+thus fit into a few hundred bytes.
+
+A one-sided cumulative-sum chart finds slowness (Page, Biometrika 41 (1954) 100-115). It adds up how
+much likelier each duration is `slow_factor` times slower than usual; one slow job proves nothing,
+and many moderately slow ones do. The same chart in the other direction finds its end.
 """
 
 import math
 from bisect import bisect_left
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
+from statistics import median_low
 
-from tallylight.verdicts.intervals import quantile_rank
-from tallylight.verdicts.job_history import DaySketch, DeliveredVideo, JobHistory
+from tallylight.model.evidence import Source
+from tallylight.verdicts.job_history import (
+    DaySketch,
+    DeliveredVideo,
+    JobHistory,
+    SlownessTest,
+    UsualDuration,
+)
 from tallylight.verdicts.policy import Policy
 
 _LOG_BUCKET_WIDTH = math.log(1.12)
 _BASELINE_DAYS = 7
 _MAX_RECENT = 12
+_RECENT_WINDOW = timedelta(hours=6)
 _RECOMPUTE_EVERY = 16  # one more job hardly moves the median of many
 _MEDIAN = 0.5
-_P90 = 0.9
 _UPPER_QUARTILE = 0.75
-_TO_95 = 1.6449 / 0.6745  # from the upper quartile to the 95th percentile, in deviations
-_RECOVERY_FACTOR = 0.75  # "slow" ends only well below the limit at which it begins
+_QUARTILE_DEVIATIONS = 0.6745  # from the median to the upper quartile, in standard deviations
+_MIN_SPREAD, _MAX_SPREAD = 0.3, 0.8
 
-
-@dataclass(frozen=True, slots=True)
-class DurationComparison:
-    """How the newest jobs compare with the baseline.
-
-    Args:
-        p90_lower_bound: Lower end of the interval of that percentile, in seconds.
-        median_seconds: Median of the baseline.
-    """
-
-    p90_seconds: float
-    p90_lower_bound: float
-    median_seconds: float
-    job_count: int
+_REFERENCE_SHARE = 0.8  # a job so far on the logarithmic way to `slow_factor` decides nothing
+_MAX_STEP = 4.0  # so that no fewer than three jobs claim anything
+_MIN_LIMIT = 8.0
+_MONTHS_WITHOUT_FALSE_ALARM = 50
+_RECOVERY_LIMIT = 4.0
+_SUSPECTED, _RECOVERY_SUSPECTED = 2.0, 0.5
+_MAX_SLOW_TIME = timedelta(days=7)
+_CALLERS_INTERVAL = timedelta(minutes=5)
+_MAX_WAITING = 15
+_MAX_HELD = 60
+_MAX_COMPARED = 5
+_MONTH_DAYS = 30
+_MAX_PER_MONTH = 12 * 24 * _MONTH_DAYS
 
 
 def bucket_of(seconds: float) -> int:
@@ -45,39 +55,35 @@ def bucket_of(seconds: float) -> int:
 
 
 def with_duration(history: JobHistory, delivery: DeliveredVideo, policy: Policy) -> JobHistory:
-    """Return the history with one more timed delivery, and with "slow" updated."""
+    """Return the history with one more timed delivery, and with "slow" updated.
+
+    The baseline takes a job once it was compared and nothing speaks for slowness, and no slow job.
+    After seven days the new pace is normal.
+    """
     if delivery.seconds is None:
         return history
-    oldest = delivery.at - policy.slow_window
+    oldest = delivery.at - _RECENT_WINDOW
     recent = (
         *[d for d in history.recent_deliveries[1 - _MAX_RECENT :] if d.at >= oldest],
         delivery,
     )
-    days = _with_bucket(
-        history.daily_sketches, delivery.at.toordinal(), bucket_of(delivery.seconds)
-    )
-    median = history.median_seconds
-    today = sum([jobs for _, jobs in days[-1].counts])
-    if median is None or today < _RECOMPUTE_EVERY or today % _RECOMPUTE_EVERY == 0:
-        median = duration_quantile(days, _MEDIAN, policy)
-    updated = replace(history, recent_deliveries=recent, daily_sketches=days, median_seconds=median)
-    slow_since = _slow_since(updated, policy)
-    if slow_since is history.slow_since:
-        return updated
-    return replace(updated, slow_since=slow_since)
+    history = replace(_with_test(history, delivery, policy), recent_deliveries=recent)
+    test = history.slowness
+    if history.slow_since is not None:
+        return replace(history, slowness=test._replace(held=())) if test.held else history
+    held = (*test.held[1 - _MAX_HELD :], bucket_of(delivery.seconds))
+    if test.score or test.waiting:
+        return replace(history, slowness=test._replace(held=held))
+    if test.held:
+        history = replace(history, slowness=test._replace(held=()))
+    return _with_baseline(history, delivery.at.toordinal(), held, policy)
 
 
-def compare_durations(
-    history: JobHistory, policy: Policy, level: float
-) -> DurationComparison | None:
-    """Compare the newest jobs with the baseline; None if either has too few jobs."""
-    baseline = history.median_seconds
-    values = sorted(d.seconds for d in history.recent_deliveries if d.seconds is not None)
-    if baseline is None or len(values) < policy.slow_min_jobs:
-        return None
-    rank = quantile_rank(len(values), _P90, level)
-    p90 = values[math.ceil(_P90 * len(values)) - 1]
-    return DurationComparison(p90, values[rank - 1] if rank else 0.0, baseline, len(values))
+def pace_is_uncertain(history: JobHistory) -> bool:
+    """Tell whether the next job may decide that jobs are slow, or are so no longer."""
+    if history.slow_since is not None:
+        return history.slowness.recovery >= _RECOVERY_SUSPECTED
+    return history.slowness.score >= _SUSPECTED
 
 
 def duration_quantile(days: tuple[DaySketch, ...], share: float, policy: Policy) -> float | None:
@@ -91,43 +97,101 @@ def duration_quantile(days: tuple[DaySketch, ...], share: float, policy: Policy)
         return None
     below = 0
     for bucket in sorted(counts):
+        if below + counts[bucket] >= share * total:
+            within = (share * total - below) / counts[bucket]
+            return math.exp((bucket - 0.5 + within) * _LOG_BUCKET_WIDTH)
         below += counts[bucket]
-        if below >= share * total:
-            return math.exp(bucket * _LOG_BUCKET_WIDTH)
     return None
 
 
-def _slow_since(history: JobHistory, policy: Policy) -> datetime | None:
-    newest = history.recent_deliveries[-1].seconds or 0.0
-    limit = policy.slow_factor * (history.median_seconds or 0.0)
-    is_slow = history.slow_since is not None
-    if not is_slow and newest <= limit:
-        return None  # "slow" cannot begin with a fast job
-    level = policy.confidence_level if is_slow else policy.slow_confidence
-    comparison = compare_durations(history, policy, level)
-    if comparison is None:
-        return None
-    limit = max(limit, _baseline_p95(history, policy))
-    if is_slow:
-        is_still_slow = comparison.p90_lower_bound > _RECOVERY_FACTOR * limit
-        return history.slow_since if is_still_slow else None
-    if comparison.p90_lower_bound <= limit:
-        return None
-    return next(d.at for d in history.recent_deliveries if d.seconds and d.seconds > limit)
+def _with_baseline(
+    history: JobHistory, day: int, buckets: tuple[int, ...], policy: Policy
+) -> JobHistory:
+    days, usual = history.daily_sketches, history.usual_duration
+    for bucket in buckets:
+        days = _with_bucket(days, day, bucket)
+        today = sum([jobs for _, jobs in days[-1].counts])
+        if usual is None or today < _RECOMPUTE_EVERY or today % _RECOMPUTE_EVERY == 0:
+            usual = _usual_duration(days, policy)
+    return replace(history, daily_sketches=days, usual_duration=usual)
 
 
-def _baseline_p95(history: JobHistory, policy: Policy) -> float:
-    """Return the 95th percentile of the days before today; 0.0 if there are too few jobs.
-
-    It is extrapolated from the upper quartile as if durations were log-normal. Today is left out,
-    because slow jobs must not raise the limit that detects them.
-    """
-    before = history.daily_sketches[:-1]
-    median = duration_quantile(before, _MEDIAN, policy)
-    upper = duration_quantile(before, _UPPER_QUARTILE, policy)
+def _usual_duration(days: tuple[DaySketch, ...], policy: Policy) -> UsualDuration | None:
+    median = duration_quantile(days, _MEDIAN, policy)
+    upper = duration_quantile(days, _UPPER_QUARTILE, policy)
     if median is None or upper is None:
-        return 0.0
-    return median * math.pow(upper / median, _TO_95)
+        return None
+    spread = math.log(upper / median) / _QUARTILE_DEVIATIONS
+    jobs = sum(count for day in days for _, count in day.counts)
+    per_month = _MONTH_DAYS * jobs / (days[-1].day - days[0].day + 1)
+    return UsualDuration(median, min(_MAX_SPREAD, max(_MIN_SPREAD, spread)), per_month)
+
+
+def _with_test(history: JobHistory, delivery: DeliveredVideo, policy: Policy) -> JobHistory:
+    """Return the history with a duration compared with the baseline, if there is one."""
+    usual, slow_since = history.usual_duration, history.slow_since
+    if usual is None:
+        return history
+    if slow_since is not None and delivery.at - slow_since > _MAX_SLOW_TIME:
+        return replace(
+            history,
+            slow_since=None,
+            slowness=SlownessTest(),
+            daily_sketches=(),
+            usual_duration=None,
+        )
+    test, seconds = _next_duration(history.slowness, delivery)
+    if seconds is None:
+        return replace(history, slowness=test)
+    step = _step(seconds, usual, policy)
+    if slow_since is None:
+        test = _with_score(test, max(0.0, test.score + step), delivery.at, seconds)
+        is_slow = test.score >= _limit(usual)
+        return replace(history, slowness=test, slow_since=test.began_at if is_slow else None)
+    recovery = max(0.0, test.recovery - step)
+    if recovery >= _RECOVERY_LIMIT:
+        ended = SlownessTest(callers_compared_at=test.callers_compared_at)
+        return replace(history, slowness=ended, slow_since=None)
+    compared = (*test.compared[1 - _MAX_COMPARED :], seconds)
+    return replace(history, slowness=test._replace(recovery=recovery, compared=compared))
+
+
+def _next_duration(
+    test: SlownessTest, delivery: DeliveredVideo
+) -> tuple[SlownessTest, float | None]:
+    """Return the duration to compare after a delivery, None if it waits for others.
+
+    Jobs of callers that run at the same time are slow together. Of those the median of five minutes
+    is one duration.
+    """
+    if delivery.source is not Source.TRAFFIC or delivery.seconds is None:
+        return test, delivery.seconds
+    waiting = (*test.waiting[1 - _MAX_WAITING :], delivery.seconds)
+    last = test.callers_compared_at
+    if last is not None and delivery.at - last < _CALLERS_INTERVAL:
+        return test._replace(waiting=waiting), None
+    compared = test._replace(waiting=(), callers_compared_at=delivery.at)
+    return compared, median_low(waiting)
+
+
+def _step(seconds: float, usual: UsualDuration, policy: Policy) -> float:
+    """Return what a duration adds to the score: a log-likelihood ratio, limited on both sides."""
+    shift = math.log(policy.slow_factor)
+    distance = math.log(max(seconds, 0.001) / usual.median_seconds) - _REFERENCE_SHARE * shift
+    step = shift / usual.spread**2 * distance
+    return max(-_MAX_STEP, min(_MAX_STEP, step))
+
+
+def _limit(usual: UsualDuration) -> float:
+    per_month = min(usual.per_month, _MAX_PER_MONTH)
+    return max(_MIN_LIMIT, math.log(_MONTHS_WITHOUT_FALSE_ALARM * max(per_month, 1.0)))
+
+
+def _with_score(test: SlownessTest, score: float, at: datetime, seconds: float) -> SlownessTest:
+    if not score:
+        return test._replace(score=0.0, began_at=None, compared=())
+    compared = (*test.compared[1 - _MAX_COMPARED :], seconds)
+    return test._replace(score=score, began_at=test.began_at or at, compared=compared)
 
 
 def _with_bucket(days: tuple[DaySketch, ...], day: int, bucket: int) -> tuple[DaySketch, ...]:

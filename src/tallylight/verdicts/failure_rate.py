@@ -72,6 +72,12 @@ def add_job(
     return tuple(minutes), baseline
 
 
+def without_failure(minutes: tuple[JobMinute, ...], at: datetime) -> tuple[JobMinute, ...]:
+    """Return the minutes without a failure that counted at that time."""
+    number = minute_of(at)
+    return tuple(m._replace(bad=max(0, m.bad - 1)) if m.number == number else m for m in minutes)
+
+
 def failure_rate_over(history: JobHistory, at: datetime, window: timedelta) -> FailureRate:
     """Return the share of bad jobs in the window before a moment."""
     oldest = minute_of(at) - window // timedelta(seconds=_MINUTE)

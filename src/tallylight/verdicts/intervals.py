@@ -94,22 +94,6 @@ def binomial_tail(hits: int, trials: int, share: float) -> float:
 
 
 @cache
-def quantile_rank(count: int, quantile: float, level: float = 0.95) -> int:
-    """Return the rank, from 1, of the sorted value that a quantile surely exceeds; 0 for none.
-
-    This is the order-statistic interval: the quantile lies below the r-th smallest of n values only
-    if fewer than r of them fell below it, which is a binomial count.
-    """
-    tail, below, rank = (1 - level) / 2, 0.0, 0
-    for hits in range(count):
-        below += math.comb(count, hits) * quantile**hits * (1 - quantile) ** (count - hits)
-        if below > tail:
-            break
-        rank = hits + 1
-    return rank
-
-
-@cache
 def _normal_quantile(level: float) -> float:
     # The square of a standard normal is chi-square with one degree of freedom.
     return _Z95 if level == 0.95 else math.sqrt(chi_square_quantile(level, 1))  # noqa: PLR2004

@@ -50,6 +50,60 @@ class DaySketch(NamedTuple):
     counts: tuple[tuple[int, int], ...] = ()
 
 
+class UsualDuration(NamedTuple):
+    """The usual duration of a job, from the sketches of seven days.
+
+    Args:
+        median_seconds: Its median.
+        spread: The standard deviation of its logarithm, within limits.
+        per_month: The number of jobs to expect in a month.
+    """
+
+    median_seconds: float
+    spread: float
+    per_month: float
+
+
+class SlownessTest(NamedTuple):
+    """The cumulative-sum chart of durations (`durations`).
+
+    Args:
+        score: The evidence that jobs are slow; 0 while nothing speaks for it.
+        began_at: The job at which the score left 0.
+        recovery: While jobs are slow: the evidence that they are so no longer.
+        compared: The newest durations that were compared since the score left 0.
+        held: Buckets of jobs that the baseline takes unless they prove to be slow.
+        waiting: Durations of callers' jobs since the last one that was compared.
+        callers_compared_at: When that one ended.
+    """
+
+    score: float = 0.0
+    began_at: datetime | None = None
+    recovery: float = 0.0
+    compared: tuple[float, ...] = ()
+    held: tuple[int, ...] = ()
+    waiting: tuple[float, ...] = ()
+    callers_compared_at: datetime | None = None
+
+
+_NO_TEST = SlownessTest()
+
+
+class OverdueJob(NamedTuple):
+    """An overdue job that has counted as a bad result and may still deliver (`overdue`).
+
+    Args:
+        began_at: When it was sent, by which its end is recognised.
+        at: When it counted.
+        weight: What it added to the log-odds.
+    """
+
+    began_at: datetime
+    source: Source
+    at: datetime
+    weight: float
+
+
 class MinuteCap(NamedTuple):
     """The weight of callers' jobs within one minute, which is capped.
 
@@ -94,22 +148,31 @@ class JobHistory:
         minutes: Jobs by minute over the longer window of rule 6, oldest first.
         recent_deliveries: The newest deliveries with a duration, oldest first.
         daily_sketches: The baseline of durations: one sketch per day, oldest first.
-        median_seconds: Median of the baseline; None while it has too few jobs.
+        usual_duration: What the sketches say; None while they have too few jobs.
         partial_failure_since: Since when jobs fail in part; None while they do not.
         slow_since: Since when jobs are slow; None while they are not.
+        slowness: The test that decides about it.
         failure_baseline: The normal share of failures, from jobs that have left `minutes`.
+        overdue: Overdue jobs that have counted and have not ended, oldest first.
     """
 
     last_delivery: DeliveredVideo | None = None
     minutes: tuple[JobMinute, ...] = ()
     recent_deliveries: tuple[DeliveredVideo, ...] = ()
     daily_sketches: tuple[DaySketch, ...] = ()
-    median_seconds: float | None = None
+    usual_duration: UsualDuration | None = None
     partial_failure_since: datetime | None = None
     slow_since: datetime | None = None
+    slowness: SlownessTest = _NO_TEST
     minute_cap: MinuteCap = _UNUSED_CAP
     outage_history: OutageHistory = _NO_OUTAGES
     failure_baseline: FailureBaseline = _UNKNOWN_BASELINE
+    overdue: tuple[OverdueJob, ...] = ()
+
+    @property
+    def median_seconds(self) -> float | None:
+        """Return the usual duration of a job; None while too few were timed."""
+        return None if self.usual_duration is None else self.usual_duration.median_seconds
 
 
 NO_JOBS = JobHistory()

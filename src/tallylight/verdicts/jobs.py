@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tallylight.model.evidence import Evidence, Source
-from tallylight.verdicts import durations, failure_rate
-from tallylight.verdicts.job_history import DeliveredVideo, JobHistory, MinuteCap
+from tallylight.verdicts import durations, failure_rate, overdue
+from tallylight.verdicts.job_history import DeliveredVideo, JobHistory, MinuteCap, OverdueJob
 from tallylight.verdicts.layer_state import LayerState, LayerStatus
 from tallylight.verdicts.layers import (
     LayerResult,
@@ -22,7 +22,7 @@ from tallylight.verdicts.named_failures import failure_record, named_failure_wei
 from tallylight.verdicts.noise import without_pending
 from tallylight.verdicts.outage_history import update_outage_history
 from tallylight.verdicts.policy import MODEL_UNLISTED, Policy
-from tallylight.verdicts.state import ServiceState, updated_state
+from tallylight.verdicts.state import TROUBLE_STATUSES, ServiceState, updated_state
 
 _LISTING_INTERVAL = timedelta(hours=1)
 _TRAFFIC_SOURCES = frozenset({Source.TRAFFIC, Source.ACCEPTANCE})
@@ -32,13 +32,37 @@ def apply_job(state: ServiceState, evidence: Evidence, policy: Policy) -> Servic
     """Return the state after a job that ended, was refused, or was accepted."""
     if evidence.source is Source.ACCEPTANCE and not evidence.is_bad:
         return _apply_acceptance(state, evidence, policy)
+    counted = overdue.counted_job(state.job_history, evidence)
+    if counted is None:
+        return _apply_result(state, evidence, policy)
+    if overdue.may_deliver_late(evidence):
+        return state  # it has counted
+    return _apply_end_of_overdue_job(state, counted, evidence, policy)
+
+
+def _apply_end_of_overdue_job(
+    state: ServiceState, counted: OverdueJob, evidence: Evidence, policy: Policy
+) -> ServiceState:
+    """Return the state after the end of an overdue job: however it ends, it counts once."""
+    history = overdue.without_counted(state.job_history, counted)
+    if evidence.is_bad and not named_failure_weight(failure_record(evidence), policy):
+        moment = max(state.at, evidence.at)
+        return updated_state(state, moment, state.next_change_at, job_history=history)
+    minutes = failure_rate.without_failure(history.minutes, counted.at)
+    state = replace(state, job_history=replace(history, minutes=minutes))
+    taken_back = overdue.remaining_weight(counted, evidence.at, policy)
+    return _apply_result(state, evidence, policy, taken_back)
+
+
+def _apply_result(
+    state: ServiceState, evidence: Evidence, policy: Policy, taken_back: float = 0.0
+) -> ServiceState:
     layer, history = state.jobs, state.job_history
     failure, at, is_bad = failure_record(evidence), evidence.at, evidence.is_bad
     result = LayerResult(at, evidence.source, is_bad, failure)
     if contains_result(layer, result):
         return state
-    weight = evidence_weight(layer, policy.likelihoods[result.source], policy, is_bad=is_bad)
-    weight += named_failure_weight(failure, policy)
+    weight = _weight(state, evidence, policy) - taken_back
     minute_cap = history.minute_cap
     if result.source in _TRAFFIC_SOURCES:
         minute_cap, weight = _capped(minute_cap, at, weight, policy)
@@ -46,6 +70,9 @@ def apply_job(state: ServiceState, evidence: Evidence, policy: Policy) -> Servic
     if history.partial_failure_since is not None:
         # Failures of a partial outage are no false alarms.
         after = replace(after, false_alarms=without_pending(layer.false_alarms))
+    if overdue.may_deliver_late(evidence):
+        after = overdue.uncounted(layer, after)
+        history = overdue.with_counted(history, evidence, weight)
     minutes, baseline = failure_rate.add_job(history, layer, at, policy, is_bad=is_bad)
     delivery = history.last_delivery if is_bad else _latest_delivery(history, evidence)
     history = JobHistory(
@@ -53,18 +80,29 @@ def apply_job(state: ServiceState, evidence: Evidence, policy: Policy) -> Servic
         minutes,
         history.recent_deliveries,
         history.daily_sketches,
-        history.median_seconds,
+        history.usual_duration,
         history.partial_failure_since,
         history.slow_since,
+        history.slowness,
         minute_cap,
         update_outage_history(history.outage_history, layer, after, at),
         baseline,
+        history.overdue,
     )
     if delivery is not None and delivery.at == at and not is_bad:
         history = durations.with_duration(history, delivery, policy)
     history = _with_partial_failure(history, layer, after, policy)
     moment = max(state.at, at)
     return updated_state(state, moment, state.next_change_at, jobs=after, job_history=history)
+
+
+def _weight(state: ServiceState, evidence: Evidence, policy: Policy) -> float:
+    """Return what a result adds to the log-odds."""
+    layer, is_bad = state.jobs, evidence.is_bad
+    weight = evidence_weight(layer, policy.likelihoods[evidence.source], policy, is_bad=is_bad)
+    weight += named_failure_weight(failure_record(evidence), policy)
+    feed_reports = state.feed.claimed_status in TROUBLE_STATUSES
+    return weight + overdue.additional_weight(layer, evidence, policy, feed_reports=feed_reports)
 
 
 def apply_missing_listing(state: ServiceState, at: datetime, policy: Policy) -> ServiceState:

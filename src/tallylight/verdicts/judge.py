@@ -11,7 +11,16 @@ from tallylight.model.evidence import Evidence, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Verdict
-from tallylight.verdicts import blocking, jobs, lifecycle, named_failures, rate_limit, status
+from tallylight.verdicts import (
+    blocking,
+    durations,
+    jobs,
+    lifecycle,
+    named_failures,
+    overdue,
+    rate_limit,
+    status,
+)
 from tallylight.verdicts.layer_state import LayerStatus
 from tallylight.verdicts.layers import (
     FREE_SOURCES,
@@ -136,7 +145,13 @@ def jobs_down_probability(state: ServiceState, now: datetime, policy: Policy) ->
 def jobs_are_uncertain(state: ServiceState, now: datetime, policy: Policy) -> bool:
     """Tell whether the state of the jobs is uncertain enough for a paid probe (rule 5)."""
     p = jobs_down_probability(state, now, policy)
-    return api_is_up(state) and policy.uncertain_above < p < policy.uncertain_below
+    is_uncertain = policy.uncertain_above < p < policy.uncertain_below
+    history = state.job_history
+    return api_is_up(state) and (
+        is_uncertain
+        or durations.pace_is_uncertain(history)
+        or overdue.is_in_doubt(history, state.jobs)
+    )
 
 
 def has_conflicting_evidence(state: ServiceState) -> bool:

@@ -7,11 +7,15 @@ from tallylight.model.evidence import Evidence, Source
 from tallylight.model.status import Status
 from tallylight.verdicts.layers import apply_secondhand, secondhand_weight
 from tallylight.verdicts.policy import FEED_DEGRADED, FEED_OPERATIONAL, Policy
-from tallylight.verdicts.state import CalendarState, MaintenanceWindow, ServiceState
+from tallylight.verdicts.state import (
+    TROUBLE_STATUSES,
+    CalendarState,
+    MaintenanceWindow,
+    ServiceState,
+)
 
 _MAX_WINDOWS = 8
 _LAG_SMOOTHING = 0.3  # of the newest measurement in the moving average
-_TROUBLE = frozenset({Status.DEGRADED, Status.RISK_CONTROL, Status.SUSPENDED})
 
 
 def apply_calendar(calendar: CalendarState, evidence: Evidence) -> CalendarState:
@@ -78,7 +82,7 @@ def _with_window(calendar: CalendarState, evidence: Evidence, end: datetime) -> 
 
 
 def _weight_of_change(claimed_status: Status, policy: Policy) -> float:
-    if claimed_status in _TROUBLE:
+    if claimed_status in TROUBLE_STATUSES:
         is_degraded = claimed_status is Status.DEGRADED
         likelihood = FEED_DEGRADED if is_degraded else policy.likelihoods[Source.FEED]
         return secondhand_weight(likelihood, is_bad=True)
@@ -90,7 +94,7 @@ def _weight_of_change(claimed_status: Status, policy: Policy) -> float:
 def _updated_lag(state: ServiceState, evidence: Evidence) -> float | None:
     """Return the average delay of the feed behind the judge, after one more report of trouble."""
     verdict, before = state.verdict, state.feed.lag_seconds
-    if evidence.claimed_status not in _TROUBLE or verdict.status not in _TROUBLE:
+    if evidence.claimed_status not in TROUBLE_STATUSES or verdict.status not in TROUBLE_STATUSES:
         return before
     lag = max(0.0, (evidence.at - verdict.since).total_seconds())
     return lag if before is None else before + _LAG_SMOOTHING * (lag - before)

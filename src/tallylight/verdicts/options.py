@@ -54,7 +54,7 @@ class PolicyOptions(Section):
     slow_factor: float = Field(
         _DEFAULTS.slow_factor,
         gt=1,
-        description="Slow if the 90th percentile of job time is this many medians.",
+        description="Slow if jobs take this many times their 7-day median, beyond chance.",
     )
     suspended_after: Duration = Field(
         _DEFAULTS.suspended_after, description="Suspended if all attempts fail for this long."
@@ -77,7 +77,6 @@ class PolicyOptions(Section):
             likelihoods=REVERSE_LIKELIHOODS if access is Access.REVERSE else LIKELIHOODS,
             api_ttl=api_ttl,
             jobs_ttl=jobs_ttl,
-            slow_min_jobs=self.degraded_least,
             **dict(self) | {"mtbf": self.mtbf or mtbf, "mttr": self.mttr or mttr},
         )
 

@@ -93,6 +93,7 @@ class Policy:
         named_factor: A failure that names its state is so many times rarer than an unnamed one in
             a service that is up.
         sign_factor: The same for a failure that points at risk control, on reverse access.
+        overdue_factor: The same for a job that is overdue.
         traffic_per_minute: Outcomes of callers' jobs in one minute count as at most so many.
         api_ttl: How long evidence of free checks counts.
         jobs_ttl: How long evidence on jobs counts.
@@ -106,11 +107,7 @@ class Policy:
         degraded_long_window: … within this time …
         degraded_short_window: … and within this one.
         confidence_level: Level of two-sided intervals.
-        slow_factor: Jobs are slow if their 90th percentile is above so many 7-day medians, and
-            above the 95th percentile of the days before …
-        slow_confidence: … with this certainty, which is high for the same reason …
-        slow_min_jobs: … of at least so many jobs …
-        slow_window: … that ended within this time.
+        slow_factor: Jobs are slow if they take this many times the 7-day median, beyond chance.
         baseline_min_jobs: A baseline of durations needs at least so many jobs.
         suspended_after: A service is suspended if all attempts fail, unnamed, for so long …
         suspended_min_attempts: … and there are at least so many attempts.
@@ -142,6 +139,7 @@ class Policy:
     min_false_alarm_rate: float = 0.01
     named_factor: float = 5.0
     sign_factor: float = 3.0
+    overdue_factor: float = 3.0
     traffic_per_minute: int = 3
     api_ttl: timedelta = timedelta(minutes=2)
     jobs_ttl: timedelta = timedelta(hours=6)
@@ -154,9 +152,6 @@ class Policy:
     degraded_short_window: timedelta = timedelta(minutes=5)
     confidence_level: float = 0.95
     slow_factor: float = 2.0
-    slow_confidence: float = 0.9995
-    slow_min_jobs: int = 5
-    slow_window: timedelta = timedelta(hours=6)
     baseline_min_jobs: int = 10
     suspended_after: timedelta = timedelta(minutes=10)
     suspended_min_attempts: int = 3

@@ -5,11 +5,12 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from statistics import median
 
 from tallylight.model.evidence import FailureKind
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode
-from tallylight.verdicts import durations, failure_rate, rate_limit
+from tallylight.verdicts import failure_rate, rate_limit
 from tallylight.verdicts.intervals import wilson_interval
 from tallylight.verdicts.layer_state import FailureRecord, LayerState, LayerStatus, RateLimit
 from tallylight.verdicts.lifecycle import feed_claims_maintenance, maintenance_at
@@ -191,13 +192,14 @@ def _jobs_reasons(state: ServiceState, policy: Policy) -> Iterator[Reason]:
     elif layer.status is LayerStatus.UP:
         if history.partial_failure_since is not None:
             yield _partial_failure_reason(state, policy)
-        comparison = durations.compare_durations(history, policy, policy.confidence_level)
-        if history.slow_since is not None and comparison is not None:
+        compared, usual = history.slowness.compared, history.median_seconds
+        if history.slow_since is not None and usual is not None and compared:
+            typical = median(compared)
             facts: ReasonFacts = {
-                "slowest_seconds": round(comparison.p90_seconds, 1),
-                "median_seconds": round(comparison.median_seconds, 1),
-                "times": round(comparison.p90_seconds / comparison.median_seconds, 1),
-                "of": comparison.job_count,
+                "typical_seconds": round(typical, 1),
+                "median_seconds": round(usual, 1),
+                "times": round(typical / usual, 1),
+                "of": len(compared),
             }
             yield Reason(ReasonCode.JOBS_SLOW, history.recent_deliveries[-1].at, facts)
         if history.partial_failure_since is None:

@@ -11,6 +11,9 @@ from tallylight.model.verdict import Verdict
 from tallylight.verdicts.job_history import NO_JOBS, JobHistory
 from tallylight.verdicts.layer_state import FailureRecord, LayerState, RateLimit
 
+TROUBLE_STATUSES = frozenset({Status.DEGRADED, Status.RISK_CONTROL, Status.SUSPENDED})
+"""The statuses of a service that fails, unannounced."""
+
 
 @dataclass(frozen=True, slots=True)
 class FeedClaim:
