@@ -18,10 +18,10 @@ NOW = datetime(2026, 1, 28, 12, tzinfo=UTC)
     [
         (
             Language.EN,
-            "🟢 a: operational again; b, c: responds again; no video has been generated since",
+            "🟢 a: operational again; b, c: answers again; whether videos arrive is not checked",
         ),
-        (Language.ZH_HANT, "🟢 a：已恢復正常；b, c：已恢復回應，但尚未再生成影片"),
-        (Language.ZH_HANS, "🟢 a：已恢复正常；b, c：已恢复响应，但尚未再生成视频"),
+        (Language.ZH_HANT, "🟢 a：已恢復正常；b, c：已恢復回應；影片能否送達尚未檢查"),
+        (Language.ZH_HANS, "🟢 a：已恢复正常；b, c：已恢复响应；视频能否送达尚未检查"),
     ],
 )
 def test_a_recovery_says_whether_videos_arrive(language: Language, title: str) -> None:

@@ -177,9 +177,9 @@ async def test_each_outage_that_only_free_checks_see_is_told_and_its_end_too(
                 await board.report(Evidence(SERVICE, clock.now(), Source.REACH, failure))
             told.append(await until_told(inbox, clock))
 
-    answers = "⚪ Sora 2 官逆: responds again; no video has been generated since"
+    answers = "⚪ Sora 2 官逆: answers again; whether videos arrive is not checked"
     assert [each["title"] for each in told] == ["🔴 Sora 2 官逆: Suspended", answers] * 2
-    assert "The API has responded again since 28 Jan" in told[1]["message"]
+    assert "The API has answered again since 28 Jan" in told[1]["message"]
 
 
 async def test_what_was_told_is_not_told_again_after_a_restart(

@@ -64,8 +64,8 @@ CASES: list[tuple[ReasonCode, dict[str, str | int | float], str]] = [
         ReasonCode.API_RECOVERED,
         {"answers": 9, "since": SINCE},
         (
-            "The API has responded again since 28 Jan at 09:00 UTC, "
-            "but no video has been generated since."
+            "The API has answered again since 28 Jan at 09:00 UTC; "
+            "whether videos arrive is not checked."
         ),
     ),
     (

@@ -114,7 +114,7 @@ def _resolved(notification: Notification, name_of: NameOf, to: Translator) -> st
         parts.append(to.gettext("%s: operational again") % ", ".join(names[False]))
     if names[True]:
         parts.append(
-            to.gettext("%s: responds again; no video has been generated since")
+            to.gettext("%s: answers again; whether videos arrive is not checked")
             % ", ".join(names[True])
         )
     return to.gettext("; ").join(parts)

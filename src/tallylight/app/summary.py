@@ -54,6 +54,7 @@ def summary_json(rows: Iterable[ServiceRow]) -> list[dict[str, object]]:
             "access": row.service.access.value,
             "status": row.status.value,
             "since": row.verdict.since.isoformat(),
+            "basis": row.verdict.basis.value,
             "confidence": round(row.verdict.confidence, 4),
             "blocked": None if row.verdict.blocked is None else row.verdict.blocked.value,
             "reasons": row.reasons,
@@ -71,6 +72,8 @@ def _summary_lines(row: ServiceRow) -> Iterator[str]:
     yield f"   {row.reasons[0]}"
     if row.blocked_message:
         yield f"   {row.blocked_message}"
+    if row.video_check:
+        yield f"   {row.video_check}"
 
 
 def check_passed(verdict: Verdict, results: Iterable[Evidence]) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from tallylight.i18n import Translator, gettext_noop
 from tallylight.model.evidence import Depth, FailureKind, Source
 from tallylight.model.status import Access, Status
-from tallylight.model.verdict import Block
+from tallylight.model.verdict import Block, Verdict
 
 _STATUSES: Mapping[Status, tuple[str, str]] = {
     Status.OPERATIONAL: (
@@ -65,6 +65,13 @@ _FAILURES: Mapping[FailureKind, str] = {
 def status_label(status: Status, to: Translator) -> str:
     """Return the name of a status."""
     return to.gettext(_STATUSES[status][0])
+
+
+def verdict_label(verdict: Verdict, to: Translator) -> str:
+    """Return the name of a verdict: that of its status, or what is known while none is."""
+    if verdict.is_reachable_only:
+        return to.gettext("Reachable, videos not checked")
+    return status_label(verdict.status, to)
 
 
 def status_description(status: Status, to: Translator) -> str:

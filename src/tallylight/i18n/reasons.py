@@ -88,7 +88,7 @@ def _finding(  # noqa: C901, PLR0911, PLR0912  # a closed set
             return to.gettext("The API responds, most recently on %s") % facts.at_text
         case ReasonCode.API_RECOVERED:
             return to.gettext(
-                "The API has responded again since %s, but no video has been generated since"
+                "The API has answered again since %s; whether videos arrive is not checked"
             ) % facts.time_text("since")
         case ReasonCode.API_DOWN:
             return to.gettext("All checks have failed since %s") % facts.time_text("since")

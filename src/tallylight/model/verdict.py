@@ -63,6 +63,31 @@ class Reason:
     facts: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
+class Basis(StrEnum):
+    """What a verdict rests on."""
+
+    VIDEOS = "videos"
+    REACH = "reach"  # free checks alone: whether videos arrive is not checked
+
+
+_OF_FREE_CHECKS = frozenset(
+    {
+        ReasonCode.API_RESPONDING,
+        ReasonCode.API_RECOVERED,
+        ReasonCode.API_DOWN,
+        ReasonCode.API_PARTLY_FAILING,
+    }
+)
+_OF_JOBS = frozenset(
+    {
+        ReasonCode.JOBS_DELIVERED,
+        ReasonCode.JOBS_FAILING,
+        ReasonCode.JOBS_PARTLY_FAILING,
+        ReasonCode.JOBS_SLOW,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The status of one service, and why.
@@ -80,6 +105,30 @@ class Verdict:
     confidence: float
     reasons: tuple[Reason, ...]
     blocked: Block | None = None
+
+    @property
+    def basis(self) -> Basis:
+        """Return REACH while free checks tell of the service and no job ever has."""
+        codes = {reason.code for reason in self.reasons}
+        of_jobs = codes & _OF_JOBS or any(
+            reason.code is ReasonCode.NO_RECENT_JOBS and "last_at" in reason.facts
+            for reason in self.reasons
+        )
+        is_reach = self.status is not Status.OPERATIONAL and codes & _OF_FREE_CHECKS
+        return Basis.REACH if is_reach and not of_jobs else Basis.VIDEOS
+
+    @property
+    def is_reachable_only(self) -> bool:
+        """Tell whether the service answers, and nobody has ever checked that videos arrive."""
+        is_open = self.status is Status.UNKNOWN and self.blocked is None
+        return is_open and self.basis is Basis.REACH and self._answers
+
+    @property
+    def _answers(self) -> bool:
+        return any(
+            reason.code in {ReasonCode.API_RESPONDING, ReasonCode.API_RECOVERED}
+            for reason in self.reasons
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ def service_response(row: ServiceRow, uptime: UptimeView) -> ServiceResponse:
         name=service.name,
         status=verdict.status,
         lamp=verdict.status.icon,
+        basis=verdict.basis,
         since=verdict.since,
         confidence=round(verdict.confidence, 4),
         reasons=row.reasons,

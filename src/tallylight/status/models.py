@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from tallylight.model.evidence import Depth, FailureKind, Fault, Source
 from tallylight.model.ledger import EntryState, Purpose
 from tallylight.model.status import Access, Status
-from tallylight.model.verdict import Block
+from tallylight.model.verdict import Basis, Block
 from tallylight.status.advice import AdviceState
 from tallylight.status.views.uptimes import UptimeWindow
 
@@ -78,6 +78,9 @@ class ServiceResponse(_ResponseModel):
     name: str
     status: Status
     lamp: str
+    basis: Basis = Field(
+        description="reach while free checks tell of it and no video has ever been checked."
+    )
     since: datetime
     confidence: float = Field(description="Probability that the status is right, 0 to 1.")
     reasons: list[str] = Field(description="Sentences, the most telling first.")

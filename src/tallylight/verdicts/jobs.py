@@ -92,8 +92,16 @@ def _apply_result(
     if delivery is not None and delivery.at == at and not is_bad:
         history = durations.with_duration(history, delivery, policy)
     history = _with_partial_failure(history, layer, after, policy)
-    moment = max(state.at, at)
-    return updated_state(state, moment, state.next_change_at, jobs=after, job_history=history)
+    moment, api = max(state.at, at), state.api if is_bad else _found_open(state.api, at)
+    return updated_state(
+        state, moment, state.next_change_at, api=api, jobs=after, job_history=history
+    )
+
+
+def _found_open(api: LayerState, at: datetime) -> LayerState:
+    """Return the API layer after a delivery: an outage that went stale before it is over."""
+    last = api.last_result_at
+    return replace(api, lost_from=None) if api.is_lost and last and last < at else api
 
 
 def _weight(state: ServiceState, evidence: Evidence, policy: Policy) -> float:

@@ -165,7 +165,7 @@ def _unknown_reasons(state: ServiceState, policy: Policy) -> Iterator[Reason]:
         yield Reason(ReasonCode.NO_RECENT_JOBS, jobs.last_result_at, facts)
     elif jobs.bad_run is not None:
         yield _failing_reason(ReasonCode.JOBS_FAILING, jobs)
-    elif state.api.last_result_at is not None:
+    elif state.api.status is LayerStatus.UP:
         yield Reason(ReasonCode.NO_RECENT_JOBS, state.at)
 
 

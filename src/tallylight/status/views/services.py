@@ -5,11 +5,18 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Protocol
 
+from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import FactSheet, Service, ShutdownPrecision
 from tallylight.i18n import Translator
 from tallylight.i18n.formatting import format_day, format_duration, format_percent
-from tallylight.i18n.labels import access_label, blocked_message, status_description, status_label
-from tallylight.i18n.prices import format_price
+from tallylight.i18n.labels import (
+    access_label,
+    blocked_message,
+    status_description,
+    status_label,
+    verdict_label,
+)
+from tallylight.i18n.prices import format_amount, format_price
 from tallylight.i18n.reasons import reason_sentence
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
@@ -65,13 +72,25 @@ class ServiceRow:
 
     @property
     def status_label(self) -> str:
-        """Return the name of the status."""
-        return status_label(self.verdict.status, self.to)
+        """Return the name of the status, or what is known while there is none."""
+        return verdict_label(self.verdict, self.to)
 
     @property
     def status_description(self) -> str:
         """Return what the status means, as a sentence."""
+        if self.verdict.is_reachable_only:
+            return self.to.gettext("The service answers; whether videos arrive is not checked.")
         return status_description(self.verdict.status, self.to)
+
+    @property
+    def video_check(self) -> str:
+        """Return the command that checks whether videos arrive, with its price; "" if one did."""
+        if not self.verdict.is_reachable_only or self.service.probe_order is None:
+            return ""
+        return self.to.gettext("To check that videos arrive: %(command)s (%(price)s)") % {
+            "command": f"tallylight check {self.service.id} --depth generation",
+            "price": format_amount(probe_cost(self.service), self.to),
+        }
 
     @property
     def access_label(self) -> str:
