@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.catalogue.services import BillingBasis, ProbeIntervals, ShutdownPrecision
+from tallylight.catalogue.services import BillingBasis, PaceBasis, ProbeIntervals, ShutdownPrecision
 from tallylight.clock import VirtualClock
 from tallylight.config.options import ListenAddress
 from tallylight.config.settings import Configuration, load_configuration
@@ -428,3 +428,26 @@ def test_without_a_path_the_file_in_the_working_directory_is_taken(
 
 def test_the_number_of_connections_is_a_setting(load: Load) -> None:
     assert load(f"{SMALL}database: {{pool: 40}}\n", KEY="x").database_pool == 40
+
+
+@pytest.mark.parametrize(
+    ("written", "interval", "basis"),
+    [
+        ("6h", timedelta(hours=6), PaceBasis.AT_LEAST),
+        ("{at_least: 6h}", timedelta(hours=6), PaceBasis.AT_LEAST),
+        ("{about: 6h}", timedelta(hours=6), PaceBasis.ABOUT),
+        ("off", None, PaceBasis.ABOUT),
+    ],
+)
+def test_the_pace_of_paid_probes_is_at_least_so_often_or_about(
+    load: Load, written: str, interval: timedelta | None, basis: PaceBasis
+) -> None:
+    found = load(f"{SMALL}probes: {{generation: {written}}}\nbudgets: {{per_day: 9}}\n", KEY="x")
+
+    intervals = found.catalogue.services[ServiceId("h3")].probe_intervals
+    assert (intervals.generation, intervals.generation_basis) == (interval, basis)
+
+
+def test_another_pace_is_an_error(load: Load) -> None:
+    with pytest.raises(ConfigurationError, match=r"at_least: 6h"):
+        load(f"{SMALL}probes: {{generation: {{most: 6h}}}}\nbudgets: {{per_day: 9}}\n", KEY="x")

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from tallylight.probes.budget_allocation import (
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)
+A, B = ServiceId("a"), ServiceId("b")
 STEADY = ProbeCandidate(
     interval=6 * HOUR, price=0.40, time_between_outages=2 * DAY, outage_length=HOUR
 )
@@ -125,3 +127,27 @@ def test_recent_spending_decays_and_is_never_negative(amounts: list[float]) -> N
 
     assert lately.per_day(at) >= lately.per_day(at + 10 * DAY) >= 0
     assert lately.amount_usd <= sum(amounts) + 1e-9
+
+
+def test_a_service_that_is_probed_at_least_so_often_has_money_of_its_own() -> None:
+    about, firm = replace(STEADY, price=0.1), replace(STEADY, is_at_least=True)
+
+    schedules = allocate_schedules({A: about, B: firm}, Budget())
+    alone = allocate_schedules({A: about}, Budget())
+
+    assert schedules[B].routine_interval == firm.interval
+    assert schedules[A].routine_interval == alone[A].routine_interval
+
+
+def test_intervals_of_at_least_so_often_grow_alike_where_the_budget_is_too_small() -> None:
+    firm = {
+        A: replace(STEADY, price=0.1, is_at_least=True),
+        B: replace(STEADY, is_at_least=True, interval=3 * HOUR),
+    }
+    planned = sum(each.price * (DAY / each.interval) for each in firm.values())
+
+    schedules = allocate_schedules(firm, Budget(per_day=Decimal(planned) / 2))
+
+    factors = {id_: schedules[id_].routine_interval / firm[id_].interval for id_ in firm}
+    assert factors[A] == pytest.approx(factors[B])
+    assert factors[A] == pytest.approx(2 / 0.75)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.catalogue.services import ProbeIntervals
+from tallylight.catalogue.services import PaceBasis, ProbeIntervals
 from tallylight.model.evidence import Depth
 from tallylight.model.status import Status
 from tallylight.probes.budget_allocation import ProbeSchedule
@@ -335,3 +335,19 @@ def test_a_probe_follows_soon_when_a_callers_order_was_refused() -> None:
     assert planned(refused, Depth.GENERATION) == PlannedProbe(
         Depth.GENERATION, NOON + 65 * MINUTE, ProbeReason.REFUSED
     )
+
+
+def test_a_service_that_is_probed_at_least_so_often_never_waits_longer() -> None:
+    intervals = replace(SERVICE.probe_intervals, generation_basis=PaceBasis.AT_LEAST)
+    facts = replace(FACTS, service=replace(SERVICE, probe_intervals=intervals))
+    starts = [NOON + n * MINUTE for n in range(200)]
+
+    waits = []
+    for start in starts:
+        probed = replace(facts, last_probed_at={**FACTS.last_probed_at, Depth.GENERATION: start})
+        next_one = planned(probed, Depth.GENERATION, ProbeTiming(jitter=0.1))
+        assert next_one is not None
+        waits.append(next_one.at - start)
+
+    assert max(waits) <= 180 * MINUTE
+    assert min(waits) > 140 * MINUTE

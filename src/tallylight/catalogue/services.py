@@ -160,6 +160,13 @@ class Upstream:
     wordings: Mapping[str, Wording] = field(default_factory=dict)
 
 
+class PaceBasis(StrEnum):
+    """What the interval of the paid probes of a service means."""
+
+    AT_LEAST = "at_least"  # one at least so often, as far as the budget allows
+    ABOUT = "about"  # the money that the interval costs, spent where it finds the most outages
+
+
 @dataclass(frozen=True, slots=True)
 class ProbeIntervals:
     """How often a service is probed at each depth; None disables a depth."""
@@ -167,6 +174,7 @@ class ProbeIntervals:
     reach: timedelta | None = timedelta(seconds=60)
     credentials: timedelta | None = timedelta(minutes=10)
     generation: timedelta | None = None
+    generation_basis: PaceBasis = PaceBasis.ABOUT
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from tallylight.catalogue.mode_options import Modes
 from tallylight.catalogue.prices import PriceOptions
 from tallylight.catalogue.services import BillingBasis, ProbeIntervals, ShutdownPrecision
 from tallylight.catalogue.wire_options import WireOptions
+from tallylight.config.pace_option import PaceOption, PaidPace
 from tallylight.documents.addresses import HttpUrl
 from tallylight.documents.budget import BudgetOptions
 from tallylight.documents.parsers import Duration, IntervalOption, Lengths, Size, Sizes
@@ -116,8 +117,11 @@ class ServiceProbeOptions(Section):
     credentials: IntervalOption = Field(
         None, description="Interval of the free probe: does it accept our key and list the model?"
     )
-    generation: IntervalOption = Field(
-        None, description="Interval of the paid probe: is a video delivered? Needs a budget."
+    generation: PaceOption = Field(
+        PaidPace(),
+        description="Interval of the paid probe: is a video delivered? Needs a budget. `6h` "
+        "or `{at_least: 6h}`: at least so often. `{about: 6h}`: the money of that interval, spent "
+        "where it finds the most outages.",
     )
     seconds: int | None = Field(
         None, gt=0, description="Length of the probe's video (default: the cheapest)."
@@ -129,10 +133,13 @@ class ServiceProbeOptions(Section):
     def merged_with(self, default: ProbeIntervals) -> ProbeIntervals:
         """Return the probe intervals of the service."""
         configured = self.model_fields_set
+        inherited = PaidPace(default.generation, default.generation_basis)
+        pace = self.generation if "generation" in configured else inherited
         return ProbeIntervals(
             reach=self.reach if "reach" in configured else default.reach,
             credentials=self.credentials if "credentials" in configured else default.credentials,
-            generation=self.generation if "generation" in configured else default.generation,
+            generation=pace.interval,
+            generation_basis=pace.basis,
         )
 
 
@@ -208,8 +215,11 @@ class ProbeOptions(Section):
         timedelta(minutes=10),
         description="Interval of the free probe: does it accept our key and list the model?",
     )
-    generation: IntervalOption = Field(
-        None, description="Interval of the paid probe: is a video delivered? Needs a budget."
+    generation: PaceOption = Field(
+        PaidPace(),
+        description="Interval of the paid probe: is a video delivered? Needs a budget. `6h` "
+        "or `{at_least: 6h}`: at least so often. `{about: 6h}`: the money of that interval, spent "
+        "where it finds the most outages.",
     )
     in_doubt_pace: Duration = Field(
         timedelta(minutes=5),
@@ -228,7 +238,7 @@ class ProbeOptions(Section):
 
     def intervals(self) -> ProbeIntervals:
         """Return the intervals of services that do not set their own."""
-        return ProbeIntervals(self.reach, self.credentials, self.generation)
+        return ProbeIntervals(self.reach, self.credentials, *self.generation)
 
 
 UpstreamsSection = dict[ConfigId, UpstreamOptions]

@@ -82,6 +82,8 @@ class ProbeCandidate:
 
     Args:
         interval: The interval that the operator configured.
+        is_at_least: The service is probed at least so often, with money of its own; otherwise the
+            interval sets an amount that all such services share.
         price: The price of a probe in USD.
         time_between_outages: The mean time between two outages of its jobs.
         outage_length: The mean length of an outage.
@@ -95,6 +97,7 @@ class ProbeCandidate:
     outage_length: timedelta
     extra_per_day: float = 0.0
     budget: Budget = field(default_factory=Budget)
+    is_at_least: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +118,32 @@ class ProbeSchedule:
 def allocate_schedules(
     candidates: Mapping[ServiceId, ProbeCandidate], total: Budget
 ) -> Mapping[ServiceId, ProbeSchedule]:
-    """Return the probe intervals of each service for the money that the operator planned."""
-    planned = sum(_cost_per_day(each, 1.0) for each in candidates.values())
-    extra = sum(each.extra_per_day for each in candidates.values())
-    factors = _affordable_factors(candidates, _routine_per_day(planned, extra, total))
+    """Return the probe intervals of each service for the money that the operator planned.
+
+    The services that are probed at least so often come first: each has the money that its interval
+    costs. If the budget does not allow that, all of their intervals grow by the same factor.
+    """
+    limit = _budget_per_day(total)
+    firm = {id_: each for id_, each in candidates.items() if each.is_at_least}
+    shared = {id_: each for id_, each in candidates.items() if not each.is_at_least}
+    wanted, allowed = _planned_per_day(firm), (1 - RESERVED_RATIO) * limit
+    stretch = max(1.0, wanted / allowed) if allowed else math.inf
+    factors = dict.fromkeys(firm, stretch)
+    if shared:
+        taken = wanted / stretch + sum(each.extra_per_day for each in firm.values())
+        extra = sum(each.extra_per_day for each in shared.values())
+        money = _routine_per_day(_planned_per_day(shared), extra, max(0.0, limit - taken))
+        factors |= _affordable_factors(shared, money)
     return {id_: _schedule(each, factors[id_]) for id_, each in candidates.items()}
 
 
+def _planned_per_day(candidates: Mapping[ServiceId, ProbeCandidate]) -> float:
+    return _total_per_day(candidates, dict.fromkeys(candidates, 1.0))
+
+
 def _schedule(candidate: ProbeCandidate, factor: float) -> ProbeSchedule:
-    affordable = _routine_per_day(math.inf, candidate.extra_per_day, candidate.budget)
+    limit = _budget_per_day(candidate.budget)
+    affordable = _routine_per_day(math.inf, candidate.extra_per_day, limit)
     shortest = candidate.price * _DAY_SECONDS / affordable if affordable else math.inf
     seconds = max(candidate.interval.total_seconds() * factor, shortest)
     routine = timedelta(seconds=min(seconds, timedelta(days=365).total_seconds()))
@@ -179,12 +199,11 @@ def _cost_per_day(candidate: ProbeCandidate, factor: float) -> float:
     return candidate.price * _DAY_SECONDS / (candidate.interval.total_seconds() * factor)
 
 
-def _routine_per_day(planned: float, extra: float, budget: Budget) -> float:
-    """Return what routine probes may spend a day, in USD.
+def _routine_per_day(planned: float, extra: float, limit: float) -> float:
+    """Return what routine probes may spend a day of a limit, in USD.
 
     Probes of undecided services are paid first: some evidence caused them, and they decide.
     """
-    limit = _budget_per_day(budget)
     highest = min(planned, (1 - RESERVED_RATIO) * limit)
     remaining = min(highest, (1 + _MAX_OVERSPEND_RATIO) * planned - extra, limit - extra)
     return max(_MIN_ROUTINE_RATIO * highest, remaining)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from zlib import crc32
 
-from tallylight.catalogue.services import Service
+from tallylight.catalogue.services import PaceBasis, Service
 from tallylight.model.evidence import Depth
 from tallylight.model.status import Status
 from tallylight.probes.budget_allocation import ProbeSchedule
@@ -221,6 +221,8 @@ def _paid_probe(facts: PlanInput, timing: ProbeTiming) -> PlannedProbe | None:
     else:
         reason = ProbeReason.ROUTINE
         routine = interval if facts.schedule is None else facts.schedule.routine_interval
+        if facts.service.probe_intervals.generation_basis is PaceBasis.AT_LEAST:
+            routine /= 1 + timing.jitter  # the longest one, too, is no longer than that
         due_at = last + _jittered(routine, facts, last, timing)
     if (again_at := _refused_until(facts, timing)) is not None and again_at < due_at:
         reason, due_at = ProbeReason.REFUSED, again_at

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from tallylight.board import Board
 from tallylight.catalogue.orders import probe_cost
-from tallylight.catalogue.services import Service
+from tallylight.catalogue.services import PaceBasis, Service
 from tallylight.clock import Clock
 from tallylight.model.evidence import Depth, Source
 from tallylight.probes.budget_allocation import DecayingSpend, ProbeCandidate, ProbeSchedule
@@ -160,8 +160,11 @@ def probe_candidate(
     interval, cost = service.probe_intervals.generation, probe_cost(service)
     if interval is None or not cost:
         return None
+    is_at_least = service.probe_intervals.generation_basis is PaceBasis.AT_LEAST
     between, length = expected_outages(service_state, now, policy)
     if probe_state.extra_spend is None:
         probe_state.extra_spend = DecayingSpend.expected(interval, float(cost), now)
     extra = probe_state.extra_spend.per_day(now)
-    return ProbeCandidate(interval, float(cost), between, length, extra, service.budget)
+    return ProbeCandidate(
+        interval, float(cost), between, length, extra, service.budget, is_at_least=is_at_least
+    )
