@@ -68,3 +68,23 @@ def test_signs_of_risk_control_are_never_learned_as_false_alarms() -> None:
     state = _state_after(policy, *results)
 
     assert state.jobs.false_alarms.bad == 0
+
+
+def test_time_between_rare_jobs_shows_less_of_how_rare_outages_are() -> None:
+    now = START + timedelta(days=14)
+    rare = _state_after(POLICY, *((hours, None) for hours in range(0, 336, 16)))
+    often = _state_after(POLICY, *((minutes / 6, None) for minutes in range(2016)))
+
+    expected = [expected_outages(each, now, POLICY).mean_time_between for each in (rare, often)]
+
+    assert timedelta(days=3.3) < expected[0] < timedelta(days=3.6)
+    assert timedelta(days=4.5) < expected[1] < timedelta(days=4.8)
+
+
+def test_how_much_was_seen_survives_a_restart() -> None:
+    state = _state_after(POLICY, (0, None), *_outage(24, 3), (40, None))
+
+    restored = snapshot.load_state(snapshot.dump_state(state))
+
+    assert restored.job_history.outage_history == state.job_history.outage_history
+    assert restored.job_history.outage_history.exposed_seconds > 0

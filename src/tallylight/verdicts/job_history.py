@@ -130,11 +130,16 @@ class OutageHistory(NamedTuple):
         first_job_at: When its first job ended; None before it.
         outages: How often its jobs went down; a relapse within two hours is no new outage.
         down_seconds: Total duration of the outages that have ended.
+        last_job_at: When its newest job ended.
+        exposed_seconds: The time while up, each stretch between two jobs weighed with the share of
+            outages within it that the second job sees.
     """
 
     first_job_at: datetime | None = None
     outages: int = 0
     down_seconds: float = 0.0
+    last_job_at: datetime | None = None
+    exposed_seconds: float = 0.0
 
 
 _NO_OUTAGES = OutageHistory()

@@ -85,7 +85,7 @@ def _apply_result(
         history.slow_since,
         history.slowness,
         minute_cap,
-        update_outage_history(history.outage_history, layer, after, at),
+        update_outage_history(history.outage_history, layer, after, at, policy),
         baseline,
         history.overdue,
     )
