@@ -40,7 +40,7 @@ class Simulation:
         }
     )
 
-    def set_verdict(
+    def set_verdict(  # noqa: PLR0913  # as `observe_verdict`
         self,
         service: ServiceId,
         status: Status,
@@ -48,6 +48,7 @@ class Simulation:
         is_confirmed: bool = True,
         blocked: Block | None = None,
         has_recovered: bool = False,
+        incident: str = "",
     ) -> None:
         """Set the current verdict on a service."""
         reason = Reason(ReasonCode.JOBS_FAILING, self.now, {"count": 3, "answer": "down"})
@@ -59,6 +60,7 @@ class Simulation:
             self.rules,
             is_confirmed=is_confirmed,
             has_recovered=has_recovered,
+            incident=incident,
         )
 
     def network(self, *, is_down: bool) -> None:
@@ -472,13 +474,39 @@ def test_a_restart_neither_repeats_nor_forgets(calm: Simulation) -> None:
     assert kinds(calm.wait(minutes=5)) == [NotificationKind.FIRING, NotificationKind.KEY_BLOCKED]
 
 
-def test_a_removed_service_is_dropped(calm: Simulation) -> None:
+def test_a_service_that_is_removed_while_it_is_down_is_notified_once(calm: Simulation) -> None:
     calm.set_verdict(A, DOWN)
     calm.wait(minutes=5)
     del calm.members[A]
 
+    (sent,) = calm.wait(hours=9)
+
+    assert (sent.kind, sent.services) == (NotificationKind.REMOVED, (A,))
+    assert sent.changes[0].after is DOWN
+    assert A not in calm.state.service_alerts
+
+
+def test_a_service_that_is_removed_while_it_is_well_is_dropped(calm: Simulation) -> None:
+    del calm.members[A]
+
     assert calm.wait(hours=9) == []
     assert A not in calm.state.service_alerts
+
+
+def test_a_recovery_has_the_begin_of_its_trouble_and_its_incident(calm: Simulation) -> None:
+    calm.set_verdict(A, SLOW, incident="inc_1")
+    began = calm.now
+    calm.wait(minutes=20)
+    calm.set_verdict(A, DOWN, incident="inc_1")
+    calm.wait(minutes=20)
+    calm.set_verdict(A, UP)
+
+    (sent,) = calm.wait(hours=1)
+
+    (change,) = sent.changes
+    assert (change.trouble_since, change.incident) == (began, "inc_1")
+    assert change.duration == timedelta(minutes=40)
+    assert len(change.notified_in) == 2
 
 
 def test_an_unreadable_state_is_logged_and_replaced_by_an_empty_one() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,13 +16,14 @@ from tallylight.alerts.messages import (
     ALERT_RETRY_PERIOD,
     ENDPOINT_PREFIX,
     alert_messages,
+    due_at,
     pause_after,
 )
 from tallylight.alerts.metrics import AlertMetrics
 from tallylight.alerts.notification import Notification, NotificationKind, ServiceChange
 from tallylight.alerts.options import AlertOptions, ReceiverOptions
 from tallylight.alerts.receivers import RenderedNotification
-from tallylight.alerts.sender import NotificationSender
+from tallylight.alerts.sender import NotificationSender, Render
 from tallylight.clock import VirtualClock
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
@@ -86,10 +87,12 @@ class World:
         await self.history.save_component_state("alerts", "{}", alert_messages(sent, receivers))
 
     @asynccontextmanager
-    async def sending(self, receivers: Mapping[str, ReceiverOptions]) -> AsyncIterator[None]:
+    async def sending(
+        self, receivers: Mapping[str, ReceiverOptions], show: Render | None = None
+    ) -> AsyncIterator[None]:
         """Run a sender, as one process with one configuration does."""
         sender = NotificationSender(
-            self.history.outbox, receivers, self.clock, render, self.metrics
+            self.history.outbox, receivers, self.clock, show or render, self.metrics
         )
         task = asyncio.create_task(sender.run())
         try:
@@ -282,6 +285,57 @@ async def test_waiting_notifications_are_counted(world: World, listener: Listene
 
     backlog = await world.history.outbox.backlog(ENDPOINT_PREFIX)
     assert (backlog["alert:team"].count, backlog["alert:team"].oldest) == (2, NOW)
+
+
+async def test_what_a_delayed_receiver_would_be_told_too_late_is_not_sent_nor_its_recovery(
+    world: World, listener: Listener
+) -> None:
+    late = receivers(team={"url": listener.address, "after": "30m"})
+    await world.queue(late, firing(A), firing(B), resolved(firing(A)))
+
+    def over(told: Notification, options: ReceiverOptions) -> RenderedNotification | None:
+        return None if A in told.services else render(told, options)
+
+    async with world.sending(late, over):
+        await world.until(lambda: world.counted("dropped") == 2, step=30)
+        await world.until(lambda: world.counted("delivered") == 1, step=30)
+
+    assert listener.received == [f"firing {B}"]
+    assert world.clock.now() >= NOW + timedelta(minutes=30)
+
+
+async def test_trouble_that_is_over_after_quiet_hours_is_told_by_its_recovery(
+    world: World, listener: Listener
+) -> None:
+    hours = {"start": "09:00", "end": "10:30"}
+    team = receivers(team={"url": listener.address, "quiet_hours": hours})
+    await world.queue(team, firing(A), resolved(firing(A)))
+
+    def over(told: Notification, options: ReceiverOptions) -> RenderedNotification | None:
+        return None if told.kind is NotificationKind.FIRING else render(told, options)
+
+    async with world.sending(team, over):
+        await world.until(lambda: bool(listener.received), step=30)
+
+    assert listener.received == [f"resolved {A}"]
+    assert world.clock.now() >= NOW + timedelta(minutes=30)
+
+
+@pytest.mark.parametrize(
+    ("at", "due"),
+    [
+        ("2026-11-20T13:59+00:00", "2026-11-20T13:59+00:00"),
+        ("2026-11-20T14:00+00:00", "2026-11-20T23:30+00:00"),
+        ("2026-11-20T22:00+00:00", "2026-11-20T23:30+00:00"),
+        ("2026-11-20T23:30+00:00", "2026-11-20T23:30+00:00"),
+    ],
+)
+def test_notifications_wait_for_the_end_of_quiet_hours(at: str, due: str) -> None:
+    hours = {"start": "22:00", "end": "07:30"}
+    team = receivers(team={"url": "json://x", "time_zone": "Asia/Taipei", "quiet_hours": hours})
+    sent = replace(firing(A), at=datetime.fromisoformat(at))
+
+    assert due_at(sent, team["team"]) == datetime.fromisoformat(due)
 
 
 def test_pauses_grow_to_ten_minutes() -> None:

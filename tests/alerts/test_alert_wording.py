@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 import pytest
 
 from tallylight.alerts.notification import Notification, NotificationKind, ServiceChange
-from tallylight.alerts.wording import render_notification
+from tallylight.alerts.wording import AlertContext, render_notification
 from tallylight.i18n import Language, translator
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 
+CONTEXT = AlertContext(name_of=lambda id_: id_)
 NOW = datetime(2026, 1, 28, 12, tzinfo=UTC)
 
 
@@ -33,4 +34,4 @@ def test_a_recovery_says_whether_videos_arrive(language: Language, title: str) -
     services = tuple(change.service for change in changes)
     notification = Notification(NotificationKind.RESOLVED, NOW, services, changes)
 
-    assert render_notification(notification, lambda id_: id_, translator(language)).title == title
+    assert render_notification(notification, CONTEXT, translator(language)).title == title

@@ -6,7 +6,7 @@ they were dropped, is not told of the recovery either.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -46,10 +46,29 @@ def alert_messages(
             if wanted is not None:
                 id_ = message_id(notification.id, name)
                 body = dump_notification(wanted)
+                due = due_at(notification, options)
                 messages.append(
-                    OutboxMessage(id_, ENDPOINT_PREFIX + name, "", body, notification.at)
+                    OutboxMessage(id_, ENDPOINT_PREFIX + name, "", body, notification.at, due)
                 )
     return tuple(messages)
+
+
+def due_at(notification: Notification, receiver: ReceiverOptions) -> datetime:
+    """Return when a receiver may be notified: after its delay, outside its quiet hours."""
+    at = notification.at
+    if receiver.after is not None and notification.kind is NotificationKind.FIRING:
+        at += receiver.after
+    hours = receiver.quiet_hours
+    if hours is None:
+        return at
+    local = at.astimezone(receiver.zone)
+    start, end = time.fromisoformat(hours.start), time.fromisoformat(hours.end)
+    now = local.time()
+    is_quiet = start <= now < end if start <= end else now >= start or now < end
+    if not is_quiet:
+        return at
+    day = local.date() + timedelta(days=now >= end)
+    return datetime.combine(day, end, receiver.zone).astimezone(UTC)
 
 
 def message_id(notification_id: str, receiver: str) -> str:

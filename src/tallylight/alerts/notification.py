@@ -1,9 +1,10 @@
 """A notification before it is rendered: one message about one or more alerts."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from tallylight.model.ids import ServiceId
@@ -24,6 +25,9 @@ class NotificationKind(StrEnum):
     KEY_BLOCKED = "key_blocked"  # our key, balance or rate of orders is refused
     KEY_ACCEPTED = "key_accepted"
     SHUTDOWN_AHEAD = "shutdown_ahead"  # a model will be switched off
+    REMOVED = "removed"  # services left the configuration while they were down
+    BUDGET_SPENT = "budget_spent"  # a share of a budget for probes is spent
+    FEED_CONTRADICTS = "feed_contradicts"  # the official status page says otherwise than we
 
 
 class Severity(StrEnum):
@@ -47,6 +51,8 @@ class ServiceChange:
         notified_statuses: All bad statuses notified since the service was last well. A receiver
             that was notified of one of them is also notified of the recovery.
         notified_in: The ids of the notifications that told of the trouble.
+        trouble_since: When the trouble began; None if the service was well.
+        incident: The id of its incident, "" if it has none.
     """
 
     service: ServiceId
@@ -56,6 +62,15 @@ class ServiceChange:
     reasons: tuple[Reason, ...] = ()
     notified_statuses: tuple[Status, ...] = ()
     notified_in: tuple[str, ...] = ()
+    trouble_since: datetime | None = None
+    incident: str = ""
+
+    @property
+    def duration(self) -> timedelta | None:
+        """Return how long trouble lasted, once it is over."""
+        if self.trouble_since is None or self.after not in {Status.OPERATIONAL, Status.UNKNOWN}:
+            return None
+        return max(self.since - self.trouble_since, timedelta())
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +82,10 @@ class Notification:
         services: The services that it is about; empty for our own network.
         facts: Further values for its text. KEY_*: `upstream` and `failure` (auth, quota).
             SHUTDOWN_AHEAD: `date` (ISO), `days`, `replacement` ("" for none).
+            BUDGET_SPENT: `scope`, `window`, `percent`, `spent` and `limit` (USD).
+            FEED_CONTRADICTS: `says`, the status on the page.
         follows: The ids of the notifications whose trouble is over.
+        provider: The provider of its services, "" if they have several.
     """
 
     kind: NotificationKind
@@ -76,11 +94,13 @@ class Notification:
     changes: tuple[ServiceChange, ...] = ()
     facts: Mapping[str, str | int] = field(default_factory=dict)
     follows: tuple[str, ...] = ()
+    provider: str = ""
 
     @property
     def id(self) -> str:
         """Return the id: the same for the same change, so that it is recorded once."""
-        names = (self.kind.value, self.at.isoformat(), *self.services)
+        about = json.dumps(self.facts, sort_keys=True)
+        names = (self.kind.value, self.at.isoformat(), about, *self.services)
         digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
         return f"alert_{digest[:32]}"
 
@@ -96,8 +116,15 @@ class Notification:
                 return Severity.SUCCESS
             case NotificationKind.NETWORK_DOWN | NotificationKind.KEY_BLOCKED:
                 return Severity.FAILURE
-            case NotificationKind.FLAPPING | NotificationKind.SHUTDOWN_AHEAD:
+            case (
+                NotificationKind.FLAPPING
+                | NotificationKind.SHUTDOWN_AHEAD
+                | NotificationKind.BUDGET_SPENT
+                | NotificationKind.FEED_CONTRADICTS
+            ):
                 return Severity.WARNING
+            case NotificationKind.REMOVED:
+                return Severity.INFO
             case (
                 NotificationKind.FIRING
                 | NotificationKind.REMINDER

@@ -1,46 +1,118 @@
-"""Receivers as Apprise knows them: opened from their addresses, and given what fits them."""
+"""Receivers: opened from their addresses, and given what fits them.
 
+Apprise knows how long a message of each service may be, and escapes what it would misread. Long
+messages are split at lines; where a service takes only short ones (SMS), they are cut.
+"""
+
+import json
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
 
+from tallylight.alerts.addresses import apprise_address
 from tallylight.alerts.notification import Severity
 from tallylight.alerts.options import ReceiverOptions
+from tallylight.signed_webhooks import SignedWebhook, open_webhook_session
 
 if TYPE_CHECKING:
-    from apprise import Apprise
+    from apprise import NotifyBase
+
+_SHORT = 500  # characters: longer messages of such a service are cut, not split
+_BYTE_LIMITS = {"NotifyWeComBot": 2048, "NotifyDingTalk": 20_000, "NotifyFeishu": 20_000}
+"""Services that count bytes, where Apprise counts characters."""
+_BYTES_OF_A_CHARACTER = 3.2  # Chinese has three, a lamp four
+_WEBHOOK_TIMEOUT = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedNotification:
-    """A notification as text in one language."""
+    """A notification as text in one language.
+
+    Args:
+        id: The same at each attempt.
+        fields: The same as JSON, for receivers that are programs.
+    """
 
     title: str
     body: str
     severity: Severity = Severity.INFO
+    id: str = ""
+    fields: Mapping[str, object] = field(default_factory=dict)
 
 
-class Receiver:
+class Receiver(Protocol):
     """One receiver, ready to be notified."""
 
-    def __init__(self, client: "Apprise") -> None:
-        self._client = client
-
-    @classmethod
-    def open(cls, options: ReceiverOptions) -> Self | None:
-        """Return the receiver of an address; None if Apprise cannot use it."""
-        import apprise  # noqa: PLC0415  # late, because most commands never send
-
-        # Its log lines may quote the address; ours say everything that is needed.
-        logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
-        asset = apprise.AppriseAsset(app_id="tallylight", app_desc="tallylight")
-        client = apprise.Apprise(asset=asset)
-        return cls(client) if client.add(options.url.reveal()) else None
-
-    async def send(self, message: RenderedNotification) -> bool:
+    async def send(self, message: RenderedNotification, now: datetime) -> bool:
         """Send a notification; return whether the receiver accepted it."""
+        ...
+
+
+def open_receiver(options: ReceiverOptions) -> Receiver | None:
+    """Return the receiver of an address; None if it cannot be used.
+
+    The first call imports Apprise and its plugins, which takes most of a second.
+    """
+    if options.secret is not None:
+        url, secret = options.url.reveal(), options.secret.reveal()
+        return _WebhookReceiver(SignedWebhook(url, secret, lambda _: ""))
+    import apprise  # noqa: PLC0415  # late, because most commands never send
+
+    # Its log lines may quote the address; ours say everything that is needed.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    asset = apprise.AppriseAsset(app_id="tallylight", app_desc="tallylight")
+    address = apprise_address(options.url.reveal())
+    plugin = apprise.Apprise.instantiate(address, asset=asset, suppress_exceptions=True)
+    if plugin is None:
+        return None
+    limit = _BYTE_LIMITS.get(type(plugin).__name__)
+    if limit is not None:
+        plugin.body_maxlen = min(plugin.body_maxlen, int(limit / _BYTES_OF_A_CHARACTER))
+    if "overflow=" not in address:
+        is_short = plugin.body_maxlen < _SHORT
+        mode = apprise.OverflowMode.TRUNCATE if is_short else apprise.OverflowMode.SPLIT
+        plugin.overflow_mode = mode
+    return _AppriseReceiver(plugin)
+
+
+class _AppriseReceiver:
+    """A receiver that Apprise notifies."""
+
+    def __init__(self, plugin: "NotifyBase") -> None:
+        self._plugin = plugin
+        self._extras = dict(getattr(plugin, "payload_extras", {}))  # of the address
+
+    async def send(self, message: RenderedNotification, now: datetime) -> bool:  # noqa: ARG002
+        import apprise  # noqa: PLC0415  # is loaded by now
+
+        if type(self._plugin).__name__ == "NotifyJSON":
+            # Further keys of the JSON object.
+            vars(self._plugin)["payload_extras"] = {**message.fields, **self._extras}
+        client = apprise.Apprise()
+        client.add(self._plugin)
         return bool(
-            await self._client.async_notify(
-                body=message.body, title=message.title, notify_type=message.severity.value
+            await client.async_notify(
+                body=message.body,
+                title=message.title,
+                notify_type=message.severity.value,
+                body_format=apprise.NotifyFormat.TEXT,
             )
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _WebhookReceiver:
+    """An endpoint that receives signed webhooks."""
+
+    target: SignedWebhook
+
+    async def send(self, message: RenderedNotification, now: datetime) -> bool:
+        data = {"title": message.title, "message": message.body, **message.fields}
+        kind = message.fields.get("kind", "test")
+        body = {"type": f"alert.{kind}", "timestamp": now.isoformat(), "data": data}
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+        async with open_webhook_session(_WEBHOOK_TIMEOUT) as session:
+            response = await self.target.send(session, message.id, text, now)
+        return response.is_success

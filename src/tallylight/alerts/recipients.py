@@ -19,6 +19,7 @@ def for_receiver(notification: Notification, receiver: ReceiverOptions) -> Notif
     has_many_statuses = notification.kind in {
         NotificationKind.FLAPPING,
         NotificationKind.FLAPPING_ENDED,
+        NotificationKind.REMOVED,
     }
     if notification.changes:
         changes = tuple(

@@ -35,16 +35,20 @@ def observe_verdict(  # noqa: PLR0913  # the judge says two things beside the ve
     *,
     is_confirmed: bool = True,
     has_recovered: bool = False,
+    incident: str = "",
 ) -> AlertState:
     """Return the state with the current verdict on a service; call it when a verdict may differ.
 
     `is_confirmed` (the judge is sure enough to notify people) matters for SUSPENDED only: all other
     bad statuses are named by the upstream or have waited for their evidence. `has_recovered`
-    (trouble that only free checks have seen is over) matters for UNKNOWN only.
+    (trouble that only free checks have seen is over) matters for UNKNOWN only. `incident` is the
+    id of the open incident.
     """
     before = state.service_alerts.get(verdict.service)
     is_over = has_recovered and verdict.status is Status.UNKNOWN
     after = _with_verdict(before, verdict, at, rules, is_confirmed=is_confirmed, is_over=is_over)
+    if incident and after.alertable_status is not None:
+        after = replace(after, incident=incident)
     if after == before:
         return state
     return replace(state, service_alerts={**state.service_alerts, verdict.service: after})
@@ -63,15 +67,17 @@ def observe_network(
 def evaluate(state: AlertState, now: datetime, rules: AlertRules, members: Members) -> Evaluation:
     """Return the notifications that are due now, and the state after they are sent.
 
-    Services that are not among the members are dropped from the state.
+    Services that are not among the members are dropped from the state; those whose trouble was
+    notified are notified once more.
     """
-    state = _without_removed_services(state, members)
+    state, removed = _evaluate_removed(state, now, members)
     if state.network_is_down:
         if state.network_notified:
-            return state, ()
+            return state, removed
         down = Notification(NotificationKind.NETWORK_DOWN, now)
-        return replace(state, network_notified=True, network_notified_in=(down.id,)), (down,)
-    due: list[Notification] = []
+        state = replace(state, network_notified=True, network_notified_in=(down.id,))
+        return state, (*removed, down)
+    due = [*removed]
     if state.network_notified:
         follows = state.network_notified_in
         state = replace(state, network_notified=False, network_notified_in=())
@@ -115,6 +121,7 @@ def _with_verdict(  # noqa: PLR0913  # as `observe_verdict`
     # Only a way into trouble counts: one outage with many names is not flapping.
     if was_well and alert.alertable_status is not None:
         entries = (*entries, at)
+        alert = replace(alert, trouble_since=verdict.since, incident="")
     is_flapping = alert.is_flapping or len(entries) > rules.flapping_threshold
     return _with_pending(replace(alert, entries=entries, is_flapping=is_flapping), at, rules)
 
@@ -154,11 +161,14 @@ def _needs_worse_name(alert: ServiceAlert, now: datetime, rules: AlertRules) -> 
     return is_worse and is_time
 
 
-def _without_removed_services(state: AlertState, members: Members) -> AlertState:
-    if state.service_alerts.keys() <= members.keys():
-        return state
+def _evaluate_removed(state: AlertState, now: datetime, members: Members) -> Evaluation:
+    gone = {id_: a for id_, a in state.service_alerts.items() if id_ not in members}
+    if not gone:
+        return state, ()
     kept = {id_: alert for id_, alert in state.service_alerts.items() if id_ in members}
-    return replace(state, service_alerts=kept)
+    notified = {id_: alert for id_, alert in gone.items() if alert.notified_status is not None}
+    due = (_group_notification(NotificationKind.REMOVED, notified, now),) if notified else ()
+    return replace(state, service_alerts=kept), due
 
 
 def _end_flapping(alert: ServiceAlert, now: datetime, rules: AlertRules) -> ServiceAlert:
@@ -181,7 +191,7 @@ def _evaluate_statuses(
     due: list[Notification] = []
     for provider, group in waiting.items():
         if _is_due(group.values(), _provider_size(members, provider), now, rules):
-            for notification in _group_notifications(group, now, rules):
+            for notification in _group_notifications(group, now, rules, provider):
                 due.append(notification)
                 changed |= {
                     id_: _as_notified(group[id_], notification) for id_ in notification.services
@@ -211,7 +221,7 @@ def _provider_size(members: Members, provider: ProviderId) -> int:
 
 
 def _group_notifications(
-    group: Mapping[ServiceId, ServiceAlert], now: datetime, rules: AlertRules
+    group: Mapping[ServiceId, ServiceAlert], now: datetime, rules: AlertRules, provider: ProviderId
 ) -> Iterable[Notification]:
     for kind in (
         NotificationKind.FIRING,
@@ -223,13 +233,14 @@ def _group_notifications(
             id_: alert for id_, alert in group.items() if _pending_kind(alert, now, rules) is kind
         }
         if of_kind:
-            yield _group_notification(kind, of_kind, now)
+            yield _group_notification(kind, of_kind, now, provider)
 
 
 def _group_notification(
     kind: NotificationKind,
     group: Mapping[ServiceId, ServiceAlert],
     now: datetime,
+    provider: str = "",
 ) -> Notification:
     changes = tuple(
         ServiceChange(
@@ -240,10 +251,12 @@ def _group_notification(
             reasons=alert.reasons,
             notified_statuses=alert.notified_statuses,
             notified_in=alert.notified_in,
+            trouble_since=alert.trouble_since,
+            incident=alert.incident,
         )
         for id_, alert in group.items()
     )
-    return Notification(kind, now, tuple(group), changes)
+    return Notification(kind, now, tuple(group), changes, provider=provider)
 
 
 def _as_notified(alert: ServiceAlert, notification: Notification) -> ServiceAlert:
@@ -275,8 +288,8 @@ def _evaluate_reminders(
     if not groups:
         return state, ()
     due, reminded = [], dict(state.service_alerts)
-    for group in groups.values():
-        notification = _group_notification(NotificationKind.REMINDER, group, now)
+    for provider, group in groups.items():
+        notification = _group_notification(NotificationKind.REMINDER, group, now, provider)
         due.append(notification)
         reminded |= {id_: _as_notified(alert, notification) for id_, alert in group.items()}
     return replace(state, service_alerts=reminded), tuple(due)

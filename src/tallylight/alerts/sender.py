@@ -26,7 +26,7 @@ from tallylight.alerts.messages import (
 from tallylight.alerts.metrics import AlertMetrics, AlertOutcome
 from tallylight.alerts.notification import Notification
 from tallylight.alerts.options import ReceiverOptions
-from tallylight.alerts.receivers import Receiver, RenderedNotification
+from tallylight.alerts.receivers import Receiver, RenderedNotification, open_receiver
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.model.outbox import OutboxDelivery
@@ -40,7 +40,8 @@ _CLAIM_TTL = timedelta(minutes=2)  # longer than an attempt
 _ATTEMPT_TIMEOUT_SECONDS = 60
 _FOLLOW_INTERVAL = timedelta(seconds=5)
 
-Render = Callable[[Notification, ReceiverOptions], RenderedNotification]
+Render = Callable[[Notification, ReceiverOptions], RenderedNotification | None]
+"""Returns a notification as a receiver gets it; None if what it tells is over by now."""
 
 
 class NotificationSender:
@@ -101,8 +102,10 @@ class NotificationSender:
 
     async def _serve(self, name: str, options: ReceiverOptions) -> Never:
         # In a thread, because the import of Apprise and its plugins takes most of a second.
-        receiver = await asyncio.to_thread(Receiver.open, options)
+        receiver = await asyncio.to_thread(open_receiver, options)
         served = _Served(name, options, receiver)
+        if receiver is None:
+            log.error("alerts.unusable_receiver", receiver=name)
         while True:
             pause = _POLL_INTERVAL
             try:
@@ -120,26 +123,13 @@ class NotificationSender:
 
     async def _deliver(self, served: "_Served", delivery: OutboxDelivery) -> int:
         """Make one attempt; return how many in a row have failed at this receiver."""
-        if self._clock.now() - delivery.created_at >= ALERT_RETRY_PERIOD:
-            await self._drop(served, delivery, "expired")
+        message = await self._message_for(served, delivery)
+        if message is None:
             return served.failures
-        notification = load_notification(delivery.body)
-        if notification is None:
-            await self._drop(served, delivery, "unreadable")
-            return served.failures
-        fates = await self._outbox.fates(followed_rows(notification, served.name))
-        if must_wait(notification, served.name, fates):
-            due = self._clock.now() + _FOLLOW_INTERVAL
-            await self._outbox.reschedule(delivery, due, "waits for what it follows")
-            return served.failures
-        wanted = without_undelivered(notification, served.name, fates)
-        if wanted is None:
-            await self._drop(served, delivery, "outage_not_delivered")
-            return served.failures
-        if await self._is_sent(served, wanted):
+        if await self._is_sent(served, message):
             await self._outbox.mark_delivered(delivery, self._clock.now(), "")
             self._metrics.count(served.name, AlertOutcome.DELIVERED)
-            log.info("alerts.delivered", receiver=served.name, kind=wanted.kind)
+            log.info("alerts.delivered", receiver=served.name, id=delivery.id)
             return 0
         pause = pause_after(delivery.attempt_number)
         await self._outbox.reschedule(delivery, self._clock.now() + pause, "refused")
@@ -147,21 +137,52 @@ class NotificationSender:
         log.warning("alerts.undelivered", receiver=served.name, retry_in=pause.total_seconds())
         return served.failures + 1
 
-    async def _is_sent(self, served: "_Served", notification: Notification) -> bool:
+    async def _message_for(
+        self, served: "_Served", delivery: OutboxDelivery
+    ) -> RenderedNotification | None:
+        """Return what to send; None if it was dropped, or has to wait."""
+        is_old = self._clock.now() - delivery.created_at >= ALERT_RETRY_PERIOD
+        notification = load_notification(delivery.body)
+        if notification is None or (is_old and delivery.attempt_number > 1):
+            await self._drop(served, delivery, "unreadable" if notification is None else "expired")
+            return None
+        fates = await self._outbox.fates(followed_rows(notification, served.name))
+        if must_wait(notification, served.name, fates):
+            due = self._clock.now() + _FOLLOW_INTERVAL
+            await self._outbox.reschedule(delivery, due, "waits for what it follows")
+            return None
+        told = without_undelivered(notification, served.name, fates)
+        message = None if told is None else self._rendered(served, told)
+        if told is None:
+            await self._drop(served, delivery, "outage_not_delivered")
+        elif message is None and served.summarises:
+            await self._outbox.mark_delivered(delivery, self._clock.now(), "its recovery says it")
+        elif message is None:
+            await self._drop(served, delivery, "over")
+        return message
+
+    def _rendered(
+        self, served: "_Served", notification: Notification
+    ) -> RenderedNotification | None:
+        try:
+            return self._render(notification, served.options)
+        except Exception as error:
+            # A template of the operator, or a defect of ours: the bare change is told all the same.
+            log.exception("alerts.not_rendered", receiver=served.name, error=type(error).__name__)
+            names = ", ".join(notification.services)
+            title = f"{notification.kind}: {names}"
+            return RenderedNotification(title, names, notification.severity, notification.id)
+
+    async def _is_sent(self, served: "_Served", message: RenderedNotification) -> bool:
         if served.receiver is None:
-            log.error("alerts.unusable_receiver", receiver=served.name)
             return False
         try:
-            message = self._render(notification, served.options)
             async with asyncio.timeout(_ATTEMPT_TIMEOUT_SECONDS):
-                return await served.receiver.send(message)
+                return await served.receiver.send(message, self._clock.now())
         except Exception as error:  # noqa: BLE001  # of a plugin
             # Not the traceback: that of a plugin may show the receiver's address.
             log.error(  # noqa: TRY400
-                "alerts.failed",
-                receiver=served.name,
-                kind=notification.kind,
-                error=type(error).__name__,
+                "alerts.failed", receiver=served.name, error=type(error).__name__
             )
             return False
 
@@ -179,6 +200,11 @@ class _Served:
     options: ReceiverOptions
     receiver: Receiver | None
     failures: int = 0
+
+    @property
+    def summarises(self) -> bool:
+        """Tell whether trouble that was over at the end of quiet hours is told by its recovery."""
+        return self.options.quiet_hours is not None and self.options.after is None
 
     @property
     def endpoint(self) -> str:

@@ -25,6 +25,9 @@ class AlertRules:
         rename_interval: Within one incident, at most one change to a worse status is notified in
             this time.
         shutdown_days: How many days before a shutdown it is notified, once each.
+        budget_percent: At which shares of a budget it is notified, the largest first.
+        feed_contradiction: How long a status page must contradict the verdict until that is
+            notified; None for never.
     """
 
     group_wait: timedelta = timedelta(minutes=1)
@@ -34,6 +37,8 @@ class AlertRules:
     flapping_window: timedelta = timedelta(hours=1)
     rename_interval: timedelta = timedelta(hours=1)
     shutdown_days: tuple[int, ...] = (30, 7, 1)
+    budget_percent: tuple[int, ...] = (95, 80)
+    feed_contradiction: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ class ServiceAlert:
         renamed_at: When a change to a worse status was notified last in this incident.
         notified_statuses: All bad statuses notified since the service was last well.
         notified_in: The ids of the latest notifications of it since then.
+        trouble_since: When the latest trouble began.
+        incident: The id of the latest incident.
         pending_since: Since when a notification has been pending.
         entries: When the service entered trouble, within the window for flapping.
         is_flapping: The service enters trouble too often to notify each time.
@@ -70,6 +77,8 @@ class ServiceAlert:
     renamed_at: datetime | None = None
     notified_statuses: tuple[Status, ...] = ()
     notified_in: tuple[str, ...] = ()
+    trouble_since: datetime | None = None
+    incident: str = ""
     pending_since: datetime | None = None
     entries: tuple[datetime, ...] = ()
     is_flapping: bool = False
@@ -97,6 +106,14 @@ class KeyAlert:
 
 
 @dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Since when a status page has contradicted the verdict, and whether that was notified."""
+
+    since: datetime
+    is_notified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AlertState:
     """The whole state of the rules. `snapshot` converts it to JSON and back.
 
@@ -106,6 +123,8 @@ class AlertState:
         quiet_until: After our network came back nothing is notified until then, so that changes
             of the meantime become one notification.
         shutdowns_notified: By service, the date and the days before it that were notified last.
+        budgets_notified: By scope and window, the share in percent that was notified last.
+        contradictions: The services whose status page contradicts the verdict.
     """
 
     service_alerts: Mapping[ServiceId, ServiceAlert] = field(default_factory=dict)
@@ -115,3 +134,5 @@ class AlertState:
     network_notified_in: tuple[str, ...] = ()
     quiet_until: datetime | None = None
     shutdowns_notified: Mapping[ServiceId, tuple[date, int]] = field(default_factory=dict)
+    budgets_notified: Mapping[str, int] = field(default_factory=dict)
+    contradictions: Mapping[ServiceId, Contradiction] = field(default_factory=dict)

@@ -1,35 +1,100 @@
 """Renders notifications: a title that names the change, and a line for each service."""
 
+import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
+from urllib.parse import quote
 
 from tallylight.alerts.notification import Notification, NotificationKind, ServiceChange
+from tallylight.alerts.options import ReceiverOptions
 from tallylight.alerts.receivers import RenderedNotification
-from tallylight.i18n import Translator
-from tallylight.i18n.formatting import format_day, format_moment_short
+from tallylight.alerts.templates import render_template
+from tallylight.i18n import Language, Translator, translator
+from tallylight.i18n.formatting import format_day, format_duration, format_moment_short
 from tallylight.i18n.labels import blocked_message, status_label
 from tallylight.i18n.reasons import reason_sentence
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.model.verdict import Block
+from tallylight.model.verdict import Block, Reason
 
 NameOf = Callable[[ServiceId], str]
 
+_MOST_NAMES = 3  # in a title; more services are counted
+_LONGEST_ANSWER = 200
+_HIDDEN = re.compile(r"<(script|style|head)\b[^>]*>.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<[a-zA-Z/!][^<>]*(?:>|$)")
+_UPSTREAM_TEXTS = ("answer", "note")
+
+
+@dataclass(frozen=True, slots=True)
+class AlertContext:
+    """What a notification says beside the change.
+
+    Args:
+        name_of: Returns the name of a service.
+        alternatives: Returns the names of the services to use in place of some, best first.
+        public_url: The page's address, "" if it is not configured.
+        language: The language of receivers that have none.
+    """
+
+    name_of: NameOf
+    alternatives: Callable[[Sequence[ServiceId]], Sequence[str]] = lambda _: ()
+    public_url: str = ""
+    language: Language = Language.EN
+
+    def link(self, services: Sequence[ServiceId]) -> str:
+        """Return the address of the page of one service, or of the page of all."""
+        if not self.public_url:
+            return ""
+        base = self.public_url.rstrip("/")
+        return f"{base}/services/{quote(services[0])}" if len(services) == 1 else f"{base}/"
+
+
+def render_for_receiver(
+    notification: Notification, receiver: ReceiverOptions, context: AlertContext
+) -> RenderedNotification:
+    """Return a notification in a receiver's language, time zone and form.
+
+    Raises:
+        TemplateError: if the receiver's template fails.
+    """
+    to = translator(receiver.language or context.language).in_zone(receiver.zone)
+    message = render_notification(notification, context, to)
+    variables = {**message.fields, "title": message.title, "body": message.body}
+    title = message.title if receiver.title is None else render_template(receiver.title, variables)
+    body = message.body if receiver.body is None else render_template(receiver.body, variables)
+    return replace(message, title=title, body=body)
+
 
 def render_notification(
-    notification: Notification, name_of: NameOf, to: Translator
+    notification: Notification, context: AlertContext, to: Translator
 ) -> RenderedNotification:
     """Return a notification as text."""
-    names = ", ".join(name_of(id_) for id_ in notification.services)
+    names = _names(notification.services, notification.provider, context.name_of, to)
+    lines = list(_body(notification, context, to))
     return RenderedNotification(
-        title=_title(notification, names, name_of, to),
-        body="\n".join(_body(notification, name_of, to)) or names,
+        title=_title(notification, names, context.name_of, to),
+        body="\n".join(lines) or names,
         severity=notification.severity,
+        id=notification.id,
+        fields=_fields(notification, context, to),
     )
 
 
-def _title(  # noqa: C901, PLR0911  # one case per kind
+def _names(services: Sequence[ServiceId], provider: str, name_of: NameOf, to: Translator) -> str:
+    count = len(services)
+    if count <= _MOST_NAMES:
+        return ", ".join(map(name_of, services))
+    if not provider:
+        return to.ngettext("%d service", "%d services", count) % count
+    return to.ngettext(
+        "%(count)d service of %(provider)s", "%(count)d services of %(provider)s", count
+    ) % {"count": count, "provider": provider}
+
+
+def _title(  # noqa: C901, PLR0911, PLR0912  # one case per kind
     notification: Notification, names: str, name_of: NameOf, to: Translator
 ) -> str:
     icon = next((change.after.icon for change in notification.changes), "")
@@ -46,6 +111,8 @@ def _title(  # noqa: C901, PLR0911  # one case per kind
             return to.gettext("%s: flapping; single changes are not notified") % names
         case NotificationKind.FLAPPING_ENDED:
             return f"{icon} " + to.gettext("Stable again: %s") % statuses
+        case NotificationKind.REMOVED:
+            return to.gettext("%s: no longer monitored; it was down") % names
         case NotificationKind.NETWORK_DOWN:
             return to.gettext("Our own network is down; all verdicts are frozen")
         case NotificationKind.NETWORK_UP:
@@ -65,6 +132,16 @@ def _title(  # noqa: C901, PLR0911  # one case per kind
                 "names": names,
                 "day": format_day(date.fromisoformat(str(notification.facts["date"])), to),
             }
+        case NotificationKind.FEED_CONTRADICTS:
+            return to.gettext("%(names)s: the official status page says “%(status)s”") % {
+                "names": names,
+                "status": status_label(Status(str(notification.facts["says"])), to),
+            }
+        case NotificationKind.BUDGET_SPENT:
+            return to.gettext("%(percent)d%% of the budget for probes is spent (%(scope)s)") % {
+                "percent": notification.facts["percent"],
+                "scope": names or to.gettext("all services"),
+            }
 
 
 def _blocked(notification: Notification, to: Translator) -> str:
@@ -77,9 +154,11 @@ def _blocked(notification: Notification, to: Translator) -> str:
             return to.gettext("'%(upstream)s' refuses each order as one too many: %(names)s")
 
 
-def _body(notification: Notification, name_of: NameOf, to: Translator) -> Iterable[str]:
+def _body(  # noqa: C901  # one case per kind
+    notification: Notification, context: AlertContext, to: Translator
+) -> Iterable[str]:
     for change in notification.changes:
-        yield _line(change, name_of, to)
+        yield _line(change, context.name_of, to)
     match notification.kind:
         case NotificationKind.KEY_BLOCKED:
             yield blocked_message(Block(str(notification.facts["block"])), to)
@@ -90,8 +169,22 @@ def _body(notification: Notification, name_of: NameOf, to: Translator) -> Iterab
             )
         case NotificationKind.NETWORK_DOWN:
             yield to.gettext("Unrelated providers fail at the same time, so the fault is ours.")
+        case NotificationKind.FEED_CONTRADICTS:
+            if notification.facts["says"] == Status.OPERATIONAL:
+                yield to.gettext("Our own checks and jobs fail.")
+            else:
+                yield to.gettext("Our own checks and jobs succeed.")
+        case NotificationKind.BUDGET_SPENT:
+            yield to.gettext("%(spent)s of %(limit)s USD within %(window)s") % notification.facts
+        case NotificationKind.FIRING | NotificationKind.REMINDER:
+            alternatives = context.alternatives(notification.services)
+            if alternatives:
+                yield to.gettext("Use meanwhile: %s") % ", ".join(alternatives)
         case _:
             pass
+    link = context.link(notification.services)
+    if link:
+        yield link
 
 
 def _line(change: ServiceChange, name_of: NameOf, to: Translator) -> str:
@@ -101,20 +194,79 @@ def _line(change: ServiceChange, name_of: NameOf, to: Translator) -> str:
         "status": status_label(change.after, to),
         "since": format_moment_short(change.since, to),
     }
-    return " — ".join([line, *(reason_sentence(reason, to) for reason in change.reasons[:1])])
+    if change.duration is not None:
+        line = to.gettext("%(line)s, after %(duration)s") % {
+            "line": line,
+            "duration": format_duration(change.duration, to),
+        }
+    sentences = (reason_sentence(_plain(reason), to) for reason in change.reasons[:1])
+    return " — ".join([line, *sentences])
+
+
+def _plain(reason: Reason) -> Reason:
+    """Return a reason whose quotes of the upstream are plain text on one line."""
+    quotes = {
+        name: _plain_text(str(reason.facts[name]))
+        for name in _UPSTREAM_TEXTS
+        if name in reason.facts
+    }
+    return replace(reason, facts={**reason.facts, **quotes}) if quotes else reason
+
+
+def _plain_text(text: str) -> str:
+    words = " ".join(_TAG.sub(" ", _HIDDEN.sub(" ", text)).split())
+    return words if len(words) <= _LONGEST_ANSWER else words[: _LONGEST_ANSWER - 1] + "…"
 
 
 def _resolved(notification: Notification, name_of: NameOf, to: Translator) -> str:
     """Name the services that are operational, and those of which only free checks succeed."""
-    names: dict[bool, list[str]] = defaultdict(list)
+    services: dict[bool, list[ServiceId]] = defaultdict(list)
     for change in notification.changes:
-        names[change.after is Status.UNKNOWN].append(name_of(change.service))
+        services[change.after is Status.UNKNOWN].append(change.service)
+    names = {
+        is_unknown: _names(group, notification.provider, name_of, to)
+        for is_unknown, group in services.items()
+    }
     parts = []
-    if names[False]:
-        parts.append(to.gettext("%s: operational again") % ", ".join(names[False]))
-    if names[True]:
+    if False in names:
+        parts.append(to.gettext("%s: operational again") % names[False])
+    if True in names:
         parts.append(
-            to.gettext("%s: answers again; whether videos arrive is not checked")
-            % ", ".join(names[True])
+            to.gettext("%s: answers again; whether videos arrive is not checked") % names[True]
         )
     return to.gettext("; ").join(parts)
+
+
+def _fields(
+    notification: Notification, context: AlertContext, to: Translator
+) -> Mapping[str, object]:
+    """Return a notification as values that JSON has."""
+    return {
+        "kind": notification.kind.value,
+        "severity": notification.severity.value,
+        "at": notification.at.isoformat(),
+        "link": context.link(notification.services),
+        "services": [_service_fields(change, context, to) for change in notification.changes]
+        or [{"id": id_, "name": context.name_of(id_)} for id_ in notification.services],
+        "facts": dict(notification.facts),
+    }
+
+
+def _service_fields(
+    change: ServiceChange, context: AlertContext, to: Translator
+) -> Mapping[str, object]:
+    duration = change.duration
+    return {
+        "id": change.service,
+        "name": context.name_of(change.service),
+        "status": change.after.value,
+        "before": change.before.value,
+        "since": change.since.isoformat(),
+        "trouble_seconds": None if duration is None else round(duration.total_seconds()),
+        "incident": change.incident,
+        "reasons": [
+            {"code": reason.code.value, "text": reason_sentence(_plain(reason), to)}
+            for reason in change.reasons
+        ],
+        "link": context.link((change.service,)),
+    }

@@ -1,27 +1,32 @@
 """Sends alerts: compares the board with what receivers were notified of."""
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 import structlog
 
 from tallylight.alerts import rules
+from tallylight.alerts.budgets import BudgetShare, update_budgets
+from tallylight.alerts.contradictions import update_contradictions
 from tallylight.alerts.messages import alert_messages
 from tallylight.alerts.metrics import AlertMetrics
-from tallylight.alerts.notification import Notification
+from tallylight.alerts.notification import Notification, NotificationKind
 from tallylight.alerts.options import AlertOptions, ReceiverOptions
 from tallylight.alerts.receivers import RenderedNotification
 from tallylight.alerts.sender import NotificationSender
 from tallylight.alerts.snapshot import dump_alert_state, load_alert_state
 from tallylight.alerts.state import AlertState
-from tallylight.alerts.wording import render_notification
+from tallylight.alerts.wording import AlertContext, render_for_receiver
 from tallylight.board import Board, NetworkChange
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
-from tallylight.i18n import Language, translator
+from tallylight.i18n import Language
 from tallylight.model.ids import ServiceId
+from tallylight.model.money import Budget
+from tallylight.model.status import Status
+from tallylight.status.budgets import TOTAL_SCOPE, budget_usage
 from tallylight.storage.database import Storage
 from tallylight.verdicts.judge import is_alertable
 
@@ -29,14 +34,23 @@ log = structlog.get_logger()
 
 _TICK = timedelta(seconds=1)
 _STATE_NAME = "alerts"
+_SLOW_INTERVAL = timedelta(minutes=1)
+_TROUBLE = frozenset({NotificationKind.FIRING, NotificationKind.REMINDER})
 
 
 @dataclass(frozen=True, slots=True)
 class AlertSettings:
-    """What the configuration in force says on alerts."""
+    """What the configuration in force says on alerts.
+
+    Args:
+        alternatives: Returns the names of the services to use in place of some, best first.
+    """
 
     options: AlertOptions
     language: Language
+    public_url: str = ""
+    total_budget: Budget = field(default_factory=Budget)
+    alternatives: Callable[[Sequence[ServiceId]], Sequence[str]] = lambda _: ()
 
 
 class AlertDispatcher:
@@ -56,9 +70,13 @@ class AlertDispatcher:
         self._rules = settings.options.rules()
         self._receivers = settings.options.receivers
         self._sender = NotificationSender(
-            history.outbox, self._receivers, clock, self._message, metrics
+            history.outbox, self._receivers, clock, self._render, metrics
         )
-        self._translator = translator(settings.language)
+        self._total_budget = settings.total_budget
+        self._evaluated_at: datetime | None = None
+        self._context = AlertContext(
+            self._service_name, settings.alternatives, settings.public_url, settings.language
+        )
 
     async def run(self) -> None:
         """Send notifications until cancelled; return at once if there is no receiver."""
@@ -92,6 +110,8 @@ class AlertDispatcher:
                     self._rules,
                     {service.id: service for service in self._board.services()},
                 )
+                evaluated, more = await self._evaluate_slowly(evaluated, now)
+                notifications = (*notifications, *more)
                 if evaluated == saved or await self._save_state(evaluated, notifications):
                     # What cannot be saved is not notified, and is evaluated again.
                     saved = state = evaluated
@@ -110,6 +130,7 @@ class AlertDispatcher:
                     self._rules,
                     is_confirmed=is_alertable(service_state, policy),
                     has_recovered=service_state.recovery.at is not None,
+                    incident=self._board.open_incident(id_),
                 )
         return state
 
@@ -123,10 +144,66 @@ class AlertDispatcher:
             return False
         return True
 
-    def _message(
-        self, notification: Notification, _receiver: ReceiverOptions
-    ) -> RenderedNotification:
-        return render_notification(notification, self._service_name, self._translator)
+    async def _evaluate_slowly(self, state: AlertState, now: datetime) -> rules.Evaluation:
+        """Once a minute, return what is due of budgets and of status pages."""
+        if self._evaluated_at is not None and now - self._evaluated_at < _SLOW_INTERVAL:
+            return state, ()
+        self._evaluated_at = now
+        state, spent = await self._evaluate_budgets(state, now)
+        claims = {}
+        for service in self._board.services():
+            feed = self._board.state(service.id)[0].feed
+            if feed.at is not None and feed.is_readable:
+                claims[service.id] = feed.claimed_status
+        state, due = update_contradictions(
+            state,
+            claims,
+            now,
+            self._rules,
+            {service.id: service for service in self._board.services()},
+        )
+        return state, (*spent, *due)
+
+    async def _evaluate_budgets(self, state: AlertState, now: datetime) -> rules.Evaluation:
+        try:
+            usage = await budget_usage(
+                self._history.ledger, self._board.services(), self._total_budget, now
+            )
+        except StorageError as error:
+            log.warning("alerts.budgets_unread", error=str(error))
+            return state, ()
+        shares = [
+            BudgetShare(
+                None if each.scope == TOTAL_SCOPE else ServiceId(each.scope),
+                each.window,
+                each.spent,
+                each.limit,
+            )
+            for each in usage
+        ]
+        notified, due = update_budgets(state.budgets_notified, shares, now, self._rules)
+        return replace(state, budgets_notified=notified), due
+
+    def _render(
+        self, notification: Notification, receiver: ReceiverOptions
+    ) -> RenderedNotification | None:
+        """Return a notification as a receiver gets it; None if it was delayed and is over."""
+        is_delayed = receiver.after is not None or receiver.quiet_hours is not None
+        told = self._without_ended(notification) if is_delayed else notification
+        return None if told is None else render_for_receiver(told, receiver, self._context)
+
+    def _without_ended(self, notification: Notification) -> Notification | None:
+        if notification.kind not in _TROUBLE:
+            return notification
+        verdicts = self._board.verdicts()
+        changes = tuple(
+            change
+            for change in notification.changes
+            if change.service in verdicts
+            and verdicts[change.service].status is not Status.OPERATIONAL
+        )
+        services = tuple(change.service for change in changes)
+        return replace(notification, changes=changes, services=services) if changes else None
 
     def _service_name(self, service: ServiceId) -> str:
         try:

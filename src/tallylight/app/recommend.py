@@ -15,6 +15,7 @@ from tallylight.gateway.routing.ranking import Choice, Exclusion
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.ids import ServiceId
 from tallylight.model.order import Medium
+from tallylight.model.status import Status
 from tallylight.model.wish import Wish, WishedMeasures
 from tallylight.status.recommendation import (
     ExcludedService,
@@ -24,6 +25,7 @@ from tallylight.status.recommendation import (
 )
 
 _ALL_SERVICES = ""
+_MOST_ALTERNATIVES = 2
 
 
 class RouteRecommender:
@@ -126,3 +128,20 @@ def _policy(name: str) -> RoutingPolicy | None:
         return policy_named(name)
     except ValueError as error:
         raise LookupError(str(error)) from None
+
+
+def alternatives(
+    recommender: RouteRecommender, routes: Mapping[str, Route], services: Sequence[ServiceId]
+) -> tuple[str, ...]:
+    """Return the names of the operational services to use in place of some, the best first.
+
+    They are taken from the routes of the services; without a route from all services for videos.
+    """
+    avoided = set(services)
+    models = [name for name, each in routes.items() if not avoided.isdisjoint(each.services)]
+    names: dict[str, None] = {}
+    for model in models or [_ALL_SERVICES]:
+        for each in recommender.recommend(RecommendationQuery(model=model)).ranked:
+            if each.service.id not in avoided and each.verdict.status is Status.OPERATIONAL:
+                names[each.service.name] = None
+    return tuple(names)[:_MOST_ALTERNATIVES]

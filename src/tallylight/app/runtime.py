@@ -18,6 +18,7 @@ from tallylight.app.current_configuration import CurrentConfiguration
 from tallylight.app.gateway_wiring import GatewayResources, GatewayWiring, wire_gateway
 from tallylight.app.job_wiring import JobWiring, wire_jobs, wire_probes
 from tallylight.app.logs import mask_in_logs
+from tallylight.app.recommend import RouteRecommender, alternatives
 from tallylight.board import Board, BoardStorage
 from tallylight.clock import Clock
 from tallylight.config.secrets import configured_secrets
@@ -202,13 +203,24 @@ class Runtime:
                 self.board,
                 self.history,
                 self.clock,
-                AlertSettings(configuration.alerts, configuration.status.language),
+                self._alert_settings(configuration),
                 self.alert_metrics,
             )
             async with asyncio.TaskGroup() as tasks:
                 running = tasks.create_task(dispatcher.run(), name="alert_dispatcher")
                 await self.current.wait_until_replaced(configuration)
                 running.cancel()
+
+    def _alert_settings(self, configuration: Configuration) -> AlertSettings:
+        routes = configuration.routes
+        recommender = RouteRecommender(self.board, self.gateway_wiring.candidates, lambda: routes)
+        return AlertSettings(
+            options=configuration.alerts,
+            language=configuration.status.language,
+            public_url=configuration.status.public_url,
+            total_budget=configuration.catalogue.total_budget,
+            alternatives=lambda services: alternatives(recommender, routes, services),
+        )
 
     async def judge_forwarded_evidence(self) -> None:
         """Judge the evidence that followers have stored for the leader."""

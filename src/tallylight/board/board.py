@@ -230,6 +230,11 @@ class Board:
         """Return one service; raise KeyError if it is not on the board."""
         return self._role.entries[id_].service
 
+    def open_incident(self, id_: ServiceId) -> str:
+        """Return the id of a service's open incident, "" if it has none."""
+        incident = self._role.entries[id_].open_incident
+        return "" if incident is None else incident.id
+
     def find_service(self, id_: ServiceId) -> Service | None:
         """Return one service; None if it is not on the board."""
         entry = self._role.entries.get(id_)

@@ -13,6 +13,7 @@ import typer
 
 from tallylight.cli import (
     adopt,
+    alerts,
     catalogue,
     check,
     export,
@@ -42,6 +43,7 @@ _COMMANDS: Mapping[str, Mapping[str, Callable[..., None] | typer.Typer]] = {
     "Operate": {
         "serve": serve.serve,
         "keys": keys.keys_app,
+        "alerts": alerts.alerts_app,
         "cost": export.cost,
         "export": export.export_history,
         "catalogue": catalogue.catalogue_app,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tallylight.cli.alerts import check_receivers
 from tallylight.cli.shared import (
     ConfigOption,
     JsonOption,
@@ -158,6 +159,7 @@ def check_config(path: ConfigOption = None, lang: LangOption = None) -> None:
     from tallylight.config.settings import load_configuration
 
     to, found = output_translator(lang), load_configuration(path)
+    check_receivers(found)
     for warning in (*found.warnings, *found.remarks):
         print_error(to.gettext("warning: %s") % warning)
     for note in found.notes:

@@ -28,6 +28,9 @@ def _keys(configuration: Configuration) -> Iterator[Secret]:
             yield service.upstream.key
     for endpoint in configuration.gateway.webhooks.values():
         yield endpoint.secret
+    for receiver in configuration.alerts.receivers.values():
+        if receiver.secret is not None:
+            yield receiver.secret
     if configuration.assets.secret is not None:
         yield configuration.assets.secret
 

@@ -10,7 +10,8 @@ closed sets; `formatting` and `prices` format times, shares and money.
 
 import gettext
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
 from enum import StrEnum
 from functools import lru_cache
 from importlib import resources
@@ -48,11 +49,16 @@ _CATALOGUES: Mapping[Language, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Translator:
-    """Translates English messages into one language."""
+    """Translates English messages into one language, and shows times in one zone."""
 
     language: Language
     locale: Locale
     _messages: gettext.NullTranslations
+    zone: tzinfo = UTC
+
+    def in_zone(self, zone: tzinfo) -> "Translator":
+        """Return this translator, which shows times in another zone."""
+        return replace(self, zone=zone)
 
     def gettext(self, message: str) -> str:
         """Return the translated message, or the message itself if it has no translation."""

@@ -9,15 +9,15 @@ from tallylight.i18n import Language, Translator
 
 
 def format_moment(at: datetime, to: Translator) -> str:
-    """Return a time with its date, in UTC: "22 Nov 2026 at 19:03 UTC"."""
+    """Return a time with its date and zone: "22 Nov 2026 at 19:03 UTC"."""
     pattern = "d MMM y 'at' HH:mm" if to.language is Language.EN else "y年M月d日 HH:mm"
-    return format_datetime(at, f"{pattern} 'UTC'", locale=to.locale)
+    return _format_zoned(at, pattern, to)
 
 
 def format_moment_short(at: datetime, to: Translator) -> str:
     """Return a time without its year: "22 Nov at 19:03 UTC"."""
     pattern = "d MMM 'at' HH:mm" if to.language is Language.EN else "M月d日 HH:mm"
-    return format_datetime(at, f"{pattern} 'UTC'", locale=to.locale)
+    return _format_zoned(at, pattern, to)
 
 
 def format_moment_near(at: datetime, now: datetime, to: Translator) -> str:
@@ -25,6 +25,21 @@ def format_moment_near(at: datetime, now: datetime, to: Translator) -> str:
     if at.date() == now.date():
         return format_time(at, "HH:mm 'UTC'", locale=to.locale)
     return format_moment_short(at, to) if at.year == now.year else format_moment(at, to)
+
+
+def _format_zoned(at: datetime, pattern: str, to: Translator) -> str:
+    local = at.astimezone(to.zone)
+    text = format_datetime(local.replace(tzinfo=None), pattern, locale=to.locale)
+    return f"{text} {_zone_name(local)}"
+
+
+def _zone_name(at: datetime) -> str:
+    """Return the offset from UTC: "UTC", "UTC+8", "UTC-3:30"."""
+    minutes = round((at.utcoffset() or timedelta()).total_seconds() / 60)
+    if not minutes:
+        return "UTC"
+    hours, rest = divmod(abs(minutes), 60)
+    return f"UTC{'-' if minutes < 0 else '+'}{hours}{f':{rest:02}' if rest else ''}"
 
 
 def format_day(at: date, to: Translator) -> str:

@@ -14,6 +14,7 @@ class OutboxMessage(NamedTuple):
         endpoint: Where it goes: the name of a webhook endpoint, or of a receiver of alerts.
         video: The video that it reports, "" for an alert.
         at: The moment of the change that it reports.
+        due: When it is to be delivered; None for at once.
     """
 
     id: str
@@ -21,6 +22,7 @@ class OutboxMessage(NamedTuple):
     video: str
     body: str
     at: datetime
+    due: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,10 @@ class BoardCollector(Collector):
             "Pieces of evidence since the start, by outcome for the service.",
             labels=["service", "source", "outcome"],
         )
+        known = {service.id for service in self.board.services()}
         for (service, source, outcome), count in sorted(self.counts.items()):
+            if service not in known:
+                continue  # it has left the configuration
             family.add_metric([service, source.value, outcome], count)
         return family
 

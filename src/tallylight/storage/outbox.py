@@ -25,7 +25,7 @@ def insert_messages(connection: Connection, messages: Sequence[OutboxMessage]) -
             "video": message.video,
             "body": message.body,
             "created_at_us": message.at,
-            "due_at_us": message.at,
+            "due_at_us": message.due or message.at,
             "attempt_number": 0,
             "response": "",
         }
@@ -99,10 +99,9 @@ class Outbox:
                 count = len(ids)
 
     async def release(self, prefix: str, now: datetime) -> None:
-        """Make the messages that wait for some endpoints due, also those that were claimed."""
-        await self._change(
-            update(table).where(_waits_for(prefix), table.c.due_at_us > now).values(due_at_us=now)
-        )
+        """Make due the messages of some endpoints that were claimed or tried before."""
+        is_tried = and_(table.c.due_at_us > now, table.c.attempt_number > 0)
+        await self._change(update(table).where(_waits_for(prefix), is_tried).values(due_at_us=now))
 
     async def give_up_others(
         self, prefix: str, kept: Collection[str], response: str

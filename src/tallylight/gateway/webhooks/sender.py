@@ -6,9 +6,7 @@ expires after a minute. A receiver may therefore see a webhook twice, with the s
 """
 
 import asyncio
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Never
@@ -16,13 +14,13 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
-from standardwebhooks import Webhook
 
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.gateway.webhooks.messages import RETRY_PERIOD, retry_at
 from tallylight.gateway.webhooks.options import WebhookEndpoints, WebhookOptions
 from tallylight.model.outbox import OutboxDelivery
+from tallylight.signed_webhooks import SignedWebhook, WebhookResponse, open_webhook_session
 from tallylight.storage.outbox import Outbox
 from tallylight.upstreams.redact import redact_line
 
@@ -32,32 +30,9 @@ _POLL_INTERVAL = timedelta(seconds=1)
 _CLAIM_TTL = timedelta(minutes=1)  # longer than an attempt and the recording of its result
 _TIMEOUT = timedelta(seconds=15)
 _BATCH_SIZE = 20
-_MAX_RESPONSE_BYTES = 4096  # read for the log and the status page
-_SUCCESS = range(200, 300)
 _GRACE = timedelta(hours=1)
 _RETENTION = timedelta(days=30)  # delivered webhooks stay visible to the operator
 _CLEANUP_INTERVAL = timedelta(minutes=10)
-_RETRY_AFTER = re.compile(r"\d{1,8}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class _Response:
-    """The result of an attempt: the status, None without a response, and the text's beginning."""
-
-    status: int | None
-    text: str
-    retry_after: timedelta | None = None
-
-    @property
-    def is_success(self) -> bool:
-        return self.status in _SUCCESS
-
-    @property
-    def is_gone(self) -> bool:
-        return self.status == HTTPStatus.GONE
-
-    def __str__(self) -> str:
-        return " ".join(filter(None, (str(self.status or ""), self.text)))
 
 
 class WebhookSender:
@@ -89,12 +64,7 @@ class WebhookSender:
 
     async def run(self) -> Never:
         """Deliver until cancelled."""
-        async with aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=self._timeout.total_seconds()),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"user-agent": "tallylight"},
-            auto_decompress=False,  # a small response may unpack to a very large one
-        ) as session:
+        async with open_webhook_session(self._timeout) as session:
             while True:
                 endpoints = self._endpoints()
                 async with asyncio.TaskGroup() as tasks:
@@ -144,7 +114,7 @@ class WebhookSender:
             log.warning("webhooks.record_failed", endpoint=endpoint.name, error=str(error))
 
     async def _record(
-        self, endpoint: "_Endpoint", delivery: OutboxDelivery, response: _Response
+        self, endpoint: "_Endpoint", delivery: OutboxDelivery, response: WebhookResponse
     ) -> None:
         bound_log = log.bind(endpoint=endpoint.name, id=delivery.id, tries=delivery.attempt_number)
         now = self._clock.now()
@@ -188,7 +158,7 @@ class WebhookSender:
             await self._clock.sleep(_CLEANUP_INTERVAL)
 
 
-_ALREADY_GONE = _Response(HTTPStatus.GONE, "in an earlier attempt")
+_ALREADY_GONE = WebhookResponse(HTTPStatus.GONE, "in an earlier attempt")
 
 
 class _Endpoint:
@@ -198,34 +168,12 @@ class _Endpoint:
         self.name = name
         self.is_gone = False
         self._session = session
-        self._url = options.url.reveal()
-        self._signer = Webhook(options.secret.reveal())
-        parts = urlsplit(self._url)
+        url, secret = options.url.reveal(), options.secret.reveal()
+        parts = urlsplit(url)
         # A receiver may echo its URL, whose path or query may hold a token.
-        self._secrets = (options.secret.reveal(), self._url, parts.path, parts.query)
+        secrets = (secret, url, parts.path, parts.query)
+        self._target = SignedWebhook(url, secret, lambda text: redact_line(text, secrets))
 
-    async def send(self, delivery: OutboxDelivery, clock: Clock) -> _Response:
+    async def send(self, delivery: OutboxDelivery, clock: Clock) -> WebhookResponse:
         """Make one attempt; every result of it is a response."""
-        now = clock.now()
-        headers = {
-            "content-type": "application/json",
-            "webhook-id": delivery.id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": self._signer.sign(delivery.id, now, delivery.body),
-        }
-        try:
-            async with self._session.post(
-                self._url, data=delivery.body.encode(), headers=headers, allow_redirects=False
-            ) as reply:
-                # The body of a success is not read: it has no meaning.
-                if reply.status in _SUCCESS:
-                    return _Response(reply.status, "")
-                text = (await reply.content.read(_MAX_RESPONSE_BYTES)).decode(errors="replace")
-                retry_after = _retry_after(reply.headers.get("retry-after", ""))
-                return _Response(reply.status, redact_line(text, self._secrets), retry_after)
-        except (aiohttp.ClientError, OSError, ValueError) as error:  # a timeout is an OSError
-            return _Response(None, type(error).__name__)
-
-
-def _retry_after(text: str) -> timedelta | None:
-    return timedelta(seconds=int(text)) if _RETRY_AFTER.fullmatch(text) else None
+        return await self._target.send(self._session, delivery.id, delivery.body, clock.now())

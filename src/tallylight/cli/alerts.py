@@ -1,0 +1,87 @@
+"""`alerts`: tries the receivers of notifications."""
+
+from datetime import UTC
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tallylight.cli.command_group import PlainCommand
+from tallylight.cli.shared import (
+    ConfigOption,
+    LangOption,
+    known_names_hint,
+    output_translator,
+    print_error,
+    print_line,
+    run_async,
+)
+
+if TYPE_CHECKING:
+    from tallylight.config.settings import Configuration
+
+alerts_app = typer.Typer(no_args_is_help=True, help="Try the receivers of notifications.")
+
+
+@alerts_app.callback()
+def alerts_group() -> None:
+    """Try the receivers of notifications."""
+
+
+@alerts_app.command("test", cls=PlainCommand)
+@run_async
+async def try_receivers(
+    receiver: Annotated[
+        list[str] | None, typer.Argument(help="Names of receivers (default: all).")
+    ] = None,
+    config: ConfigOption = None,
+    lang: LangOption = None,
+) -> int:
+    """Send a trial message to receivers.
+
+    The exit code is 1 if one does not accept it.
+    """
+    from tallylight.alerts.trial import send_trial
+    from tallylight.app.logs import configure_warnings_only
+    from tallylight.clock import SystemClock
+    from tallylight.config.settings import load_configuration
+
+    to, configuration = output_translator(lang), load_configuration(config)
+    configure_warnings_only()
+    receivers = configuration.alerts.receivers
+    for name in receiver or ():
+        if name not in receivers:
+            hint = known_names_hint(name, receivers, to)
+            raise typer.BadParameter(to.gettext("No such receiver: %s.") % name + f" {hint}")
+    if not receivers:
+        print_error(to.gettext("No receivers are configured."))
+        return 1
+    failed = 0
+    for name in receiver or receivers:
+        now = SystemClock().now().astimezone(UTC)
+        language = configuration.status.language
+        if await send_trial(receivers[name], now, language):
+            print_line(to.gettext("%s: delivered") % name)
+        else:
+            failed = 1
+            print_line(to.gettext("%s: not delivered") % name)
+    return failed
+
+
+def check_receivers(configuration: "Configuration") -> None:
+    """Check that each receiver's address can be used.
+
+    Raises:
+        ConfigurationError: if one cannot; it names the line of its key.
+    """
+    from tallylight.alerts.addresses import unusable_reason
+    from tallylight.alerts.receivers import open_receiver
+    from tallylight.errors import ConfigurationError, Problem
+
+    where = str(configuration.path or "configuration")
+    problems = tuple(
+        Problem(where, f"alerts.receivers.{name}.url", unusable_reason(options.url.reveal()))
+        for name, options in configuration.alerts.receivers.items()
+        if open_receiver(options) is None
+    )
+    if problems:
+        raise ConfigurationError(problems)
