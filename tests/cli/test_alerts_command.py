@@ -1,0 +1,99 @@
+"""`alerts test` tries receivers, and `config check` refuses those that cannot be reached."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tallylight.cli.shared import application
+
+TOKEN = "planted-token-1234567890"
+
+Run = Callable[..., Result]
+
+
+@contextmanager
+def receiving(status: int) -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """Run a receiver that answers with a status; give its address and what it gets."""
+    received: list[dict[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = int(self.headers["content-length"])
+            received.append(json.loads(self.rfile.read(length)))
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Log nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"json://127.0.0.1:{server.server_port}/{TOKEN}", received
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    def run(*words: str, **receivers: str) -> Result:
+        path = tmp_path / "tallylight.yaml"
+        document = {
+            "upstreams": {"u": {"provider": "saygm", "base_url": "https://u.example"}},
+            "services": {"s": {"upstream": "u", "model": "minimax/h3"}},
+            "database": {"url": f"sqlite:///{tmp_path}/history.db"},
+            "alerts": {"receivers": {name: {"url": url} for name, url in receivers.items()}},
+        }
+        path.write_text(json.dumps(document), encoding="utf-8")
+        return CliRunner().invoke(application, [*words, "--config", str(path), "--lang", "en"])
+
+    return run
+
+
+def test_a_trial_message_is_sent_to_each_receiver(run: Run) -> None:
+    with receiving(200) as (good, received), receiving(403) as (bad, _):
+        both = run("alerts", "test", ops=good, pager=bad)
+        one = run("alerts", "test", "ops", ops=good, pager=bad)
+
+    assert (both.exit_code, both.output.splitlines()) == (
+        1,
+        ["ops: delivered", "pager: not delivered"],
+    )
+    assert (one.exit_code, one.output) == (0, "ops: delivered\n")
+    assert received[0]["title"] == "tallylight: trial message"
+    assert received[0]["kind"] == "test"
+
+
+def test_an_unknown_receiver_is_named_with_the_nearest(run: Run) -> None:
+    refused = run("alerts", "test", "opps", ops="json://127.0.0.1:9/")
+
+    assert refused.exit_code == 2
+    assert "No such receiver: opps. Did you mean ops?" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        (f"slak://{TOKEN}/b/c", "is not an address that Apprise can use"),
+        (f"https://hooks.example.com/{TOKEN}", "add `secret` to receive signed webhooks"),
+        (f"https://contoso.webhook.office.com/webhookb2/{TOKEN}", "create a workflow"),
+    ],
+)
+def test_a_receiver_that_cannot_be_used_is_refused_without_its_address(
+    run: Run, address: str, reason: str
+) -> None:
+    refused = run("config", "check", ops=address)
+
+    assert refused.exception is not None
+    assert "alerts.receivers.ops.url" in str(refused.exception)
+    assert reason in str(refused.exception)
+    assert TOKEN not in str(refused.exception) + refused.output
