@@ -192,6 +192,14 @@ def test_a_template_replaces_the_text() -> None:
     assert message.body == "a=suspended;b=suspended; https://status.example.com/"
 
 
+def test_a_template_that_fails_with_a_message_leaves_its_usual_text() -> None:
+    options = receiver(DISCORD, title="{{ services[0].reasons[0] }}")
+
+    message = render_for_receiver(firing("a"), options, CONTEXT)
+
+    assert message.title == "🔴 a: Suspended"
+
+
 @pytest.mark.parametrize(
     "template", ["{{ unknown }}", "{% if %}", "{{ ''.__class__.__mro__ }}", "{{ 1 / 0 }}"]
 )

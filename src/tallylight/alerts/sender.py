@@ -167,7 +167,7 @@ class NotificationSender:
         try:
             return self._render(notification, served.options)
         except Exception as error:
-            # A template of the operator, or a defect of ours: the bare change is told all the same.
+            # A defect of ours: the bare change is told all the same.
             log.exception("alerts.not_rendered", receiver=served.name, error=type(error).__name__)
             names = ", ".join(notification.services)
             title = f"{notification.kind}: {names}"

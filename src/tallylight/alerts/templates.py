@@ -28,6 +28,17 @@ _SAMPLE: Mapping[str, object] = {
 """The variables of a template, as docs/alerts.md lists them."""
 
 
+_FAILURES = (
+    TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    OverflowError,
+    TypeError,
+    ValueError,
+)
+
+
 @lru_cache(maxsize=128)
 def _compiled(source: str) -> Template:
     # Plain text: the receiver's plugin escapes it.
@@ -39,15 +50,16 @@ def check_template(source: str) -> str:
     """Return a template; refuse one that does not render."""
     try:
         _compiled(source).render(_SAMPLE)
-    except (TemplateError, TypeError, ValueError, OverflowError, ArithmeticError) as error:
+    except _FAILURES as error:
         raise ValueError(f"is not a template that can be used: {error}") from None
     return source
 
 
-def render_template(source: str, variables: Mapping[str, object]) -> str:
-    """Return the text of a template that was checked.
-
-    Raises:
-        TemplateError: if it fails with these values.
-    """
-    return _compiled(source).render(variables).strip()
+def render_template(source: str | None, variables: Mapping[str, object], *, otherwise: str) -> str:
+    """Return the text of a template; another text if there is none, or if these values fail."""
+    if source is None:
+        return otherwise
+    try:
+        return _compiled(source).render(variables).strip()
+    except _FAILURES:
+        return otherwise

@@ -55,17 +55,15 @@ class AlertContext:
 def render_for_receiver(
     notification: Notification, receiver: ReceiverOptions, context: AlertContext
 ) -> RenderedNotification:
-    """Return a notification in a receiver's language, time zone and form.
-
-    Raises:
-        TemplateError: if the receiver's template fails.
-    """
+    """Return a notification in a receiver's language, time zone and form."""
     to = translator(receiver.language or context.language).in_zone(receiver.zone)
     message = render_notification(notification, context, to)
     variables = {**message.fields, "title": message.title, "body": message.body}
-    title = message.title if receiver.title is None else render_template(receiver.title, variables)
-    body = message.body if receiver.body is None else render_template(receiver.body, variables)
-    return replace(message, title=title, body=body)
+    return replace(
+        message,
+        title=render_template(receiver.title, variables, otherwise=message.title),
+        body=render_template(receiver.body, variables, otherwise=message.body),
+    )
 
 
 def render_notification(
