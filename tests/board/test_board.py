@@ -319,7 +319,7 @@ async def test_a_failure_of_one_provider_is_its_own(
 
     for _ in range(5):
         await clock.advance(timedelta(seconds=15))
-        await board.report(make_evidence(Source.REACH, service="a", rule="exception:name"))
+        await board.report(make_evidence(Source.REACH, service="a", rule="exception:connection"))
         await board.report(make_evidence(Source.REACH, service="b"))
 
     assert board.verdict(ServiceId("a")).status is Status.SUSPENDED

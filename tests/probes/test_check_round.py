@@ -26,6 +26,7 @@ OFFICIAL, CHAT = "sora-2-official", "sora-2-reverse"
 TIMEOUT = 1.5
 
 PAGE = b"<html><body>" + b"<p>Welcome</p>" * 350_000 + b"</body></html>"
+WEB_INTERFACE = b"<!doctype html><html><head><title>New API</title></head><div id='root'></div>"
 LIST = b'{"object": "list", "data": [{"id": "sora-2-pro"}, {"id": "sora-2"}]}'
 
 
@@ -108,7 +109,9 @@ async def test_an_unresolved_host_name_is_reported(start: Start) -> None:
     env, result = await checked(start, "http://no-such-host.invalid/v1")
 
     assert only_failure(result).rule == "exception:name"
-    assert env.board.verdict(ServiceId(OFFICIAL)).status is Status.SUSPENDED
+    verdict = env.board.verdict(ServiceId(OFFICIAL))
+    assert verdict.status is Status.UNKNOWN
+    assert verdict.reasons[0].facts["problem"] == "host"
 
 
 async def test_a_host_that_hangs_is_judged_within_the_time_limit(start: Start) -> None:
@@ -124,15 +127,13 @@ async def test_a_host_that_hangs_is_judged_within_the_time_limit(start: Start) -
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (says(PAGE, "text/html"), "text/html that is too long to read"),
-        (says(PAGE[:500], "text/html"), "text/html that is not the expected response"),
         (says(LIST[:40], "application/json"), "application/json that is not the expected response"),
         (half, "an incomplete response"),
         (says(b"\x00\x01\x02 no list at all", "application/octet-stream"), "no list at all"),
         (says(b"just words", "text/plain"), "that is not the expected response: just words"),
         (says(b"", "application/json"), "an empty response"),
     ],
-    ids=["5 MB of HTML", "a page", "half a JSON", "cut off", "binary", "plain text", "empty"],
+    ids=["half a JSON", "cut off", "binary", "plain text", "empty"],
 )
 async def test_a_response_that_is_not_a_list_is_detected_and_described(
     start: Start, answer: Answer, words: str
@@ -147,6 +148,24 @@ async def test_a_response_that_is_not_a_list_is_detected_and_described(
     assert words in str(reason.facts["answer"])
 
 
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [(PAGE, "text/html that is too long to read"), (PAGE[:500], "is not the expected response")],
+    ids=["5 MB of HTML", "a page"],
+)
+async def test_a_page_in_place_of_the_api_is_a_wrong_address(
+    start: Start, page: bytes, words: str
+) -> None:
+    async with served(says(page, "text/html")) as address:
+        env, result = await checked(start, address)
+
+    assert words in only_failure(result).text
+    verdict = env.board.verdict(ServiceId(OFFICIAL))
+    assert verdict.needs_setup
+    assert verdict.reasons[0].facts["problem"] == "address"
+    assert "mend" not in verdict.reasons[0].facts
+
+
 async def test_an_expired_certificate_is_reported(start: Start) -> None:
     authority = trustme.CA()
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)
@@ -159,6 +178,58 @@ async def test_an_expired_certificate_is_reported(start: Start) -> None:
     assert "certificate" in only_failure(result).text
     verdict = env.board.verdict(ServiceId(OFFICIAL))
     assert verdict.status is Status.SUSPENDED
+
+
+async def test_a_base_url_without_its_version_is_told_with_the_right_one(start: Start) -> None:
+    asked: list[bytes] = []
+
+    async def relay(head: bytes, writer: asyncio.StreamWriter) -> None:
+        asked.append(head)
+        is_api = head.startswith(b"GET /v1/models ")
+        answer = says(LIST, "application/json") if is_api else says(WEB_INTERFACE, "text/html")
+        await answer(head, writer)
+
+    async with served(relay) as address:
+        env, _ = await checked(start, address.removesuffix("/v1"))
+        await check_service(env.prober, env.services[OFFICIAL], Depth.CREDENTIALS, SystemClock())
+
+    verdict = env.board.verdict(ServiceId(OFFICIAL))
+    assert verdict.needs_setup
+    assert verdict.reasons[0].facts["problem"] == "address"
+    assert verdict.reasons[0].facts["mend"] == address
+    tried = [head for head in asked if head.startswith(b"GET /v1/models ")]
+    assert len(tried) == 1
+    assert b"authorization" not in tried[0].lower()
+
+
+async def test_https_to_a_port_of_http_is_told_with_the_right_scheme(start: Start) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        is_http = (await reader.read(4096)).startswith(b"GET ")
+        reply = says(LIST, "application/json", "200 OK" if is_http else "400 Bad Request")
+        await reply(b"", writer)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    async with server:
+        env, _ = await checked(start, f"https://{address}")
+
+    verdict = env.board.verdict(ServiceId(OFFICIAL))
+    assert verdict.needs_setup
+    assert verdict.reasons[0].facts["problem"] == "scheme"
+    assert verdict.reasons[0].facts["mend"] == f"http://{address}"
+
+
+async def test_a_mistyped_model_is_told_with_the_nearest_one(start: Start) -> None:
+    env = await start(OFFICIAL, timeout=TIMEOUT)
+    mistyped = replace(env.services[OFFICIAL], model="sroa-2")
+
+    await check_service(env.prober, mistyped, Depth.CREDENTIALS, SystemClock())
+
+    verdict = env.board.verdict(ServiceId(OFFICIAL))
+    assert verdict.needs_setup
+    assert verdict.reasons[0].facts["problem"] == "model"
+    assert verdict.reasons[0].facts["mend"] == "sora-2"
 
 
 async def test_a_working_service_passes(start: Start) -> None:

@@ -89,7 +89,9 @@ def check_passed(verdict: Verdict, results: Iterable[Evidence]) -> bool:
 def check_remarks(verdict: Verdict, result: "CheckResult", to: Translator) -> Iterator[str]:
     """Yield the results of a round that its verdict does not show."""
     id_ = verdict.service
-    verdict_shows_failure = verdict.status not in _QUIET_STATUSES or verdict.blocked is not None
+    verdict_shows_failure = (
+        verdict.status not in _QUIET_STATUSES or verdict.blocked is not None or verdict.needs_setup
+    )
     for evidence in result.evidence:
         if evidence.failure is not None and not verdict_shows_failure:
             depth = depth_label(Depth(evidence.source), to)

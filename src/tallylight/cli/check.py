@@ -47,7 +47,7 @@ async def check_command(
 ) -> int:
     """Probe services once and print their verdicts.
 
-    The exit code is 1 if a probe failed.
+    The exit code is 1 if a probe failed, 2 if the configuration of a service seems wrong.
     """
     from tallylight.app import summary
     from tallylight.app.logs import configure_warnings_only
@@ -82,6 +82,8 @@ async def check_command(
             print_error(remark)
     if not runtime.is_leader:
         print_error(_not_recorded_remark(depth, to))
+    if any(row.verdict.needs_setup for row in rows):
+        return 2
     passed = all(
         summary.check_passed(row.verdict, checks[row.service.id].evidence)
         and not checks[row.service.id].withheld_reason

@@ -69,6 +69,8 @@ def status_label(status: Status, to: Translator) -> str:
 
 def verdict_label(verdict: Verdict, to: Translator) -> str:
     """Return the name of a verdict: that of its status, or what is known while none is."""
+    if verdict.needs_setup:
+        return to.gettext("Setup needed")
     if verdict.is_reachable_only:
         return to.gettext("Reachable, videos not checked")
     return status_label(verdict.status, to)
@@ -77,6 +79,11 @@ def verdict_label(verdict: Verdict, to: Translator) -> str:
 def status_description(status: Status, to: Translator) -> str:
     """Return what a status means, as a sentence."""
     return to.gettext(_STATUSES[status][1])
+
+
+def setup_description(to: Translator) -> str:
+    """Return what a mistake in the configuration means, as a sentence."""
+    return to.gettext("The service has never answered, because its configuration seems wrong.")
 
 
 def access_label(access: Access, to: Translator) -> str:

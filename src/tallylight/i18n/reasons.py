@@ -23,6 +23,8 @@ from tallylight.model.verdict import Reason, ReasonCode
 def reason_sentence(reason: Reason, to: Translator) -> str:
     """Return a reason as one sentence."""
     facts = _ReasonFacts(reason, to)
+    if reason.code is ReasonCode.SETUP_PROBLEM:
+        return _setup_sentence(facts, to)
     details = to.gettext(", ").join(detail for detail in _details(reason.code, facts, to) if detail)
     finding = _finding(reason.code, facts, to)
     if details:
@@ -108,6 +110,8 @@ def _finding(  # noqa: C901, PLR0911, PLR0912  # a closed set
             )
         case ReasonCode.RATE_LIMITED:
             return _rate_limited(facts, to)
+        case ReasonCode.SETUP_PROBLEM:
+            return _setup_finding(facts, to)
         case _:
             return to.gettext(_PLAIN_FINDINGS[code])
 
@@ -174,6 +178,29 @@ _DATED_CODES = frozenset(
     }
 )
 """What the upstream reports about itself or about us; dated even without a response text."""
+
+
+def _setup_sentence(facts: _ReasonFacts, to: Translator) -> str:
+    finding, mend = _setup_finding(facts, to), facts.text("mend")
+    if not mend:
+        return to.gettext("%s. Check its spelling.") % finding
+    said = {"finding": finding, "mend": mend}
+    return to.gettext("%(finding)s. Did you mean “%(mend)s”?") % said
+
+
+def _setup_finding(facts: _ReasonFacts, to: Translator) -> str:
+    model, is_named, _ = facts.text("answer").partition(" is not one of ")
+    match facts.text("problem"):
+        case "host":
+            return to.gettext("The host of base_url cannot be found")
+        case "scheme":
+            return to.gettext("base_url says http where https is spoken, or the reverse")
+        case "model" if is_named:
+            return to.gettext("This key cannot use “%s”") % model
+        case "model":
+            return to.gettext("This key cannot use the model")
+        case _:
+            return to.gettext("base_url leads to something else than the API")
 
 
 def _delivered(facts: _ReasonFacts, to: Translator) -> str:

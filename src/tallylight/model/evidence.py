@@ -85,8 +85,8 @@ class Evidence:
         claimed_status: The status that a feed or the calendar claims; None from other sources. A
             feed that cannot be read claims UNKNOWN.
         until: The scheduled end of a claimed maintenance; the shutdown date of the calendar.
-        note: The headline of a feed, or the replacement that the calendar names; redacted, one
-            line.
+        note: The headline of a feed, the replacement that the calendar names, or the address or
+            model that was probably meant in place of the configured one; redacted, one line.
         vantage: The place of the observer, for installations that monitor from several places.
     """
 

@@ -44,6 +44,7 @@ class ReasonCode(StrEnum):
     KEY_REFUSED = "key_refused"
     BALANCE_EMPTY = "balance_empty"
     RATE_LIMITED = "rate_limited"
+    SETUP_PROBLEM = "setup_problem"
     OWN_NETWORK = "own_network"
     NO_EVIDENCE = "no_evidence"
 
@@ -120,7 +121,7 @@ class Verdict:
     @property
     def is_reachable_only(self) -> bool:
         """Tell whether the service answers, and nobody has ever checked that videos arrive."""
-        is_open = self.status is Status.UNKNOWN and self.blocked is None
+        is_open = self.status is Status.UNKNOWN and self.blocked is None and not self.needs_setup
         return is_open and self.basis is Basis.REACH and self._answers
 
     @property
@@ -129,6 +130,12 @@ class Verdict:
             reason.code in {ReasonCode.API_RESPONDING, ReasonCode.API_RECOVERED}
             for reason in self.reasons
         )
+
+    @property
+    def needs_setup(self) -> bool:
+        """Tell whether nothing is known for a mistake in our configuration."""
+        codes = {reason.code for reason in self.reasons}
+        return self.status is Status.UNKNOWN and ReasonCode.SETUP_PROBLEM in codes
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from tallylight.model.evidence import Evidence, Failure, FailureKind, Source
 from tallylight.model.jobs import JobRef
 from tallylight.upstreams.client import RequestSender, run_flow
 from tallylight.upstreams.messages import Reply
+from tallylight.upstreams.protocols.model_list import NOT_LISTED_RULE, nearest_model
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.steps import Accepted
 
@@ -23,7 +24,7 @@ _API_DOWN_KINDS = frozenset(
 """Failures of `reach` that count against the API. A 401 or 404, without a key, proves that it
 responds."""
 
-_UNREADABLE_RULES = frozenset({"body", "page"})
+UNREADABLE_RULES = frozenset({"body", "page"})
 """First parts of the classifier's rules for a response that it could not read."""
 
 _MAX_TEXT = 200
@@ -62,9 +63,11 @@ async def probe_credentials(
     ran = await run_flow(check, service.upstream, sender)
     reply, billed = ran.reply, ran.value if isinstance(ran.value, Accepted) else None
     failure = ran.failure or (ran.value if isinstance(ran.value, Failure) else None)
-    if failure is not None and failure.rule.partition(":")[0] in _UNREADABLE_RULES:
+    if failure is not None and failure.rule.partition(":")[0] in UNREADABLE_RULES:
         failure = replace(failure, text=_described(failure.text, reply))
     evidence = _evidence(service, Source.CREDENTIALS, reply, failure, clock)
+    if failure is not None and failure.rule == NOT_LISTED_RULE:
+        evidence = replace(evidence, note=nearest_model(reply.body, service.model))
     is_lost = reply.was_sent and (reply.status is None or bool(reply.error))
     may_be_billed = ran.request.method == "POST" and is_lost
     return FreeProbeResult(evidence, None if billed is None else billed.job, may_be_billed)

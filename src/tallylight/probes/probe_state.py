@@ -39,6 +39,7 @@ class ProbeState:
         key_checked_at: When the newest credentials probe began.
         withheld_at: When a generation could last not be sent.
         withheld_reason: Which budget did not allow it, "" if none prevents one.
+        mends: By address, the other address that was tried, or "" if the API does not answer there.
         schedule: The allocated intervals; None until the first allocation.
         refusals_in_a_row: The newest generations that were refused and cost nothing.
         extra_spend: Recent spending outside the routine, on undecided services and recoveries.
@@ -53,6 +54,7 @@ class ProbeState:
     key_checked_at: datetime | None = None
     withheld_at: datetime | None = None
     withheld_reason: str = ""
+    mends: dict[str, str] = field(default_factory=dict)
     schedule: ProbeSchedule | None = None
     refusals_in_a_row: int = 0
     extra_spend: DecayingSpend | None = None

@@ -35,6 +35,7 @@ from tallylight.probes.paid_probes import ProbeHistory
 from tallylight.probes.plan import PlannedProbe, ProbeTiming, initial_delay, planned_probes
 from tallylight.probes.ports import PaidProbes
 from tallylight.probes.probe_state import ProbeState, current_plan_input, probe_candidate
+from tallylight.probes.setup_mends import with_mend
 from tallylight.probes.timers import Timers
 from tallylight.upstreams.client import RequestSender
 
@@ -116,6 +117,7 @@ class Prober:
         finally:
             # Also after an error of ours: it must not be repeated at once.
             state.record_end(depth, began_at, self._clock.now())
+        result = await with_mend(service, result, self._board, state.mends, self._sender)
         state.record_free_probe(result)
         if service.id in self._board:  # otherwise it was removed meanwhile
             await self._board.report(result.evidence, began_at)

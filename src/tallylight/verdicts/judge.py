@@ -19,6 +19,7 @@ from tallylight.verdicts import (
     named_failures,
     overdue,
     rate_limit,
+    setup,
     status,
 )
 from tallylight.verdicts.layer_state import LayerStatus
@@ -68,7 +69,7 @@ def judge(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceSta
     state = _released(state, evidence, policy)
     if _is_routine_success(state, evidence):
         return _apply_routine_success(state, evidence, policy)
-    if _is_ignored(evidence):
+    if _is_ignored(evidence) and not setup.is_setup_evidence(state, evidence):
         return state
     if evidence.source is Source.CALENDAR:
         return _with_verdict(_apply_calendar(state, evidence, policy), policy)
@@ -220,6 +221,12 @@ def _is_ignored(evidence: Evidence) -> bool:
 
 
 def _apply_evidence(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceState:
+    if setup.is_setup_evidence(state, evidence):
+        return setup.apply_setup_evidence(_with_time(state, evidence), evidence)
+    return _apply_observation(setup.after_other_evidence(state, evidence), evidence, policy)
+
+
+def _apply_observation(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceState:
     if evidence.source is Source.SIBLING:
         return blocking.accepted_elsewhere(_with_time(state, evidence))
     if blocking.is_refusal(evidence.failure):

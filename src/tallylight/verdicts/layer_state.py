@@ -27,6 +27,7 @@ class FailureRecord:
     text: str = ""
     names_state: bool = False
     http_status: int | None = None
+    mend: str = ""  # of a setup problem: the address or the model that was meant, as far as known
 
 
 class Run(NamedTuple):

@@ -42,6 +42,7 @@ def failure_record(evidence: Evidence) -> FailureRecord | None:
         text=failure.text,
         names_state=failure.names_state,
         http_status=failure.http_status,
+        mend=evidence.note,
     )
 
 

@@ -10,7 +10,7 @@ from statistics import median
 from tallylight.model.evidence import FailureKind
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode
-from tallylight.verdicts import failure_rate, rate_limit
+from tallylight.verdicts import failure_rate, rate_limit, setup
 from tallylight.verdicts.intervals import wilson_interval
 from tallylight.verdicts.layer_state import FailureRecord, LayerState, LayerStatus, RateLimit
 from tallylight.verdicts.lifecycle import feed_claims_maintenance, maintenance_at
@@ -35,7 +35,12 @@ def reasons(
 
 
 _BLOCKED_CODES = frozenset(
-    {ReasonCode.KEY_REFUSED, ReasonCode.BALANCE_EMPTY, ReasonCode.RATE_LIMITED}
+    {
+        ReasonCode.SETUP_PROBLEM,
+        ReasonCode.KEY_REFUSED,
+        ReasonCode.BALANCE_EMPTY,
+        ReasonCode.RATE_LIMITED,
+    }
 )
 
 
@@ -77,6 +82,8 @@ def _additional_reasons(
     state: ServiceState, derived: DerivedStatus, policy: Policy
 ) -> Iterator[Reason]:
     blocked, feed, retirement = state.blocked, state.feed, state.retirement
+    if state.setup is not None:
+        yield _setup_reason(state.setup)
     if blocked is not None:
         is_key = blocked.kind is FailureKind.AUTH
         code = ReasonCode.KEY_REFUSED if is_key else ReasonCode.BALANCE_EMPTY
@@ -287,6 +294,13 @@ def _rate_limit_reason(limit: RateLimit) -> Reason:
     if limit.retry_after is not None:
         facts["retry_seconds"] = int(limit.retry_after.total_seconds())
     return Reason(ReasonCode.RATE_LIMITED, limit.last.at, facts | _failure_facts(limit.last))
+
+
+def _setup_reason(failure: FailureRecord) -> Reason:
+    facts: ReasonFacts = {"problem": setup.setup_problem_of(failure).value}
+    if failure.mend:
+        facts["mend"] = failure.mend
+    return Reason(ReasonCode.SETUP_PROBLEM, failure.at, facts | _failure_facts(failure))
 
 
 def _retirement_reason(retirement: RetirementEvidence) -> Reason:

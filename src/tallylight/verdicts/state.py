@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from tallylight.model.evidence import Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Verdict
@@ -116,6 +117,9 @@ class ServiceState:
         blocked: The failure that shows that our key is refused or our balance empty.
         cleared_indirectly: A refusal of a create that a credentials probe, or the acceptance of
             another service's order with the same key, has cleared, until a create is accepted.
+        setup: The failure that shows that our configuration is wrong.
+        answered_by: The deepest kind of evidence that was ever good: REACH, or any other that is
+            deeper. None as long as nothing was.
         rate_limit: The newest orders, if they were refused as too many.
         changed_at: When the status changed last. Later than the verdict's `since` where trouble is
             seen again after it was unknown for a while.
@@ -140,6 +144,13 @@ class ServiceState:
     rate_limit: RateLimit | None = None
     changed_at: datetime | None = None
     held_since: datetime | None = None
+    setup: FailureRecord | None = None
+    answered_by: Source | None = None
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Tell whether the service has never answered well, except that something responds."""
+        return self.answered_by is None or self.answered_by is Source.REACH
 
 
 def updated_state(  # noqa: PLR0913  # one for each part that evidence may change
@@ -177,4 +188,6 @@ def updated_state(  # noqa: PLR0913  # one for each part that evidence may chang
         state.rate_limit,
         changed_at or state.changed_at,
         state.held_since,
+        state.setup,
+        state.answered_by,
     )

@@ -12,6 +12,7 @@ from tallylight.i18n.formatting import format_day, format_duration, format_perce
 from tallylight.i18n.labels import (
     access_label,
     blocked_message,
+    setup_description,
     status_description,
     status_label,
     verdict_label,
@@ -78,6 +79,8 @@ class ServiceRow:
     @property
     def status_description(self) -> str:
         """Return what the status means, as a sentence."""
+        if self.verdict.needs_setup:
+            return setup_description(self.to)
         if self.verdict.is_reachable_only:
             return self.to.gettext("The service answers; whether videos arrive is not checked.")
         return status_description(self.verdict.status, self.to)

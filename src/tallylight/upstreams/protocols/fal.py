@@ -22,6 +22,7 @@ from tallylight.upstreams.failures import as_upstream_fault, upstream_failure
 from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
+from tallylight.upstreams.protocols.model_list import NOT_LISTED_RULE
 from tallylight.upstreams.protocols.result_addresses import find_results, way_to
 from tallylight.upstreams.steps import (
     IMAGE,
@@ -120,7 +121,7 @@ class _Queue:
         if schema.status != HTTPStatus.NOT_FOUND:
             return None
         return upstream_failure(
-            "models:not_listed",
+            NOT_LISTED_RULE,
             f"there is no endpoint {model}",
             kind=FailureKind.UNKNOWN,
             http_status=schema.status,

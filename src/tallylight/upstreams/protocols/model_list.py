@@ -1,5 +1,6 @@
 """Asks for the list of models, which most upstreams return for free to a valid key."""
 
+from tallylight.documents.nearest import nearest_name
 from tallylight.model.evidence import Failure, FailureKind
 from tallylight.upstreams.error_table import Errors
 from tallylight.upstreams.failures import upstream_failure
@@ -8,6 +9,7 @@ from tallylight.upstreams.messages import Phase, Reply, Request, get
 from tallylight.upstreams.protocol import Flow
 from tallylight.upstreams.steps import Accepted
 
+NOT_LISTED_RULE = "models:not_listed"
 _PATH = "/models"
 
 
@@ -43,11 +45,16 @@ def read_model_list(reply: Reply, errors: Errors, model: str) -> Failure | None:
 def not_listed(model: str, http_status: int | None, models: str = "the models") -> Failure:
     """Return the failure of a model that a valid key cannot use."""
     return upstream_failure(
-        "models:not_listed",
+        NOT_LISTED_RULE,
         f"{model} is not one of {models} that this key can use",
         kind=FailureKind.UNKNOWN,
         http_status=http_status,
     )
+
+
+def nearest_model(body: str, model: str) -> str:
+    """Return the model in a list that a misspelt name most likely means, "" if none is similar."""
+    return nearest_name(model.lower(), sorted(_model_names(body) or ()))
 
 
 def _model_names(body: str) -> frozenset[str] | None:
