@@ -1,6 +1,7 @@
 """`alerts test` tries receivers, and `config check` refuses those that cannot be reached."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -53,7 +54,7 @@ def run(tmp_path: Path) -> Run:
             "database": {"url": f"sqlite:///{tmp_path}/history.db"},
             "alerts": {"receivers": {name: {"url": url} for name, url in receivers.items()}},
         }
-        path.write_text(json.dumps(document), encoding="utf-8")
+        path.write_text(json.dumps(document, indent=1), encoding="utf-8")
         return CliRunner().invoke(application, [*words, "--config", str(path), "--lang", "en"])
 
     return run
@@ -94,6 +95,6 @@ def test_a_receiver_that_cannot_be_used_is_refused_without_its_address(
     refused = run("config", "check", ops=address)
 
     assert refused.exception is not None
-    assert "alerts.receivers.ops.url" in str(refused.exception)
+    assert re.search(r"tallylight\.yaml:\d+: alerts\.receivers\.ops\.url", str(refused.exception))
     assert reason in str(refused.exception)
     assert TOKEN not in str(refused.exception) + refused.output

@@ -75,13 +75,21 @@ def check_receivers(configuration: "Configuration") -> None:
     """
     from tallylight.alerts.addresses import unusable_reason
     from tallylight.alerts.receivers import open_receiver
-    from tallylight.errors import ConfigurationError, Problem
+    from tallylight.documents.document import read_document
+    from tallylight.documents.environment import process_environment
+    from tallylight.errors import ConfigurationError
 
-    where = str(configuration.path or "configuration")
-    problems = tuple(
-        Problem(where, f"alerts.receivers.{name}.url", unusable_reason(options.url.reveal()))
+    unusable = {
+        name: unusable_reason(options.url.reveal())
         for name, options in configuration.alerts.receivers.items()
         if open_receiver(options) is None
+    }
+    if configuration.path is None or not unusable:
+        return
+    document = read_document(configuration.path, process_environment())
+    raise ConfigurationError(
+        tuple(
+            document.problem(("alerts", "receivers", name, "url"), reason)
+            for name, reason in unusable.items()
+        )
     )
-    if problems:
-        raise ConfigurationError(problems)
