@@ -156,7 +156,7 @@ def _needs_worse_name(alert: ServiceAlert, now: datetime, rules: AlertRules) -> 
 
     A status between two that flutter is notified once an incident; a better one never.
     """
-    is_worse = alert.status.rank > max(each.rank for each in alert.notified_statuses)
+    is_worse = alert.status.rank > max((each.rank for each in alert.notified_statuses), default=0)
     is_time = alert.renamed_at is None or now - alert.renamed_at >= rules.rename_interval
     return is_worse and is_time
 
