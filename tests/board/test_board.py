@@ -13,7 +13,7 @@ from tallylight.board import Board, BoardEvent, NetworkChange
 from tallylight.catalogue.services import ProbeIntervals
 from tallylight.clock import VirtualClock
 from tallylight.errors import StorageError
-from tallylight.model.evidence import Evidence, FailureKind, Source
+from tallylight.model.evidence import Evidence, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, Transition
@@ -504,3 +504,43 @@ async def test_an_incident_with_missing_checks_ends_when_they_succeed(
     await again.apply_config([NOT_PROBED], PolicyOptions())
     restored, policy = board.state(SORA)
     assert again.state(SORA)[0] == held(restored, clock.now(), policy)
+
+
+async def test_three_of_six_silent_providers_are_suspended_while_the_others_answer(
+    storage: Storage, clock: VirtualClock, make_evidence: MakeEvidence
+) -> None:
+    board = Board(storage, clock)
+    names, silent = "abcdef", "abc"
+    await board.apply_config(
+        [service_named(name, provider=name) for name in names], PolicyOptions()
+    )
+    for name in names:
+        await board.report(make_evidence(Source.GENERATION, service=name, latency=MINUTE))
+
+    for _ in range(8):
+        for name in names:
+            await clock.advance(timedelta(seconds=2))
+            rule = "exception:timeout" if name in silent else ""
+            await board.report(make_evidence(Source.REACH, service=name, rule=rule))
+
+    shown = {name: board.verdict(ServiceId(name)).status for name in names}
+    assert {name for name in names if shown[name] is Status.SUSPENDED} == set(silent)
+    assert not board.network_is_down
+
+
+async def test_an_answer_turns_what_was_held_into_our_own_fault(
+    storage: Storage, clock: VirtualClock, make_evidence: MakeEvidence
+) -> None:
+    board = Board(storage, clock)
+    await board.apply_config([service_named(name, provider=name) for name in "ab"], PolicyOptions())
+    for name in "ab":
+        await board.report(make_evidence(Source.REACH, service=name))
+
+    for rule in ("exception:timeout", "exception:timeout", ""):
+        await clock.advance(timedelta(seconds=10))
+        await board.report(make_evidence(Source.REACH, service="a", rule=rule))
+    await storage.flush()
+
+    stored = [record.evidence.failure for record in await storage.evidence_after(0)]
+    faults = [failure.fault for failure in stored if failure is not None]
+    assert faults == [Fault.OURS, Fault.OURS]

@@ -235,3 +235,47 @@ def test_results_do_not_depend_on_earlier_requests(
         other.free_probe(Depth.REACH, _moment(h)) for h in range(24)
     ]
     assert one.submit_job(_moment(2)) == other.submit_job(_moment(2))
+
+
+def _silent_trace(silent: int, services: int, provider: str = "") -> Trace:
+    outage = {
+        "from": 2 * HOUR,
+        "to": 4 * HOUR,
+        "status": "suspended",
+        "reach": 0,
+        "credentials": 0,
+        "failure": {"http_status": None, "body": "TimeoutError: "},
+    }
+    return Trace.model_validate(
+        {
+            "duration": 5 * HOUR,
+            "services": {
+                f"s{n}": {"spells": [outage] if n < silent else []}
+                | ({"provider": provider} if provider else {})
+                for n in range(services)
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize(("silent", "services"), [(1, 2), (3, 6), (12, 14)])
+def test_silent_providers_are_seen_while_others_answer(silent: int, services: int) -> None:
+    trace = _silent_trace(silent, services)
+
+    score = score_results(
+        run_rehearsal(rehearsed_services(trace, 0), trace.days, RehearsalOptions()), trace.days
+    )
+
+    assert (score.seen, score.false_alarms) == (silent, 0)
+    assert score.p90_delay is not None
+    assert score.p90_delay < 3
+
+
+def test_all_services_of_one_provider_have_no_witness_and_count_at_once() -> None:
+    trace = _silent_trace(3, 3, provider="kie")
+
+    score = score_results(
+        run_rehearsal(rehearsed_services(trace, 0), trace.days, RehearsalOptions()), trace.days
+    )
+
+    assert score.seen == 3

@@ -90,7 +90,12 @@ class Probing:
                     )
                     for id_ in services
                 }
-        return {id_: task.result() for id_, task in checks.items()}
+        results = {id_: task.result() for id_, task in checks.items()}
+        for result in results.values():
+            for piece in result.evidence:
+                if piece.is_bad:
+                    await self.board.settle(piece)  # no further call follows
+        return results
 
 
 @dataclass(frozen=True, slots=True)

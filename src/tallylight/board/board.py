@@ -22,7 +22,7 @@ from tallylight.board.leader import LeaderRole
 from tallylight.board.network import NetworkWatcher
 from tallylight.board.role import BoardRole
 from tallylight.board.storage_port import BoardStorage
-from tallylight.catalogue.services import Service
+from tallylight.catalogue.services import Feed, Service
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.model.evidence import Evidence, Source
@@ -155,12 +155,23 @@ class Board:
         Raises:
             KeyError: if the service is not on the board.
         """
-        period, began = self.key_period(evidence.service), began_at or evidence.began_at
-        evidence = attribute_to_key(evidence, began, period)
-        if is_refused_order(evidence) and await self._may_be_own_pace(evidence.service, began):
+        service, began = evidence.service, began_at or evidence.began_at
+        evidence = attribute_to_key(evidence, began, self.key_period(service))
+        if is_refused_order(evidence) and await self._may_be_own_pace(service, began):
             evidence = attribute_to_pace(evidence)
-        provider = self.service(evidence.service).upstream.provider
-        return await self._apply(self._network.attribute_fault(evidence, provider))
+        upstream = self.service(service).upstream
+        await self._apply_all(self._network.judged_now(evidence, upstream, began))
+        return self.verdict(service)
+
+    async def report_page(self, page: Feed, *, is_answered: bool) -> None:
+        """Report whether a status page answered: it is a witness for our own network."""
+        now = self._clock.now()
+        await self._apply_all(self._network.page_was_read(page, now, is_answered=is_answered))
+
+    async def settle(self, evidence: Evidence) -> None:
+        """Judge what is held of the host of a missing answer, because no further call follows."""
+        if (service := self.find_service(evidence.service)) is not None:
+            await self._apply_all(self._network.settled(evidence, service.upstream))
 
     async def apply(self, evidence: Evidence) -> Verdict:
         """Apply evidence that another process has seen over its own network.
@@ -169,6 +180,11 @@ class Board:
             KeyError: if the service is not on the board.
         """
         return await self._apply(attribute_forwarded(evidence, self.key_period(evidence.service)))
+
+    async def _apply_all(self, pieces: Iterable[Evidence]) -> None:
+        for piece in pieces:
+            if piece.service in self:  # it may have left the board while its evidence was held
+                await self._apply(piece)
 
     async def _apply(self, evidence: Evidence) -> Verdict:
         while (verdict := await self._role.apply(evidence)) is None:
@@ -267,8 +283,12 @@ class Board:
 
     @property
     def network_is_down(self) -> bool:
-        """Tell whether unrelated providers fail together, so that the fault is ours."""
+        """Tell whether no provider answers, so that the fault is ours."""
         return self._network.is_down
+
+    def witnesses_wanted_since(self, at: datetime) -> frozenset[str]:
+        """Return the hosts to be called at once, so that a missing answer can be explained."""
+        return self._network.witnesses_wanted_since(at)
 
     def subscribe(self) -> AbstractAsyncContextManager[asyncio.Queue[BoardEvent]]:
         """Open a queue of events; a subscriber that does not read loses the oldest ones."""

@@ -65,8 +65,8 @@ class UpstreamOptions(Section):
     """One address with a protocol, a dialect and a key."""
 
     provider: Name = Field(
-        description="The company that operates it. Fact sheets are found by provider, and if "
-        "unrelated providers fail at the same moment, our own network is suspected."
+        description="The company that operates it. Fact sheets are found by provider. Whether our "
+        "own network lost an answer is decided by other providers' answers."
     )
     base_url: HttpUrl = Field(
         description="The address that the protocol's paths are appended to, "

@@ -77,6 +77,7 @@ async def _probe_with_retries(
     for _ in range(1, _MAX_TRIES):
         if not evidence.is_bad or not await prober.may_repeat(service.id, depth):
             break
+        await prober.probe_witnesses()
         await clock.sleep(_RETRY_DELAY)
         evidence = await prober.probe(service, depth)
     return evidence

@@ -1,13 +1,14 @@
 """Polls providers' status pages, each page once for all its services."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Never
 
 import structlog
 
 from tallylight.board import Board
+from tallylight.board.network import page_host
 from tallylight.catalogue.services import Feed, Service
 from tallylight.clock import Clock
 from tallylight.model.evidence import Source
@@ -20,6 +21,11 @@ log = structlog.get_logger()
 
 _REFRESH_INTERVAL = timedelta(seconds=1)
 
+_MIN_INTERVAL = timedelta(seconds=60)
+"""The shortest interval that status pages ask for; it holds for polls as a witness too."""
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
 
 class FeedPoller:
     """Remembers the latest state of each page and reports changes to the board."""
@@ -31,6 +37,8 @@ class FeedPoller:
         self._states: dict[Feed, FeedState] = {}
         self._services: tuple[Service, ...] = ()
         self._by_feed: dict[Feed, list[Service]] = {}
+        self._polled_at: dict[Feed, datetime] = {}
+        self._witnesses_looked_at = _NEVER
 
     async def run(self) -> Never:
         """Poll every page at its interval until cancelled, following changes of the services."""
@@ -43,6 +51,9 @@ class FeedPoller:
                 for feed in readers.keys() - pages.keys():
                     readers.pop(feed).cancel()
                     self._states.pop(feed, None)
+                    self._polled_at.pop(feed, None)
+                for feed in self._witnesses(pages):
+                    tasks.create_task(self._poll_safely(feed))
                 await self._clock.sleep(_REFRESH_INTERVAL)
 
     async def poll(self, feed: Feed, services: Sequence[Service]) -> None:
@@ -52,6 +63,7 @@ class FeedPoller:
         """
         if self._board.network_is_down:
             return
+        self._polled_at[feed] = self._clock.now()
         format_ = FEED_READERS[feed.format]
         state = self._states.get(feed, FeedState())
         while True:
@@ -59,6 +71,8 @@ class FeedPoller:
                 await self._sender.send(request, services[0].upstream)
                 for request in state.requests(format_, feed)
             ]
+            is_answered = any(reply.status is not None for reply in replies)
+            await self._board.report_page(feed, is_answered=is_answered)
             state = state.apply_replies(format_, feed, replies, self._clock.now())
             if not state.is_searching:
                 break
@@ -79,13 +93,28 @@ class FeedPoller:
 
     async def _poll_forever(self, feed: Feed) -> Never:
         while True:
-            try:
-                if services := self._services_by_feed().get(feed):
-                    await self.poll(feed, services)
-            except Exception:
-                # The root of a page's task: an error on one page must not stop the others.
-                log.exception("feed.failed", url=feed.url)
+            await self._poll_safely(feed)
             await self._clock.sleep(feed.interval)
+
+    async def _poll_safely(self, feed: Feed) -> None:
+        try:
+            if services := self._services_by_feed().get(feed):
+                await self.poll(feed, services)
+        except Exception:
+            # The root of a page's task: an error on one page must not stop the others.
+            log.exception("feed.failed", url=feed.url)
+
+    def _witnesses(self, pages: Iterable[Feed]) -> list[Feed]:
+        """Return the pages that are wanted as witnesses for our own network."""
+        wanted = self._board.witnesses_wanted_since(self._witnesses_looked_at)
+        if not wanted:
+            return []
+        now = self._witnesses_looked_at = self._clock.now()
+        return [
+            page
+            for page in pages
+            if page_host(page) in wanted and now - self._polled_at.get(page, _NEVER) > _MIN_INTERVAL
+        ]
 
     def _services_by_feed(self) -> Mapping[Feed, Sequence[Service]]:
         services = self._board.services()

@@ -59,6 +59,10 @@ class ProbeState:
     refusals_in_a_row: int = 0
     extra_spend: DecayingSpend | None = None
 
+    def may_probe(self, depth: Depth) -> bool:
+        """Tell whether a depth may be probed now: it is neither disabled nor in progress."""
+        return depth not in self.disabled_depths and depth not in self.in_progress
+
     def record_end(self, depth: Depth, began_at: datetime, ended_at: datetime) -> None:
         """Record that a free probe has ended, whatever its result."""
         self.last_probed_at[depth] = ended_at

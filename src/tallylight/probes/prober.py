@@ -1,13 +1,14 @@
 """Executes the plan: sends each probe when it is due and reports its evidence to the board."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Never
 
 import structlog
 
 from tallylight.board import Board, BoardEvent
+from tallylight.board.network import upstream_host
 from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
@@ -75,6 +76,7 @@ class Prober:
         self._states: dict[ServiceId, ProbeState] = {}
         self._timers = Timers()
         self._allocated_at = _NEVER
+        self._witnesses_looked_at = _NEVER
         self.is_running = False
         self._free_probe_slots = asyncio.Semaphore(_MAX_CONCURRENT_FREE_PROBES)
 
@@ -87,7 +89,7 @@ class Prober:
                     await self._sync_services()
                     self._allocate()
                     self._handle_events(events)
-                    for service, depth in self._start_due():
+                    for service, depth in (*self._start_due(), *self._start_witnesses()):
                         tasks.create_task(self._run_probe(service, depth))
                     await self._clock.sleep(_TICK)
         finally:
@@ -123,6 +125,13 @@ class Prober:
             await self._board.report(result.evidence, began_at)
         await self._record_billed_free_probe(service, depth, result, state)
         return result.evidence
+
+    async def probe_witnesses(self) -> None:
+        """Call the hosts that are to explain a missing answer, and wait for them."""
+        witnesses = self._start_witnesses()
+        async with asyncio.TaskGroup() as tasks:
+            for service, depth in witnesses:
+                tasks.create_task(self._run_probe(service, depth))
 
     async def may_repeat(self, service: ServiceId, depth: Depth) -> bool:
         """Tell whether a free probe may be repeated: not if one was billed, or may have been."""
@@ -160,14 +169,10 @@ class Prober:
         state.record_intended(probe.created_at)
         evidence = await self._paid_probes.result(probe)
         if service.id in self._board:
-            was_accepted = evidence.failure is None or self._was_accepted(service.id, probe)
+            was_accepted = evidence.failure is None or _was_accepted(self._board, service.id, probe)
             cost = float(probe_cost(service) or 0) if was_accepted else 0.0
             state.record_cost(probe.created_at, previous, cost)
         return evidence
-
-    def _was_accepted(self, id_: ServiceId, probe: Video) -> bool:
-        acceptance = self._board.latest_evidence(id_, Source.ACCEPTANCE)
-        return acceptance is not None and acceptance.at >= probe.created_at
 
     def _allocate(self) -> None:
         """Compute the schedules of paid probes again, if the allocation is old enough."""
@@ -198,10 +203,6 @@ class Prober:
             times = state.unanswered_count
             log.warning("probe.unanswered", service=service.id, depth=depth, times=times)
 
-    async def _wait_for_database(self, error: StorageError) -> None:
-        log.warning("probe.database_unavailable", error=str(error))
-        await self._clock.sleep(_DATABASE_RETRY_DELAY)
-
     async def _sync_services(self) -> None:
         """Follow changes of the services and the timing."""
         services = self._board.services()
@@ -211,7 +212,7 @@ class Prober:
         try:
             histories = await self._paid_probes.load_histories() if has_new else {}
         except StorageError as error:
-            await self._wait_for_database(error)
+            await _wait_for_database(self._clock, error)
             return
         now = self._clock.now()
         for position, service in enumerate(services):
@@ -262,6 +263,17 @@ class Prober:
                 due.append((self._board.service(id_), probe.depth))
         return due
 
+    def _start_witnesses(self) -> list[tuple[Service, Depth]]:
+        """Mark a free probe of each host that is wanted as a witness as started; return them."""
+        wanted = self._board.witnesses_wanted_since(self._witnesses_looked_at)
+        if not wanted:
+            return []
+        self._witnesses_looked_at = self._clock.now()
+        chosen = _witnesses(self._board.services(), wanted, self._states)
+        for service in chosen:
+            self._mark_started(service.id, Depth.REACH)
+        return [(service, Depth.REACH) for service in chosen]
+
     def _waiting_probes(self, id_: ServiceId) -> list[PlannedProbe]:
         state = self._states.get(id_)
         planned = self.planned_probes(id_)
@@ -302,3 +314,26 @@ def _initial_state(first_due_at: datetime, history: ProbeHistory | None) -> Prob
         if history.last_intended_at is not None:
             state.last_probed_at[Depth.GENERATION] = history.last_intended_at
     return state
+
+
+def _witnesses(
+    services: Iterable[Service], wanted: Collection[str], states: Mapping[ServiceId, ProbeState]
+) -> list[Service]:
+    """Return a service of each wanted host that may be probed now."""
+    chosen: dict[str, Service] = {}
+    for service in services:
+        host, state = upstream_host(service.upstream), states.get(service.id)
+        may_ask = state is None or state.may_probe(Depth.REACH)
+        if host in wanted and may_ask and service.probe_intervals.reach is not None:
+            chosen.setdefault(host, service)
+    return list(chosen.values())
+
+
+def _was_accepted(board: Board, id_: ServiceId, probe: Video) -> bool:
+    acceptance = board.latest_evidence(id_, Source.ACCEPTANCE)
+    return acceptance is not None and acceptance.at >= probe.created_at
+
+
+async def _wait_for_database(clock: Clock, error: StorageError) -> None:
+    log.warning("probe.database_unavailable", error=str(error))
+    await clock.sleep(_DATABASE_RETRY_DELAY)

@@ -27,8 +27,8 @@ _SECONDS, _SIZE = 4, "1280x720"
 def catalogue_service(
     rehearsed: RehearsedService, intervals: ProbeIntervals, budget: Budget
 ) -> Service:
-    """Return the catalogue service for a rehearsed one; each has its own provider."""
-    provider = ProviderId(rehearsed.id)
+    """Return the catalogue service for a rehearsed one."""
+    provider = rehearsed.provider
     return Service(
         id=rehearsed.id,
         name=rehearsed.id,

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 from tallylight.catalogue.services import ProbeIntervals
 from tallylight.model.evidence import Depth, Evidence, Fault, Source
-from tallylight.model.ids import ProviderId
 from tallylight.model.money import Budget
 from tallylight.model.status import Status
 from tallylight.probes.budget_allocation import ALLOCATION_INTERVAL, allocate_schedules
@@ -30,7 +29,7 @@ from tallylight.rehearsal.world import (
 from tallylight.verdicts.judge import advance_time, initial_state, jobs_are_uncertain, judge
 from tallylight.verdicts.options import PolicyOptions, service_policy
 from tallylight.verdicts.overdue import overdue_after, overdue_failure
-from tallylight.verdicts.own_network import NetworkState, attribute_fault, observe_call, was_reached
+from tallylight.verdicts.own_network import Call, OwnNetwork, Ruling, as_ours, was_reached
 from tallylight.verdicts.rate_limit import OWN_PACE_AFTER, attribute_to_pace, is_refused_order
 from tallylight.verdicts.state import ServiceState
 
@@ -98,41 +97,6 @@ class _MonitoredService:
             self.changes.append(ShownStatus(now, state.verdict.status))
 
 
-class _NetworkMonitor:
-    """Detects failures of our own network, as on the board but with less work.
-
-    Successes are passed to the detector only when a failure follows. The newest success of each
-    provider suffices, so the result is the same. In a trace each service is its own provider.
-    """
-
-    def __init__(self) -> None:
-        self._network = NetworkState()
-        self._pending_successes: dict[ProviderId, datetime] = {}
-        self._has_failures = False
-
-    @property
-    def is_down(self) -> bool:
-        return self._has_failures and self._network.is_down
-
-    def attribute_fault(self, evidence: Evidence) -> Evidence:
-        """Observe evidence; return it, with fault `ours` if our network caused the failure."""
-        is_reached = was_reached(evidence)
-        if is_reached is None:
-            return evidence
-        provider = ProviderId(evidence.service)
-        if is_reached and not self._has_failures:
-            self._pending_successes[provider] = evidence.at
-            return evidence
-        for former, at in sorted(self._pending_successes.items(), key=lambda item: item[1]):
-            self._network = observe_call(self._network, former, at, transport_failed=False)
-        self._pending_successes.clear()
-        self._network = observe_call(
-            self._network, provider, evidence.at, transport_failed=not is_reached
-        )
-        self._has_failures = any(call.is_failure for call in self._network.latest)
-        return attribute_fault(self._network, evidence)
-
-
 class _RehearsalRun:
     def __init__(
         self, services: Iterable[RehearsedService], days: float, options: RehearsalOptions
@@ -141,7 +105,7 @@ class _RehearsalRun:
         self._end = START + timedelta(days=days)
         self._heap: list[_Event] = []
         self._sequence = 0
-        self._network = _NetworkMonitor()
+        self._network = OwnNetwork()
         self._total = BudgetTracker(options.total_budget)
         self._allocated_at = START - ALLOCATION_INTERVAL
         rehearsed = tuple(services)
@@ -150,6 +114,7 @@ class _RehearsalRun:
             _MonitoredService(each, options, START + initial_delay(position, len(rehearsed), pace))
             for position, each in enumerate(rehearsed)
         ]
+        self._by_id = {each.service.id: each for each in self.services}
 
     def run(self) -> None:
         """Process all events up to the end."""
@@ -289,21 +254,51 @@ class _RehearsalRun:
             self._push(at, service, None)
 
     def _receive(self, service: _MonitoredService, evidence: Evidence, depth: Depth | None) -> None:
-        """Judge evidence as the board does, and replan the probes that it may affect.
+        """Let evidence count as on the board: at once, later together with others, or never.
 
         `depth` is the depth of a successful free probe, None for any other evidence.
         """
-        now, policy = evidence.at, service.policy
-        evidence = self._network.attribute_fault(evidence)
+        now = evidence.at
         if evidence.source is Source.TRAFFIC:
             service.last_traffic_at = now
+        ruling = self._ruling(service, evidence)
+        for piece in ruling.ours:
+            self._judge(self._by_id[piece.service], as_ours(piece), None, now)
+        for piece in ruling.counted:
+            self._judge(self._by_id[piece.service], piece, depth, now)
+        for host in ruling.witnesses:
+            self._probe_witness(host, now)
+        if not ruling.counted and not ruling.ours:
+            self._replan(service, _ALL_DEPTHS, now)
+
+    def _ruling(self, service: _MonitoredService, evidence: Evidence) -> Ruling:
+        is_reached = was_reached(evidence)
+        if is_reached is None:
+            return Ruling((evidence,))
+        provider, flow = service.service.upstream.provider, f"{evidence.service} {evidence.source}"
+        call = Call(provider, provider, flow, evidence.began_at, evidence.at, not is_reached)
+        return self._network.observe(call, evidence)
+
+    def _probe_witness(self, host: str, now: datetime) -> None:
+        """Send a free probe to a host now, if it has one planned."""
+        for service in self.services:
+            if service.service.upstream.provider == host and Depth.REACH in service.due:
+                service.due[Depth.REACH] = now
+                self._push(now, service, Depth.REACH)
+                return
+
+    def _judge(
+        self, service: _MonitoredService, evidence: Evidence, depth: Depth | None, now: datetime
+    ) -> None:
+        """Judge evidence as the board does, and replan the probes that it may affect."""
+        policy = service.policy
         before = service.state
         if (
             before.next_change_at is not None
-            and before.next_change_at <= now
+            and before.next_change_at <= evidence.at
             and not self._is_frozen(evidence)
         ):
-            while (later := advance_time(service.state, now, policy)) is not service.state:
+            while (later := advance_time(service.state, evidence.at, policy)) is not service.state:
                 service.apply_state(later, now)
         service.apply_state(judge(service.state, evidence, policy), now)
         after, was_uncertain = service.state, service.is_uncertain

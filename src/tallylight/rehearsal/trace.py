@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from tallylight.documents.parsers import Money
 from tallylight.documents.validation_messages import validation_message
 from tallylight.errors import ConfigurationError, Problem
-from tallylight.model.ids import ServiceId
+from tallylight.model.ids import ProviderId, ServiceId
 from tallylight.model.status import Access, Status
 
 _Document = TypeVar("_Document", bound=BaseModel)
@@ -105,8 +105,15 @@ class TraceInterval(_TraceModel):
 
 
 class TraceService(_TraceModel):
-    """One service: USD of a paid probe, and intervals; between them it is operational."""
+    """One service; between its intervals it is operational.
 
+    Args:
+        provider: Who sells it; services of one provider fail together, and are no witnesses of each
+            other for our own network. By default each service has its own.
+        price: USD of a paid probe.
+    """
+
+    provider: ProviderId | None = None
     access: Access = Access.OFFICIAL
     price: Money = Decimal(0)
     intervals: tuple[TraceInterval, ...] = Field(default=(), alias="spells")

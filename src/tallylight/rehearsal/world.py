@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from tallylight.model.evidence import Depth, Failure, FailureKind, Fault
-from tallylight.model.ids import ServiceId
+from tallylight.model.ids import ProviderId, ServiceId
 from tallylight.model.status import Status
 from tallylight.rehearsal.rng import RandomSequence, draw, log_normal, purpose_seed
 from tallylight.rehearsal.trace import Trace, TraceFailure, TraceFeed, TraceInterval, TraceService
@@ -77,6 +77,7 @@ class RehearsedService:
     def __init__(self, id_: ServiceId, trace: Trace, seed: int) -> None:
         service = trace.services[id_]
         self.id, self.access, self.price = id_, service.access, service.price
+        self.provider = service.provider or ProviderId(id_)
         self._seed = seed
         self._intervals = [
             _classify_interval(one) for one in _without_gaps(service, trace.duration)
