@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 
 from tallylight.board import BoardEvent
 from tallylight.catalogue.modes import short_modes
+from tallylight.catalogue.pace import PaceInForce
 from tallylight.catalogue.services import FactSheet, Feed, ProbeIntervals, Service
 from tallylight.clock import VirtualClock
 from tallylight.documents.secret import Secret
@@ -196,6 +197,7 @@ class PlannedProbe:
 
     depth: Depth
     at: datetime
+    reason: str = "routine"
 
 
 @dataclass(slots=True)
@@ -204,9 +206,13 @@ class Plan:
 
     due: tuple[PlannedProbe, ...] = (PlannedProbe(Depth.REACH, NOW + timedelta(seconds=40)),)
     withheld: dict[ServiceId, str] = field(default_factory=dict)
+    pace: PaceInForce | None = None
 
     def planned_probes(self, _: ServiceId) -> tuple[PlannedProbe, ...]:
         return self.due
+
+    def paid_pace(self, _: ServiceId) -> PaceInForce | None:
+        return self.pace
 
     def withheld_reasons(self) -> Mapping[ServiceId, str]:
         return self.withheld

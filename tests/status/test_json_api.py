@@ -87,7 +87,9 @@ async def test_one_service_comes_with_its_sheet_uptimes_probes_and_budgets(get: 
     assert halted["uptimes"][3]["uptime"] == pytest.approx(0.7)
     assert halted["uptimes"][4]["uptime"] == pytest.approx(0.775)  # of the 40 days so far
     assert halted["sheet"]["lengths"] == [4, 8, 12]
-    assert halted["next_probes"] == [{"depth": "reach", "at": "2026-01-28T14:00:40Z"}]
+    assert halted["next_probes"] == [
+        {"depth": "reach", "at": "2026-01-28T14:00:40Z", "reason": "routine"}
+    ]
     assert halted["budgets"] == [
         {"scope": SUSPENDED_SERVICE, "window": "24h", "limit_usd": 2.0, "spent_usd": 0.0}
     ]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from tallylight.catalogue.pace import PaceInForce
 from tallylight.i18n import Translator
 from tallylight.i18n.formatting import (
     format_duration,
@@ -17,35 +18,44 @@ from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ServiceId, UpstreamId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Verdict
+from tallylight.status.views.probes import pace_text
 from tallylight.status.views.services import ServiceRow
 from tallylight.verdicts.learned import LearnedFalseAlarmRate, LearnedFigures
 
 if TYPE_CHECKING:  # or a command that probes nothing would load the prober
     from tallylight.probes.check_round import CheckResult
 
+Paces = Mapping[ServiceId, PaceInForce]
+
+_NO_PACES: Paces = {}
+
 _QUIET_STATUSES = frozenset({Status.OPERATIONAL, Status.UNKNOWN})
 """Statuses that a failed probe may not change, if the failure is no fault of the upstream."""
 
 
-def summary_text(rows: Iterable[ServiceRow]) -> str:
-    """Return one line for each service, followed by its first reason."""
-    return "\n".join(line for row in rows for line in _summary_lines(row))
+def summary_text(rows: Iterable[ServiceRow], paces: Paces = _NO_PACES) -> str:
+    """Return one line for each service, followed by its first reason and its pace if given."""
+    return "\n".join(line for row in rows for line in _summary_lines(row, paces))
 
 
-def detailed_text(rows: Iterable[ServiceRow], learned: Mapping[ServiceId, LearnedFigures]) -> str:
+def detailed_text(
+    rows: Iterable[ServiceRow],
+    learned: Mapping[ServiceId, LearnedFigures],
+    paces: Paces = _NO_PACES,
+) -> str:
     """Return the summary with every reason and with the learned figures of each service."""
     return "\n".join(
         line
         for row in rows
         for line in (
-            *_summary_lines(row),
+            *_summary_lines(row, paces),
             *(f"   {reason}" for reason in row.reasons[1:]),
             *(f"   {line}" for line in learned_lines(learned[row.service.id], row.to)),
         )
     )
 
 
-def summary_json(rows: Iterable[ServiceRow]) -> list[dict[str, object]]:
+def summary_json(rows: Iterable[ServiceRow], paces: Paces = _NO_PACES) -> list[dict[str, object]]:
     """Return the statuses with all reasons as JSON."""
     return [
         {
@@ -58,12 +68,24 @@ def summary_json(rows: Iterable[ServiceRow]) -> list[dict[str, object]]:
             "confidence": round(row.verdict.confidence, 4),
             "blocked": None if row.verdict.blocked is None else row.verdict.blocked.value,
             "reasons": row.reasons,
+            "paid_pace": _pace_json(paces.get(row.service.id)),
         }
         for row in rows
     ]
 
 
-def _summary_lines(row: ServiceRow) -> Iterator[str]:
+def _pace_json(pace: PaceInForce | None) -> dict[str, object] | None:
+    if pace is None:
+        return None
+    return {
+        "basis": pace.basis.value,
+        "configured_seconds": pace.configured.total_seconds(),
+        "interval_seconds": round(pace.interval.total_seconds(), 1),
+        "sees_of_3h": round(pace.share_seen(timedelta(hours=3)), 3),
+    }
+
+
+def _summary_lines(row: ServiceRow, paces: Paces) -> Iterator[str]:
     service, since = row.service, format_moment_short(row.verdict.since, row.to)
     yield (
         f"{row.status.icon} {service.name} ({service.id}) · {row.status_label} · "
@@ -74,6 +96,8 @@ def _summary_lines(row: ServiceRow) -> Iterator[str]:
         yield f"   {row.blocked_message}"
     if row.video_check:
         yield f"   {row.video_check}"
+    if service.id in paces:
+        yield f"   {pace_text(paces[service.id], row.to)}"
 
 
 def check_passed(verdict: Verdict, results: Iterable[Evidence]) -> bool:

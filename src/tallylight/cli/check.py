@@ -54,15 +54,18 @@ async def check_command(
     from tallylight.app.runtime import open_runtime
     from tallylight.clock import SystemClock
     from tallylight.config.settings import load_configuration
+    from tallylight.probes.pace import paces_in_force
     from tallylight.status.views.services import service_row
 
     to = output_translator(lang)
     configure_warnings_only()
-    async with open_runtime(load_configuration(config), SystemClock()) as runtime:
+    configuration = load_configuration(config)
+    async with open_runtime(configuration, SystemClock()) as runtime:
         board = runtime.board
         ids = select_services(services, board.verdicts(), to)
         checks = await runtime.probing.check(ids, depth)
         rows = [service_row(board, id_, to) for id_ in ids]
+        paces = paces_in_force(board, configuration.catalogue.total_budget, runtime.clock.now())
     if json:
         print_json(
             [
@@ -72,11 +75,13 @@ async def check_command(
                     "withheld": result.withheld_reason or None,
                     "unfinished": result.unfinished_reason or None,
                 }
-                for row, result in zip(summary.summary_json(rows), checks.values(), strict=True)
+                for row, result in zip(
+                    summary.summary_json(rows, paces), checks.values(), strict=True
+                )
             ]
         )
     else:
-        print_line(summary.summary_text(rows))
+        print_line(summary.summary_text(rows, paces))
     for row in rows:
         for remark in summary.check_remarks(row.verdict, checks[row.service.id], to):
             print_error(remark)
@@ -127,6 +132,7 @@ async def status_command(
     The exit code is 1 unless all services are operational.
     """
     from tallylight.app import summary
+    from tallylight.probes.pace import paces_in_force
     from tallylight.status.views.services import service_row
     from tallylight.verdicts.learned import learned_figures
 
@@ -135,6 +141,8 @@ async def status_command(
         board = opened.board
         ids = select_services(services, board.verdicts(), to)
         rows = [service_row(board, id_, to) for id_ in ids]
+        total = opened.configuration.catalogue.total_budget
+        paces = paces_in_force(board, total, opened.clock.now())
         learned = {id_: learned_figures(*board.state(id_)) for id_ in ids}
         doubts = await _doubts(opened, ids) if verbose else {}
     if json:
@@ -147,9 +155,12 @@ async def status_command(
             else {}
             for row in rows
         ]
-        print_json([row | rest for row, rest in zip(summary.summary_json(rows), more, strict=True)])
+        print_json(
+            [row | rest for row, rest in zip(summary.summary_json(rows, paces), more, strict=True)]
+        )
     else:
-        print_line(summary.detailed_text(rows, learned) if verbose else summary.summary_text(rows))
+        text = summary.detailed_text(rows, learned, paces) if verbose else None
+        print_line(text or summary.summary_text(rows, paces))
     if doubts and not json:
         print_line()
         print_table(*summary.doubt_rows(doubts, to))

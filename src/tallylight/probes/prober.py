@@ -10,6 +10,7 @@ import structlog
 from tallylight.board import Board, BoardEvent
 from tallylight.board.network import upstream_host
 from tallylight.catalogue.orders import probe_cost
+from tallylight.catalogue.pace import PaceInForce
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.errors import (
@@ -32,6 +33,7 @@ from tallylight.probes.free_probes import (
     probe_credentials,
     probe_reach,
 )
+from tallylight.probes.pace import pace_in_force
 from tallylight.probes.paid_probes import ProbeHistory
 from tallylight.probes.plan import PlannedProbe, ProbeTiming, initial_delay, planned_probes
 from tallylight.probes.ports import PaidProbes
@@ -156,6 +158,13 @@ class Prober:
             return ()
         facts = current_plan_input(self._board.service(id_), state, self._board, self._clock)
         return planned_probes(facts, self._timing())
+
+    def paid_pace(self, id_: ServiceId) -> PaceInForce | None:
+        """Return the pace of the paid probes of one service; None if it has none."""
+        state = self._states.get(id_)
+        if state is None or id_ not in self._board:
+            return None
+        return pace_in_force(self._board.service(id_), state.schedule)
 
     async def _probe_paid(self, service: Service, state: ProbeState) -> Evidence:
         try:

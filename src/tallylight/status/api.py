@@ -10,6 +10,7 @@ from tallylight.status.budgets import budget_usage
 from tallylight.status.json_shapes import (
     fact_sheet_response,
     ledger_response,
+    paid_pace_response,
     recommendation_response,
     service_response,
     uptime_response,
@@ -75,6 +76,7 @@ async def get_service(
             UpcomingProbeResponse.model_validate(probe)
             for probe in (() if plan is None else plan.planned_probes(service.id))
         ],
+        paid_pace=None if plan is None else paid_pace_response(plan.paid_pace(service.id)),
         withheld=None if plan is None else plan.withheld_reasons().get(service.id),
         budgets=[BudgetUsageResponse.model_validate(each) for each in usage],
     )

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from tallylight.catalogue.services import PaceBasis
 from tallylight.model.evidence import Depth, FailureKind, Fault, Source
 from tallylight.model.ledger import EntryState, Purpose
 from tallylight.model.status import Access, Status
@@ -121,6 +122,16 @@ class UpcomingProbeResponse(_ResponseModel):
 
     depth: Depth
     at: datetime
+    reason: str = Field(description="first, routine, confirm, undecided or refused.")
+
+
+class PaidPaceResponse(_ResponseModel):
+    """How often paid probes are sent while jobs succeed."""
+
+    basis: PaceBasis
+    configured_seconds: float = Field(description="The configured interval.")
+    interval_seconds: float = Field(description="The mean interval in force.")
+    sees_of_3h: float = Field(description="Share of outages of 3 hours that it sees, 0 to 1.")
 
 
 class BudgetUsageResponse(_ResponseModel):
@@ -138,6 +149,7 @@ class ServiceDetailResponse(ServiceResponse):
     sheet: FactSheetResponse
     uptimes: list[UptimeResponse]
     next_probes: list[UpcomingProbeResponse]
+    paid_pace: PaidPaceResponse | None = Field(description="null without paid probes.")
     withheld: str | None = Field(
         description="The budget that withholds a paid probe; null if none does."
     )

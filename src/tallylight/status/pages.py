@@ -28,7 +28,7 @@ from tallylight.status.views.day_bars import daily_shares, day_columns
 from tallylight.status.views.detail import evidence_views, sheet_view
 from tallylight.status.views.incidents import incident_view
 from tallylight.status.views.overview import Overview, overview
-from tallylight.status.views.probes import budget_views, probe_views
+from tallylight.status.views.probes import budget_views, pace_text, probe_views
 from tallylight.status.views.recommendation import policy_options, recommendation_view
 from tallylight.status.views.services import BAR_DAYS, ServiceRow, service_view
 from tallylight.status.views.timestamps import timestamp
@@ -104,6 +104,7 @@ async def service_page(request: Request) -> Response:
         evidence=evidence_views(evidence, now, to),
         sheet=sheet_view(service.sheet, to),
         probes=() if plan is None else probe_views(plan.planned_probes(service.id), now, to),
+        pace="" if plan is None else pace_text(plan.paid_pace(service.id), to),
         withheld="" if plan is None else plan.withheld_reasons().get(service.id, ""),
         budgets=budget_views(usage, to),
     )

@@ -9,6 +9,7 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry
 
 from tallylight.board import BoardEvent
+from tallylight.catalogue.pace import PaceInForce
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.model.ids import ServiceId
@@ -43,6 +44,10 @@ class ProbePlan(Protocol):
 
     def planned_probes(self, id_: ServiceId, /) -> Sequence[UpcomingProbe]:
         """Return the upcoming probes of one service, soonest first."""
+        ...
+
+    def paid_pace(self, id_: ServiceId, /) -> PaceInForce | None:
+        """Return the pace of the paid probes of one service; None if it has none."""
         ...
 
     def withheld_reasons(self) -> Mapping[ServiceId, str]:

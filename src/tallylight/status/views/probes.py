@@ -1,16 +1,21 @@
 """Upcoming probes and their budgets, as the page shows them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from tallylight.i18n import Translator
+from tallylight.catalogue.pace import PaceInForce
+from tallylight.catalogue.services import PaceBasis
+from tallylight.i18n import Translator, gettext_noop
+from tallylight.i18n.formatting import format_duration, format_percent
 from tallylight.i18n.labels import depth_label
 from tallylight.i18n.prices import format_usd
 from tallylight.model.evidence import Depth
 from tallylight.status.views.timestamps import Timestamp, timestamp
+
+_SHOWN_OUTAGE = timedelta(hours=3)
 
 
 class UpcomingProbe(Protocol):
@@ -24,6 +29,11 @@ class UpcomingProbe(Protocol):
     @property
     def at(self) -> datetime:
         """When it is due."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why it is due then."""
         ...
 
 
@@ -50,13 +60,56 @@ class ProbeView:
 
     depth: str
     at: Timestamp
+    reason: str
 
 
 def probe_views(
     probes: Sequence[UpcomingProbe], now: datetime, to: Translator
 ) -> tuple[ProbeView, ...]:
     """Return the upcoming probes as text, soonest first."""
-    return tuple(ProbeView(depth_label(a.depth, to), timestamp(a.at, now, to)) for a in probes)
+    return tuple(
+        ProbeView(
+            depth_label(a.depth, to), timestamp(a.at, now, to), to.gettext(_REASONS[a.reason])
+        )
+        for a in probes
+    )
+
+
+_REASONS: Mapping[str, str] = {
+    "first": gettext_noop("the first of its kind"),
+    "routine": gettext_noop("routine"),
+    "confirm": gettext_noop("repeats a failed check"),
+    "undecided": gettext_noop("jobs fail, or contradict each other"),
+    "refused": gettext_noop("tries again what was refused, which costs nothing"),
+}
+
+
+def pace_text(pace: PaceInForce | None, to: Translator) -> str:
+    """Return how often paid probes are sent and how much that sees; "" without paid probes."""
+    if pace is None:
+        return ""
+    configured = format_duration(pace.configured, to)
+    facts = {
+        "configured": configured,
+        "actual": format_duration(pace.interval, to),
+        "share": format_percent(pace.share_seen(_SHOWN_OUTAGE), to, digits=0),
+        "length": format_duration(_SHOWN_OUTAGE, to),
+    }
+    if pace.basis is PaceBasis.ABOUT:
+        text = to.gettext(
+            "A paid probe every %(actual)s on average (the money of one every %(configured)s, "
+            "spent where it finds the most outages); sees %(share)s of outages of %(length)s."
+        )
+    elif pace.interval > pace.configured:
+        text = to.gettext(
+            "A paid probe every %(actual)s, as the budget does not allow one every %(configured)s; "
+            "sees %(share)s of outages of %(length)s."
+        )
+    else:
+        text = to.gettext(
+            "A paid probe at least every %(configured)s; sees %(share)s of outages of %(length)s."
+        )
+    return text % facts
 
 
 def budget_views(usage: Sequence[BudgetUsage], to: Translator) -> dict[str, str]:
