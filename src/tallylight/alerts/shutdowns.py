@@ -55,7 +55,10 @@ def _shutdown_notification(
     now: datetime,
     members: Mapping[ServiceId, Service],
 ) -> Notification:
-    replacements = dict.fromkeys(members[id_].sheet.replacement for id_ in services)
+    today = now.date()
+    successors = (members[id_].sheet.replacement_on(today) for id_ in services)
+    live = (each for each in successors if each is not None and not each.is_retired(today))
+    replacements = dict.fromkeys(each.model for each in live)
     return Notification(
         kind=NotificationKind.SHUTDOWN_AHEAD,
         at=now,
@@ -63,6 +66,6 @@ def _shutdown_notification(
         facts={
             "date": day.isoformat(),
             "days": (day - now.date()).days,
-            "replacement": ", ".join(filter(None, replacements)),
+            "replacement": ", ".join(replacements),
         },
     )

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Never
 
@@ -28,6 +28,7 @@ from tallylight.gateway.assets.options import open_store
 from tallylight.jobs.followers import VideoFollowers
 from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
 from tallylight.model.video import VideoKind
 from tallylight.probes.calendar import calendar_evidence
 from tallylight.probes.check_round import CheckResult, check_service
@@ -74,12 +75,20 @@ class Probing:
             tasks.create_task(self.feed_poller.run(), name="feeds")
 
     async def check(
-        self, services: Collection[ServiceId], depth: Depth
+        self, services: Collection[ServiceId], depth: Depth, *, are_named: bool = True
     ) -> Mapping[ServiceId, CheckResult]:
         """Probe services now, all at the same time, and return the results.
 
-        The leader follows the generations itself. Any other process leaves them to a server.
+        The leader follows the generations itself. Any other process leaves them to a server. Of a
+        service that is held to be retired no generation is sent, unless it was asked for by name.
         """
+        if depth is Depth.GENERATION and not are_named:
+            live = [id_ for id_ in services if self.board.verdict(id_).status is not Status.RETIRED]
+            retired = [id_ for id_ in services if id_ not in live]
+            free = await self.check(retired, Depth.CREDENTIALS)
+            left_out = {id_: replace(each, is_left_out=True) for id_, each in free.items()}
+            results = {**await self.check(live, depth), **left_out}
+            return {id_: results[id_] for id_ in services}
         async with AsyncExitStack() as stack:
             if depth is Depth.GENERATION and self.board.is_leader:
                 await stack.enter_async_context(self.followers.following(VideoKind.PROBE))

@@ -124,6 +124,13 @@ def check_remarks(verdict: Verdict, result: "CheckResult", to: Translator) -> It
     for depth in result.skipped_depths:
         remark = to.gettext("%(id)s: %(depth)s: skipped, because it has started a paid job before")
         yield remark % {"id": id_, "depth": depth_label(depth, to)}
+    if result.is_left_out:
+        remark = to.gettext(
+            "%(id)s: no generation probe was sent, because the model is held to be retired. "
+            "To send one all the same: %(command)s"
+        )
+        command = f"tallylight check {id_} --depth generation"
+        yield remark % {"id": id_, "command": command}
     if result.withheld_reason:
         remark = to.gettext("%(id)s: no generation probe was sent: %(why)s")
         yield remark % {"id": id_, "why": result.withheld_reason}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from tallylight.catalogue.modes import Mode, frames_of, lengths_of
 from tallylight.catalogue.wording import Wording
@@ -34,6 +35,17 @@ class ShutdownPrecision(StrEnum):
     BY = "by"  # on or before that date
 
 
+class Successor(NamedTuple):
+    """A model that replaces another one, and the day on which it shuts down for certain."""
+
+    model: str
+    shutdown_at: date | None = None
+
+    def is_retired(self, today: date) -> bool:
+        """Tell whether it was shut down itself."""
+        return self.shutdown_at is not None and self.shutdown_at <= today
+
+
 @dataclass(frozen=True, slots=True)
 class FactSheet:
     """What is publicly known of a model at a provider.
@@ -48,6 +60,8 @@ class FactSheet:
         shutdown_at: The shutdown date (00:00 UTC); None while none is announced.
         shutdown_precision: How precisely that date is known.
         replacement: The model that the provider recommends instead, "" for none.
+        successors: The replacement and what replaces it in turn, with their shutdown dates.
+        earlier_shutdown_at: The earlier date, where sources disagree; None if it is not known.
         notes: A note of one line, "" for none.
         sources: URLs or titles of the sources.
         has_audio: Its videos have an audio track, unless an order says otherwise; a video without
@@ -72,6 +86,8 @@ class FactSheet:
     as_of: date
     has_audio: bool = False
     wire: Wording | None = None
+    successors: tuple[Successor, ...] = ()
+    earlier_shutdown_at: date | None = None
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -87,6 +103,13 @@ class FactSheet:
     def id(self) -> str:
         """Return the sheet's id, "openai/sora-2"."""
         return f"{self.provider}/{self.model}"
+
+    def replacement_on(self, today: date) -> Successor | None:
+        """Return the first replacement that is live on a day, else the last; None without any."""
+        unknown = (Successor(self.replacement),) if self.replacement else ()
+        chain = self.successors or unknown
+        live = (each for each in chain if not each.is_retired(today))
+        return next(live, chain[-1] if chain else None)
 
     def is_retired(self, today: date) -> bool:
         """Tell whether the shutdown date has passed; a "not before" date retires nothing."""

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from tallylight.catalogue.mode_options import Modes
 from tallylight.catalogue.modes import Mode, short_modes
 from tallylight.catalogue.prices import PriceOptions
-from tallylight.catalogue.services import BillingBasis, FactSheet, ShutdownPrecision
+from tallylight.catalogue.services import BillingBasis, FactSheet, ShutdownPrecision, Successor
 from tallylight.catalogue.wire_options import WireOptions
 from tallylight.documents.parsers import Lengths, Sizes
 from tallylight.documents.section import Name, Section
@@ -41,6 +41,7 @@ class ModelFacts(Section):
     announced_at: date | None = None
     shutdown_at: date | None = None
     shutdown_precision: ShutdownPrecision = ShutdownPrecision.EXACT
+    earlier_shutdown_at: date | None = None
     replacement: str = ""
     notes: str = ""
     sources: tuple[NonEmptyText, ...] = ()
@@ -51,6 +52,11 @@ class ModelFacts(Section):
         if self.modes is not None and (self.lengths or self.sizes):
             raise ValueError("has modes; lengths and sizes are the short form of one mode")
         return self
+
+    def certain_shutdown(self) -> date | None:
+        """Return the day on which it shuts down for certain; None if there is none."""
+        is_certain = self.shutdown_precision is not ShutdownPrecision.NOT_BEFORE
+        return self.shutdown_at if is_certain else None
 
     def all_modes(self) -> tuple[Mode, ...]:
         """Return the modes, written out or in their short form."""
@@ -94,7 +100,21 @@ class ProviderFacts(Section):
             as_of=facts.as_of or self.as_of,
             has_audio=facts.has_audio,
             wire=None if facts.wire is None else facts.wire.wording(),
+            successors=tuple(self._successors(facts)),
+            earlier_shutdown_at=facts.earlier_shutdown_at,
         )
+
+    def _successors(self, facts: ModelFacts) -> Iterator[Successor]:
+        """Yield the replacement of a model, what replaces that one, and so on."""
+        by_model = {model: each for each in self.models for model in (each.model, *each.also)}
+        seen = {facts.model, *facts.also}
+        while facts.replacement and facts.replacement not in seen:
+            model, next_facts = facts.replacement, by_model.get(facts.replacement)
+            yield Successor(model, None if next_facts is None else next_facts.certain_shutdown())
+            if next_facts is None:
+                return
+            seen |= {model}
+            facts = next_facts
 
 
 class BuiltInUpstream(Section):

@@ -63,7 +63,7 @@ async def check_command(
     async with open_runtime(configuration, SystemClock()) as runtime:
         board = runtime.board
         ids = select_services(services, board.verdicts(), to)
-        checks = await runtime.probing.check(ids, depth)
+        checks = await runtime.probing.check(ids, depth, are_named=bool(services))
         rows = [service_row(board, id_, to) for id_ in ids]
         paces = paces_in_force(board, configuration.catalogue.total_budget, runtime.clock.now())
     if json:

@@ -94,7 +94,7 @@ class AsyncMonitor(AsyncClient):
     async def check_all(self, depth: Depth | str = Depth.CREDENTIALS) -> dict[str, Verdict]:
         """Probe all services now and return their new verdicts by id."""
         runtime = await self._open()
-        return await self._check(runtime.board.verdicts(), Depth(depth))
+        return await self._check(runtime.board.verdicts(), Depth(depth), are_named=False)
 
     async def verdicts(self) -> dict[str, Verdict]:
         """Return the current verdicts by id, without probing."""
@@ -164,10 +164,12 @@ class AsyncMonitor(AsyncClient):
         self._notifier = self._runtime = None
         await self._stack.aclose()
 
-    async def _check(self, services: Iterable[str], depth: Depth) -> dict[str, Verdict]:
+    async def _check(
+        self, services: Iterable[str], depth: Depth, *, are_named: bool = True
+    ) -> dict[str, Verdict]:
         runtime = await self._open()
         ids = [_service_id(runtime, name) for name in services]
-        await runtime.probing.check(ids, depth)
+        await runtime.probing.check(ids, depth, are_named=are_named)
         return {id_: runtime.board.verdict(id_) for id_ in ids}
 
     async def _open(self) -> Runtime:

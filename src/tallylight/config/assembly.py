@@ -268,6 +268,8 @@ def overlay_facts(
         shutdown_at=options.shutdown_at if "shutdown_at" in configured else base.shutdown_at,
         shutdown_precision=_precision(base, options),
         replacement=base.replacement if options.replacement is None else options.replacement,
+        successors=base.successors if options.replacement is None else (),
+        earlier_shutdown_at=None if "shutdown_at" in configured else base.earlier_shutdown_at,
         notes=base.notes if options.notes is None else options.notes,
         sources=base.sources if options.sources is None else options.sources,
         as_of=options.as_of or (file_date if configured_facts else base.as_of),

@@ -102,6 +102,11 @@ def _finding(  # noqa: C901, PLR0911, PLR0912  # a closed set
             return _feed(facts, to)
         case ReasonCode.SHUTDOWN_AHEAD:
             return _shutdown_ahead(facts, to)
+        case ReasonCode.SHUTDOWN_DISPROVED:
+            return to.gettext(
+                "The fact sheet says that the model was shut down by %s, but it delivers; "
+                "correct shutdown_at of the service if the date is wrong"
+            ) % _date(facts, to)
         case ReasonCode.SHUTDOWN_PASSED:
             return to.gettext("The model was shut down on %s") % _date(facts, to)
         case ReasonCode.RETIREMENT_REPORTED:

@@ -39,6 +39,7 @@ class ReasonCode(StrEnum):
     FEED_NOT_OPERATIONAL = "feed_not_operational"
     FEED_UNREADABLE = "feed_unreadable"
     SHUTDOWN_AHEAD = "shutdown_ahead"
+    SHUTDOWN_DISPROVED = "shutdown_disproved"
     SHUTDOWN_PASSED = "shutdown_passed"
     RETIREMENT_REPORTED = "retirement_reported"
     KEY_REFUSED = "key_refused"

@@ -13,12 +13,14 @@ def calendar_evidence(service: Service, known: CalendarState, now: datetime) -> 
 
     A date that is only the earliest possible one ("not before") gives a warning and retires
     nothing. Where sources disagree, the fact sheet has the latest date. A date that was removed
-    from the sheet is withdrawn.
+    from the sheet is withdrawn. A replacement that was shut down itself is followed to a live one.
     """
     day = service.sheet.shutdown_at
     until = None if day is None else datetime.combine(day, time(), UTC)
     is_certain = service.sheet.shutdown_precision is not ShutdownPrecision.NOT_BEFORE
-    note = service.sheet.replacement if until is not None else ""
+    successor = service.sheet.replacement_on(now.date())
+    is_live = successor is not None and not successor.is_retired(now.date())
+    note = successor.model if successor is not None and is_live and until is not None else ""
     if until == known.shutdown_at and (
         until is None or (is_certain, note) == (known.shutdown_is_certain, known.replacement)
     ):

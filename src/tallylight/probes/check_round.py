@@ -26,12 +26,14 @@ class CheckResult:
         withheld_reason: Why no generation was sent, "" if none was withheld.
         unfinished_reason: Why the result of a generation that was sent is not known, "" if it is.
         skipped_depths: Depths that were skipped because a probe of them was billed before.
+        is_left_out: No generation was sent, because the service is held to be retired.
     """
 
     evidence: tuple[Evidence, ...]
     withheld_reason: str = ""
     unfinished_reason: str = ""
     skipped_depths: tuple[Depth, ...] = ()
+    is_left_out: bool = False
 
 
 async def check_service(

@@ -16,7 +16,7 @@ from tallylight.verdicts.layer_state import FailureRecord, LayerState, LayerStat
 from tallylight.verdicts.lifecycle import feed_claims_maintenance, maintenance_at
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import RetirementEvidence, ServiceState
-from tallylight.verdicts.status import DerivedStatus
+from tallylight.verdicts.status import DerivedStatus, has_shut_down
 
 ReasonFacts = dict[str, str | int | float]
 
@@ -106,7 +106,8 @@ def _additional_reasons(
     date = state.calendar.shutdown_at
     is_ahead = date is not None and state.at >= date - policy.shutdown_ahead
     if date is not None and is_ahead and derived.status is not Status.RETIRED:
-        yield Reason(ReasonCode.SHUTDOWN_AHEAD, state.at, _shutdown_facts(state, date))
+        code = ReasonCode.SHUTDOWN_DISPROVED if has_shut_down(state) else ReasonCode.SHUTDOWN_AHEAD
+        yield Reason(code, state.at, _shutdown_facts(state, date))
 
 
 def _retirement_reasons(state: ServiceState, policy: Policy) -> Iterator[Reason]:

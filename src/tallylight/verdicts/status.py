@@ -5,7 +5,7 @@ is neither up nor down.
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from tallylight.model.status import Status
 from tallylight.verdicts import named_failures
@@ -119,10 +119,28 @@ def is_fully_failing(layer: LayerState, policy: Policy) -> bool:
     )
 
 
+def has_shut_down(state: ServiceState) -> bool:
+    """Tell whether a certain date of the calendar has passed."""
+    calendar = state.calendar
+    is_past = calendar.shutdown_at is not None and state.at >= calendar.shutdown_at
+    return is_past and calendar.shutdown_is_certain
+
+
+def outlives_its_date(state: ServiceState) -> bool:
+    """Tell whether a video that was ordered after the shutdown date has just been delivered.
+
+    A delivery beats a date, until jobs fail or are no longer known.
+    """
+    date, delivery = state.calendar.shutdown_at, state.job_history.last_delivery
+    if date is None or delivery is None or state.jobs.status is not LayerStatus.UP:
+        return False
+    return delivery.at - timedelta(seconds=delivery.seconds or 0) >= date
+
+
 def _announced_status(state: ServiceState, policy: Policy) -> DerivedStatus | None:
     calendar, at, feed = state.calendar, state.at, state.feed
     shutdown_at = calendar.shutdown_at
-    if shutdown_at is not None and calendar.shutdown_is_certain and at >= shutdown_at:
+    if shutdown_at is not None and has_shut_down(state) and not outlives_its_date(state):
         return DerivedStatus(Status.RETIRED, shutdown_at, 1.0)
     if state.retirement is not None and named_failures.is_retired(state.retirement, policy):
         return DerivedStatus(Status.RETIRED, state.retirement.first.at, 0.99)

@@ -108,5 +108,8 @@ def _shutdown(sheet: FactSheet, to: Translator) -> str:
             return to.gettext("%s at the latest") % day
         case ShutdownPrecision.NOT_BEFORE:
             return to.gettext("%s at the earliest") % day
+        case ShutdownPrecision.CONFLICTING if sheet.earlier_shutdown_at is not None:
+            days = {"earlier": format_day(sheet.earlier_shutdown_at, to), "later": day}
+            return to.gettext("%(earlier)s or %(later)s; sources disagree") % days
         case ShutdownPrecision.CONFLICTING:
             return to.gettext("%s at the latest; sources disagree") % day

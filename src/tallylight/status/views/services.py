@@ -205,7 +205,9 @@ def service_view(row: ServiceRow, now: datetime) -> ServiceView:
         row=row,
         since=None if never_checked else timestamp(verdict.since, now, to),
         confidence=format_percent(verdict.confidence, to, digits=0),
-        shutdown=shutdown_notice(row.service.sheet, now, to),
+        shutdown=shutdown_notice(
+            row.service.sheet, now, to, is_retired=verdict.status is Status.RETIRED
+        ),
         latency="" if row.latency is None else format_duration(row.latency, to),
         job_time="" if row.job_time is None else format_duration(row.job_time, to),
         checked_at=None if checked_at is None else timestamp(checked_at, now, to),
@@ -215,27 +217,53 @@ def service_view(row: ServiceRow, now: datetime) -> ServiceView:
     )
 
 
-def shutdown_notice(sheet: FactSheet, now: datetime, to: Translator) -> str:
+def shutdown_notice(sheet: FactSheet, now: datetime, to: Translator, *, is_retired: bool) -> str:
     """Return a notice of a past shutdown or of one within 90 days, else ""."""
     if sheet.shutdown_at is None or _midnight(sheet.shutdown_at, now) > now + _SHUTDOWN_NOTICE:
         return ""
-    day = format_day(sheet.shutdown_at, to)
-    passed = _midnight(sheet.shutdown_at, now) <= now
+    notice = _shutdown_sentence(sheet, sheet.shutdown_at, now, to, is_retired=is_retired)
+    successor = sheet.replacement_on(now.date())
+    if successor is None:
+        return notice
+    replacement = to.gettext("The provider names %s as the replacement.") % successor.model
+    if successor.is_retired(now.date()):
+        replacement = (
+            to.gettext("The replacement that the provider names, %s, was shut down as well.")
+            % successor.model
+        )
+    return to.gettext("%(one)s %(other)s") % {"one": notice, "other": replacement}
+
+
+def _shutdown_sentence(
+    sheet: FactSheet, date_: date, now: datetime, to: Translator, *, is_retired: bool
+) -> str:
+    day, earlier = format_day(date_, to), sheet.earlier_shutdown_at
+    passed = _midnight(date_, now) <= now
     match sheet.shutdown_precision:
         case ShutdownPrecision.NOT_BEFORE:
-            notice = to.gettext("Shuts down on %s at the earliest.") % day
-        case ShutdownPrecision.BY if not passed:
-            notice = to.gettext("Shuts down by %s.") % day
-        case ShutdownPrecision.CONFLICTING if not passed:
-            notice = to.gettext("Shuts down by %s; sources disagree on the day.") % day
+            return to.gettext("Shuts down on %s at the earliest.") % day
+        case _ if passed and not is_retired:
+            return to.gettext(
+                "The fact sheet says that it was shut down by %(day)s (%(source)s). If that is "
+                "wrong, correct shutdown_at of the service."
+            ) % {"day": day, "source": to.gettext(", ").join(sheet.sources)}
         case _ if passed:
-            notice = to.gettext("Was shut down on %s.") % day
+            return to.gettext("Was shut down on %s.") % day
+        case ShutdownPrecision.BY:
+            return to.gettext("Shuts down by %s.") % day
+        case ShutdownPrecision.CONFLICTING:
+            return _disputed(day, None if earlier is None else format_day(earlier, to), to)
         case _:
-            notice = to.gettext("Shuts down on %s.") % day
-    if not sheet.replacement:
-        return notice
-    replacement = to.gettext("The provider names %s as the replacement.") % sheet.replacement
-    return to.gettext("%(one)s %(other)s") % {"one": notice, "other": replacement}
+            return to.gettext("Shuts down on %s.") % day
+
+
+def _disputed(later: str, earlier: str | None, to: Translator) -> str:
+    if earlier is None:
+        return to.gettext("Shuts down by %s; sources disagree on the day.") % later
+    return to.gettext("Shuts down on %(earlier)s or on %(later)s: sources disagree.") % {
+        "earlier": earlier,
+        "later": later,
+    }
 
 
 def _feed_view(row: ServiceRow, now: datetime) -> FeedView | None:
