@@ -189,15 +189,7 @@ class Prober:
         if now - self._allocated_at < ALLOCATION_INTERVAL:
             return
         self._allocated_at = now
-        candidates: dict[ServiceId, ProbeCandidate] = {}
-        for id_, state in self._states.items():
-            if id_ not in self._board:
-                continue  # it was removed meanwhile
-            service_state, policy = self._board.state(id_)
-            service = self._board.service(id_)
-            candidate = probe_candidate(service, state, service_state, now, policy)
-            if candidate is not None:
-                candidates[id_] = candidate
+        candidates = _candidates(self._states, self._board, now)
         schedules = allocate_schedules(candidates, self._paid_probes.total_budget)
         for id_, state in self._states.items():
             state.schedule = schedules.get(id_)
@@ -346,3 +338,17 @@ def _was_accepted(board: Board, id_: ServiceId, probe: Video) -> bool:
 async def _wait_for_database(clock: Clock, error: StorageError) -> None:
     log.warning("probe.database_unavailable", error=str(error))
     await clock.sleep(_DATABASE_RETRY_DELAY)
+
+
+def _candidates(
+    states: Mapping[ServiceId, ProbeState], board: Board, now: datetime
+) -> dict[ServiceId, ProbeCandidate]:
+    """Return what the allocation needs to know of the services that are still on the board."""
+    found = {}
+    for id_, state in states.items():
+        if id_ in board:
+            service_state, policy = board.state(id_)
+            candidate = probe_candidate(board.service(id_), state, service_state, now, policy)
+            if candidate is not None:
+                found[id_] = candidate
+    return found
