@@ -20,7 +20,8 @@ from tallylight.status.views.day_bars import (
     day_title,
     uptime_bar,
 )
-from tallylight.status.views.overview import overview, worst_status
+from tallylight.status.views.impact import WeighedStatus
+from tallylight.status.views.overview import overview
 from tallylight.status.views.services import ServiceRow, service_view
 from tallylight.status.views.uptimes import UptimeWindow, uptime_view
 from tests.builders import service_named
@@ -148,18 +149,33 @@ def test_unmonitored_time_has_no_uptime() -> None:
     ],
 )
 def test_the_headline_summarizes_all_services(statuses: list[Status], headline: str) -> None:
-    assert overview(statuses, EN, network_is_down=False).headline == headline
+    services = [WeighedStatus(each, 1.0, is_principal=True) for each in statuses]
+
+    assert overview(services, EN, network_is_down=False).headline == headline
 
 
 def test_a_failure_of_our_own_network_is_shown() -> None:
-    notice = overview([Status.OPERATIONAL], EN, network_is_down=True).network_notice
+    service = WeighedStatus(Status.OPERATIONAL, 1.0, is_principal=True)
+
+    notice = overview([service], EN, network_is_down=True).network_notice
 
     assert notice == "Our own network is down; statuses are frozen."
 
 
-@given(st.lists(st.sampled_from(Status)))
-def test_retired_services_are_never_the_worst(statuses: list[Status]) -> None:
-    assert worst_status(statuses) is not Status.RETIRED
+@pytest.mark.parametrize(
+    ("statuses", "impact"),
+    [
+        ([Status.OPERATIONAL], ""),
+        ([Status.UNKNOWN], ""),
+        ([Status.OPERATIONAL] * 9 + [Status.DEGRADED], "Minor trouble."),
+        ([Status.OPERATIONAL, Status.SUSPENDED], "Partial outage."),
+        ([Status.SUSPENDED], "Major outage."),
+    ],
+)
+def test_the_overview_says_how_bad_the_whole_is(statuses: list[Status], impact: str) -> None:
+    services = [WeighedStatus(each, 1.0, is_principal=True) for each in statuses]
+
+    assert overview(services, EN, network_is_down=False).impact == impact
 
 
 def test_a_service_that_was_never_checked_has_no_since() -> None:

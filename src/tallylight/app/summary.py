@@ -18,6 +18,7 @@ from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ServiceId, UpstreamId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Verdict
+from tallylight.status.views.overview import overview
 from tallylight.status.views.probes import pace_text
 from tallylight.status.views.services import ServiceRow
 from tallylight.verdicts.learned import LearnedFalseAlarmRate, LearnedFigures
@@ -53,6 +54,14 @@ def detailed_text(
             *(f"   {line}" for line in learned_lines(learned[row.service.id], row.to)),
         )
     )
+
+
+def overall_text(rows: Sequence[ServiceRow], to: Translator) -> str:
+    """Return the state of all services together, as the page's headline says it."""
+    whole = overview([row.weighed for row in rows], to, network_is_down=False)
+    if not whole.impact:
+        return whole.headline
+    return to.gettext("%(one)s %(other)s") % {"one": whole.impact, "other": whole.headline}
 
 
 def summary_json(rows: Iterable[ServiceRow], paces: Paces = _NO_PACES) -> list[dict[str, object]]:

@@ -200,6 +200,9 @@ class ProbeIntervals:
     generation_basis: PaceBasis = PaceBasis.ABOUT
 
 
+_REVERSE_WEIGHT = 0.25
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """One model at one upstream by one kind of access.
@@ -212,6 +215,7 @@ class Service:
         sheet: The public facts, overridden by the operator's own.
         probe_order: The order of a generation probe, the cheapest that the sheet allows; None if
             it allows none.
+        own_status_weight: Its share in the state of the whole, if the operator sets one.
     """
 
     id: ServiceId
@@ -223,6 +227,14 @@ class Service:
     probe_intervals: ProbeIntervals
     budget: Budget
     probe_order: Order | None
+    own_status_weight: float | None = None
+
+    @property
+    def status_weight(self) -> float:
+        """Return its share in the state of the whole; that of reverse access is a quarter."""
+        if self.own_status_weight is not None:
+            return self.own_status_weight
+        return _REVERSE_WEIGHT if self.access is Access.REVERSE else 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,7 @@ async def status_command(
     else:
         text = summary.detailed_text(rows, learned, paces) if verbose else None
         print_line(text or summary.summary_text(rows, paces))
+        print_line(summary.overall_text(rows, to))
     if doubts and not json:
         print_line()
         print_table(*summary.doubt_rows(doubts, to))

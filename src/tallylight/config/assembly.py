@@ -211,6 +211,7 @@ def _service(
         probe_intervals=ProbeIntervals(),
         budget=options.budget.budget(),
         probe_order=None,
+        own_status_weight=options.status.weight,
     )
     order = _probe_order(place, options, service, context)
     intervals = _probe_intervals(place, options, order, context)

@@ -143,6 +143,19 @@ class ServiceProbeOptions(Section):
         )
 
 
+class ServiceStatusOptions(Section):
+    """How the page shows one service."""
+
+    weight: float | None = Field(
+        None,
+        ge=0,
+        le=100,
+        allow_inf_nan=False,
+        description="Its share in the state of the whole (default: 1; 0.25 for reverse access); 0 "
+        "leaves it out.",
+    )
+
+
 class ServiceOptions(Section):
     """One model at one upstream by one kind of access."""
 
@@ -196,6 +209,9 @@ class ServiceOptions(Section):
     budget: BudgetOptions = Field(
         default_factory=BudgetOptions,
         description="Spending limits of its probes.",
+    )
+    status: ServiceStatusOptions = Field(
+        default_factory=ServiceStatusOptions, description="How the page shows it."
     )
 
     @model_validator(mode="after")

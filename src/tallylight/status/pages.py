@@ -176,7 +176,7 @@ def _parse_query(params: QueryParams) -> RecommendationQuery:
 def _overview(request: Request) -> Overview:
     context = context_of(request)
     return overview(
-        context.statuses(),
+        context.weighed_statuses(),
         translator_of(request),
         network_is_down=context.sources.board.network_is_down,
     )

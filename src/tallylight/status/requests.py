@@ -8,9 +8,9 @@ from starlette.requests import HTTPConnection
 
 from tallylight.i18n import Language, Translator, negotiate_language, translator
 from tallylight.model.ids import ServiceId
-from tallylight.model.status import Status
 from tallylight.status.ports import StatusSources
 from tallylight.status.uptime_cache import UptimeCache
+from tallylight.status.views.impact import WeighedStatus, weighed_status
 from tallylight.status.views.services import ServiceRow, service_row
 
 LANGUAGE_COOKIE = "lang"
@@ -43,9 +43,10 @@ class PageContext:
         intervals = await self.uptime_cache.status_intervals(self._ids())
         return service_row(self.sources.board, id_, to, intervals.get(id_, ()))
 
-    def statuses(self) -> list[Status]:
-        """Return the status of every service, in the catalogue's order."""
-        return [self.sources.board.verdict(id_).status for id_ in self._ids()]
+    def weighed_statuses(self) -> list[WeighedStatus]:
+        """Return the status of every service with its weight, in the catalogue's order."""
+        board = self.sources.board
+        return [weighed_status(each, board.verdict(each.id).status) for each in board.services()]
 
     def service_name(self, id_: ServiceId) -> str:
         """Return a service's name, or its id if it has left the catalogue."""

@@ -62,7 +62,7 @@ class _StatuspageView:
     @property
     def status(self) -> StatuspageStatusResponse:
         return StatuspageStatusResponse(
-            page=self.page, status=statuspage_status([row.status for row in self.rows])
+            page=self.page, status=statuspage_status([row.weighed for row in self.rows])
         )
 
     @property

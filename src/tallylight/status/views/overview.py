@@ -7,6 +7,7 @@ from tallylight.i18n import Translator
 from tallylight.i18n.formatting import format_number
 from tallylight.i18n.labels import status_label
 from tallylight.model.status import Status
+from tallylight.status.views.impact import Impact, WeighedStatus, overall_impact
 
 #: Worst first.
 _ORDER = (
@@ -18,6 +19,7 @@ _ORDER = (
     Status.OPERATIONAL,
     Status.RETIRED,
 )
+_TROUBLE = frozenset({Status.SUSPENDED, Status.RISK_CONTROL, Status.DEGRADED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +36,26 @@ class Overview:
     """The status of all services.
 
     Args:
+        impact: How bad the whole is, as a sentence; "" where no service is in trouble.
         counts: Number of services in each status, worst first.
         network_notice: A notice that our own network is down, or "".
     """
 
     headline: str
+    impact: str
     counts: tuple[StatusCount, ...]
     network_notice: str
 
 
-def overview(statuses: Sequence[Status], to: Translator, *, network_is_down: bool) -> Overview:
+def overview(
+    services: Sequence[WeighedStatus], to: Translator, *, network_is_down: bool
+) -> Overview:
     """Return the status of all services."""
+    statuses = [each.status for each in services]
     present = [status for status in _ORDER if status in statuses]
     return Overview(
         headline=_headline(statuses, to),
+        impact=impact_label(overall_impact(services), to) if _is_in_trouble(statuses) else "",
         counts=tuple(
             StatusCount(status, status_label(status, to), format_number(statuses.count(status), to))
             for status in present
@@ -58,10 +66,21 @@ def overview(statuses: Sequence[Status], to: Translator, *, network_is_down: boo
     )
 
 
-def worst_status(statuses: Sequence[Status]) -> Status:
-    """Return the worst status among services that are not retired; UNKNOWN if there are none."""
-    live = [status for status in statuses if status is not Status.RETIRED]
-    return next((status for status in _ORDER if status in live), Status.UNKNOWN)
+def impact_label(impact: Impact, to: Translator) -> str:
+    """Return how bad the whole is, as a sentence; "" where no service is in trouble."""
+    match impact:
+        case Impact.MINOR:
+            return to.gettext("Minor trouble.")
+        case Impact.MAJOR:
+            return to.gettext("Partial outage.")
+        case Impact.CRITICAL:
+            return to.gettext("Major outage.")
+        case Impact.NONE | Impact.MAINTENANCE:
+            return ""
+
+
+def _is_in_trouble(statuses: Sequence[Status]) -> bool:
+    return any(status in _TROUBLE for status in statuses)
 
 
 def _headline(statuses: Sequence[Status], to: Translator) -> str:

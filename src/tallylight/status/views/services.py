@@ -24,6 +24,7 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval, Verdict
 from tallylight.status.views.day_bars import UptimeBar, daily_shares, uptime_bar
+from tallylight.status.views.impact import WeighedStatus, weighed_status
 from tallylight.status.views.timestamps import Timestamp, timestamp
 from tallylight.status.views.uptimes import UptimeView, UptimeWindow, uptime_view
 
@@ -70,6 +71,11 @@ class ServiceRow:
     def status(self) -> Status:
         """Return the status shown."""
         return self.verdict.status
+
+    @property
+    def weighed(self) -> WeighedStatus:
+        """Return the status with its share in the whole."""
+        return weighed_status(self.service, self.status)
 
     @property
     def status_label(self) -> str:

@@ -6,7 +6,7 @@ Statuspage has no word for risk control, retirement or unknown, so `_MAPPING` ch
   description says what it is.
 * A RETIRED service cannot be used, but no outage of it will ever end. It does not count in the
   page's indicator.
-* The indicator is the impact of the worst status, or critical if no service is left.
+* The indicator is the impact of all services together (`impact`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,8 @@ from tallylight.model.evidence import Evidence
 from tallylight.model.ids import IncidentId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, IncidentUpdate, ReasonCode
+from tallylight.status.views.impact import Impact, WeighedStatus, overall_impact
 from tallylight.status.views.incidents import incident_title
-from tallylight.status.views.overview import worst_status
 from tallylight.status.views.services import ServiceRow
 from tallylight.status.views.statuspage_shapes import (
     AffectedComponent,
@@ -56,19 +56,27 @@ _IDENTIFIED = frozenset(
 class _Mapping(NamedTuple):
     component: ComponentStatus
     impact: Indicator
-    description: str
 
 
 _MAPPING: Mapping[Status, _Mapping] = {
-    Status.OPERATIONAL: _Mapping("operational", "none", "All Systems Operational"),
-    Status.DEGRADED: _Mapping("degraded_performance", "minor", "Partially Degraded Service"),
-    Status.UNKNOWN: _Mapping("degraded_performance", "minor", "Partially Unknown"),
-    Status.RISK_CONTROL: _Mapping("partial_outage", "major", "Partial System Outage"),
-    Status.SUSPENDED: _Mapping("major_outage", "major", "Partial System Outage"),
-    Status.MAINTENANCE: _Mapping("under_maintenance", "maintenance", "Service Under Maintenance"),
-    Status.RETIRED: _Mapping("major_outage", "none", "All Systems Operational"),
+    Status.OPERATIONAL: _Mapping("operational", "none"),
+    Status.DEGRADED: _Mapping("degraded_performance", "minor"),
+    Status.UNKNOWN: _Mapping("degraded_performance", "minor"),
+    Status.RISK_CONTROL: _Mapping("partial_outage", "major"),
+    Status.SUSPENDED: _Mapping("major_outage", "major"),
+    Status.MAINTENANCE: _Mapping("under_maintenance", "maintenance"),
+    Status.RETIRED: _Mapping("major_outage", "none"),
 }
-"""A component's status, an incident's impact, and the page's description, by (worst) status."""
+"""A component's status, and an incident's impact by its worst status."""
+
+_DESCRIPTIONS: Mapping[Impact, str] = {
+    Impact.NONE: "All Systems Operational",
+    Impact.MINOR: "Partially Degraded Service",
+    Impact.MAJOR: "Partial System Outage",
+    Impact.CRITICAL: "Major System Outage",
+    Impact.MAINTENANCE: "Service Under Maintenance",
+}
+_WITHOUT_TROUBLE = frozenset({Status.UNKNOWN, Status.RETIRED})
 
 
 def component_status(status: Status) -> ComponentStatus:
@@ -81,16 +89,14 @@ def statuspage_impact(worst: Status) -> Indicator:
     return _MAPPING[worst].impact
 
 
-def statuspage_status(statuses: Sequence[Status]) -> StatuspageStatus:
-    """Return the page's status; retired services do not count."""
-    live = [status for status in statuses if status is not Status.RETIRED]
-    if live and all(status is Status.SUSPENDED for status in live):
-        return StatuspageStatus(indicator="critical", description="Major System Outage")
-    worst = worst_status(live) if live else Status.OPERATIONAL
-    if worst is Status.MAINTENANCE and Status.UNKNOWN in live:
-        worst = Status.UNKNOWN
-    mapping = _MAPPING[worst]
-    return StatuspageStatus(indicator=mapping.impact, description=mapping.description)
+def statuspage_status(services: Sequence[WeighedStatus]) -> StatuspageStatus:
+    """Return the page's status."""
+    impact = overall_impact(services)
+    is_unknown = any(each.status is Status.UNKNOWN for each in services)
+    is_known = any(each.status not in _WITHOUT_TROUBLE for each in services)
+    says_unknown = is_unknown and (impact is Impact.NONE or not is_known)
+    description = "Partially Unknown" if says_unknown else _DESCRIPTIONS[impact]
+    return StatuspageStatus(indicator=impact.value, description=description)
 
 
 def statuspage_component(row: ServiceRow, position: int, page_id: str) -> StatuspageComponent:
