@@ -25,6 +25,7 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "tallylight.yaml"
     text = CONFIGURATION.replace("DATABASE", f"sqlite:///{tmp_path}/history.db")
     path.write_text(text, encoding="utf-8")
+    (tmp_path / "history.db").touch()  # a command that reads makes none
     return path
 
 

@@ -1,4 +1,5 @@
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tallylight.clock import VirtualClock
+from tallylight.config import reload
 from tallylight.config.reload import file_changes, file_signatures, reload_configuration
 from tallylight.config.settings import Configuration
 from tallylight.errors import ConfigurationError
@@ -160,3 +162,24 @@ async def test_a_thread_reads_the_file_so_that_the_server_answers_meanwhile(
 
     assert readers
     assert threading.current_thread() not in readers
+
+
+async def test_a_pipe_that_is_never_written_is_refused_in_time(
+    load: Load, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reload, "MAX_READ_SECONDS", 0.1)
+    before = load(TEXT, KEY="x")
+    pipe = path.with_name("pipe.yaml")
+    os.mkfifo(pipe)
+
+    with pytest.raises(ConfigurationError, match="cannot be read within"):
+        await reload_configuration(before, pipe, {"KEY": "x"})
+
+
+@pytest.mark.parametrize("text", ["x: &a {<<: *a}\n", "a: " + "[" * 100_000, "a: &a [*a]\n"])
+async def test_a_text_that_nests_without_end_is_refused(load: Load, path: Path, text: str) -> None:
+    before = load(TEXT, KEY="x")
+    write(path, TEXT + text)
+
+    with pytest.raises(ConfigurationError):
+        await reload_configuration(before, path, {"KEY": "x"})

@@ -175,7 +175,7 @@ def test_export_of_one_table_and_service(command: Command, config: str, tmp_path
         *("--out", "one.csv", "--config", config),
     )
 
-    with (tmp_path / "one.csv").open(encoding="utf-8", newline="") as file:
+    with (tmp_path / "one.csv").open(encoding="utf-8-sig", newline="") as file:
         assert {row["service"] for row in csv.DictReader(file)} == {"sora-2-official"}
 
 

@@ -58,7 +58,7 @@ monitor.start()
 assert changed.wait(60)
 monitor.stop()
 monitor.stop()
-monitor.export("evidence.csv")
+monitor.export("history.csv")
 for wrong in (lambda: monitor.check("nothing"), lambda: monitor.uptime("nothing")):
     try:
         wrong()
@@ -148,7 +148,7 @@ def test_it_tells_of_changes_while_it_watches(
     assert said[-1] == "end"
     assert "on_change.failed" in program.logged()
     assert "a defect of the caller's" in program.logged()
-    assert (config.parent / "evidence.csv").stat().st_size > 0
+    assert (config.parent / "history-evidence.csv").stat().st_size > 0
 
 
 def test_it_lives_in_an_event_loop_too(config: Path, launch: "Launcher") -> None:
@@ -156,7 +156,7 @@ def test_it_lives_in_an_event_loop_too(config: Path, launch: "Launcher") -> None
 
     assert program.ends() == 0, program.logged()
     assert "· 正常 ·" in program.said()
-    assert (config.parent / "history.parquet").stat().st_size > 0
+    assert (config.parent / "history-evidence.parquet").stat().st_size > 0
     assert program.logged() == ""
 
 

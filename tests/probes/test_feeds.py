@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from typing import Any
 
+from structlog.testing import capture_logs
+
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
@@ -87,8 +89,9 @@ async def test_a_page_that_turns_to_html_is_unknown_until_it_recovers(start: Sta
     env.world.scenario = env.world.scenario.model_copy(
         update={"feeds": {**env.world.scenario.feeds, "relay-b": broken}}
     )
-    for _ in range(4):
-        await read(env, env.feeds, RELAY)
+    with capture_logs() as logs:
+        for _ in range(4):
+            await read(env, env.feeds, RELAY)
     verdict = env.board.verdict(ServiceId(RELAY))
     env.world.scenario = env.world.scenario.model_copy(
         update={"feeds": {**env.world.scenario.feeds, "relay-b": page}}
@@ -96,6 +99,7 @@ async def test_a_page_that_turns_to_html_is_unknown_until_it_recovers(start: Sta
     for _ in range(4):
         await read(env, env.feeds, RELAY)
 
+    assert [log["event"] for log in logs if log["event"].startswith("feed.")] == ["feed.unreadable"]
     assert verdict.status is Status.UNKNOWN
     said = await reported(env.history, RELAY)
     assert said == [Status.OPERATIONAL, Status.UNKNOWN, Status.OPERATIONAL]

@@ -7,11 +7,16 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
+from tallylight.model.evidence import Evidence, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
 from tallylight.status.requests import PageContext
 
+NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 
 
@@ -54,6 +59,34 @@ async def test_a_scrape_has_since_confidence_latency_and_budgets(get: Get) -> No
     assert [name for name, _ in found if name == "tallylight_build_info"]
 
 
+async def test_a_scrape_says_which_status_pages_could_be_read(
+    get: Get, add_evidence: Callable[[Evidence], None]
+) -> None:
+    add_evidence(
+        Evidence(ServiceId("sora-2-official"), NOW, Source.FEED, claimed_status=Status.UNKNOWN)
+    )
+
+    found = await samples(get)
+
+    assert found["tallylight_feed_readable", labels(service="sora-2-official")] == 0.0
+    assert found["tallylight_feed_readable", labels(service="image")] == 1.0
+
+
+async def test_a_scrape_has_no_series_of_a_service_that_is_gone(get: Get, app: Starlette) -> None:
+    registry = CollectorRegistry()
+    attempts = Counter("attempts", "x", ["service"], registry=registry)
+    attempts.labels("image").inc()
+    attempts.labels("gone").inc()
+    context = app.state.context
+    app.state.context = replace(context, sources=replace(context.sources, metrics=registry))
+    app.state.broadcaster.evidence_counts["gone", Source.REACH, "good"] += 1
+
+    text = await (await get("/metrics")).text()
+
+    assert 'attempts_total{service="image"}' in text
+    assert "gone" not in text
+
+
 async def test_a_process_that_answers_is_alive_and_ready(get: Get) -> None:
     alive, ready = await get("/healthz"), await get("/readyz")
 
@@ -89,3 +122,14 @@ async def test_an_unreadable_database_is_a_503(get: Get, tmp_path: Path) -> None
     assert ready.status == 503
     assert (page.status, answer.status) == (503, 503)
     assert await answer.json() == {"detail": "The database does not answer; try again soon."}
+
+
+async def test_a_database_that_was_deleted_or_replaced_is_not_ready(
+    get: Get, tmp_path: Path
+) -> None:
+    (tmp_path / "history.db").rename(tmp_path / "moved.db")
+    (tmp_path / "history.db").touch()
+
+    ready = await get("/readyz")
+
+    assert (ready.status, (await ready.json())["database"]) == (503, "unavailable")

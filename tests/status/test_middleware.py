@@ -56,6 +56,75 @@ async def test_any_origin_may_read_the_apis(ask: Get, path: str) -> None:
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
+PRIVATE = ["/api/ledger", "/api/advice", "/api/services/image/evidence", "/metrics"]
+FOREIGN = [
+    {"origin": "https://elsewhere.example"},
+    {"origin": "null"},
+    {"sec_fetch_site": "cross-site", "sec_fetch_mode": "no-cors"},
+    {"sec_fetch_site": "same-site", "sec_fetch_mode": "cors"},
+]
+
+
+@pytest.mark.parametrize("path", PRIVATE)
+@pytest.mark.parametrize("headers", FOREIGN)
+async def test_pages_of_other_sites_do_not_read_what_is_the_operators(
+    ask: Get, path: str, headers: dict[str, str]
+) -> None:
+    answer = await ask("GET", path, **headers)
+
+    assert answer.status == 403
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+async def test_pages_of_other_sites_see_no_budgets_of_a_service(ask: Get) -> None:
+    own = await (await ask("GET", "/api/services/image")).json()
+    page = await (await ask("GET", "/services/image")).text()
+    elsewhere = await ask("GET", "/api/services/image", origin="https://elsewhere.example")
+    foreign_page = await ask("GET", "/services/image", origin="https://elsewhere.example")
+
+    assert own["budgets"]
+    assert (await elsewhere.json())["budgets"] == []
+    assert "24 h" in page or "budget" in page.lower()
+    assert foreign_page.status == 200
+
+
+@pytest.mark.parametrize("path", PRIVATE)
+async def test_a_link_and_a_program_read_what_is_the_operators(ask: Get, path: str) -> None:
+    link = await ask("GET", path, sec_fetch_site="cross-site", sec_fetch_mode="navigate")
+    program = await ask("GET", path)
+
+    assert link.status == program.status
+    assert link.status in {200, 404}  # without an adviser there is no advice
+    assert "Access-Control-Allow-Origin" not in program.headers
+
+
+@pytest.mark.parametrize("path", ["/api/services/image", "/api/v2/summary.json", "/feed.atom"])
+async def test_what_depends_on_the_cookie_says_so(get: Get, path: str) -> None:
+    assert "Cookie" in (await get(path)).headers["Vary"]
+
+
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("/services/image/", "/services/image"),
+        ("/api/services/?x=1", "/api/services?x=1"),
+        ("//elsewhere.example/", "/elsewhere.example"),
+    ],
+)
+async def test_a_trailing_slash_is_redirected_on_this_host(
+    base: str, path: str, location: str
+) -> None:
+    host, _, port = base.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+
+    head = (await reader.read()).decode().lower()
+
+    writer.close()
+    assert head.startswith("http/1.1 307")
+    assert f"location: {location}\r\n" in head
+
+
 @pytest.mark.parametrize("path", READ)
 async def test_what_has_not_changed_is_not_sent_again(get: Get, path: str) -> None:
     first = await get(path)

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import pytest
 
+from tallylight.status.recommendation import read_seconds, read_size
+
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 
 
@@ -79,10 +81,46 @@ async def test_the_recommend_page_is_in_the_readers_language(
 
 
 @pytest.mark.parametrize(
-    "query", ["for=nonsense", "model=nonsense", "size=wide", "seconds=x", "seconds=99999"]
+    ("query", "message"),
+    [
+        ("for=nonsense", "That purpose or model does not exist."),
+        ("model=nonsense", "That purpose or model does not exist."),
+        ("size=wide", "The size is not understood"),
+        ("size=999999x2", "The size is not understood"),
+        ("seconds=abc", "The length is a whole number of seconds, from 1 to 3600."),
+        ("seconds=99999", "The length is a whole number of seconds"),
+        ("seconds=-1", "The length is a whole number of seconds"),
+    ],
 )
-async def test_a_page_with_invalid_parameters_is_a_404(get: Get, query: str) -> None:
-    assert (await get(f"/recommend?{query}")).status == 404
+async def test_invalid_parameters_keep_the_form_with_a_message(
+    get: Get, query: str, message: str
+) -> None:
+    answer = await get(f"/recommend?{query}")
+    page = await answer.text()
+
+    assert answer.status == 422
+    assert message in page
+    assert '<form class="recommend-form"' in page
+
+
+@pytest.mark.parametrize(
+    ("written", "size"),
+    [
+        ("1280×720", "1280x720"),
+        (" 1280 * 720", "1280x720"),
+        ("720p", "1280x720"),
+        ("1080P", "1920x1080"),
+        ("480p", "854x480"),
+        ("", ""),
+    ],
+)
+def test_a_size_is_read_as_people_write_it(written: str, size: str) -> None:
+    assert read_size(written) == size
+
+
+@pytest.mark.parametrize(("written", "seconds"), [("8", 8), (" 8s", 8), ("8 秒", 8), ("", 0)])
+def test_a_length_is_read_as_people_write_it(written: str, seconds: int) -> None:
+    assert read_seconds(written) == seconds
 
 
 async def test_a_change_of_language_keeps_the_query(get: Get) -> None:

@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 
 from tallylight.model.evidence import Evidence, Source
-from tallylight.model.ids import ServiceId
+from tallylight.model.ids import IncidentId, ServiceId
 from tallylight.model.status import Status
-from tallylight.model.verdict import Reason, ReasonCode, Verdict
+from tallylight.model.verdict import Incident, IncidentUpdate, Reason, ReasonCode, Verdict
 from tallylight.status.views.impact import WeighedStatus
 from tallylight.status.views.statuspage import (
     component_status,
@@ -74,6 +74,33 @@ async def test_every_document_has_its_fields_and_no_others(get: Get, name: str) 
         for update in incident["incident_updates"]:
             assert set(update) == UPDATE
             assert all(set(affected) == AFFECTED for affected in update["affected_components"])
+
+
+async def test_the_first_update_of_an_incident_says_what_was_before_it(
+    get: Get, record_verdict: Callable[..., Awaitable[None]]
+) -> None:
+    incident = Incident(
+        IncidentId("new-1"),
+        ServiceId("veo-3.1"),
+        NOW,
+        None,
+        Status.SUSPENDED,
+        (IncidentUpdate(NOW, Status.SUSPENDED, ()),),
+    )
+    await record_verdict(verdict("veo-3.1", Status.UNKNOWN))
+    await record_verdict(
+        replace(verdict("veo-3.1", Status.SUSPENDED), since=NOW),
+        incident=incident,
+    )
+
+    found = (await (await get("/api/v2/incidents.json")).json())["incidents"]
+
+    first = next(each for each in found if each["id"] == "new-1")["incident_updates"][-1]
+    affected = first["affected_components"][0]
+    assert (affected["old_status"], affected["new_status"]) == (
+        "degraded_performance",
+        "major_outage",
+    )
 
 
 async def test_a_plain_client_reads_the_indicator(get: Get) -> None:

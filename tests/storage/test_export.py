@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import stat
 import subprocess
 import sys
 import zipfile
@@ -12,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tallylight.errors import StorageError
+from tallylight.errors import ConfigurationError, StorageError
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
@@ -21,6 +22,7 @@ from tallylight.storage.database import Storage
 from tallylight.storage.engine import LockId
 from tallylight.storage.export import EXPORT_COLUMNS, export
 from tallylight.storage.export_formats import ExportFormat, ExportTable
+from tallylight.storage.export_writers import ExportCell, defused
 from tallylight.storage.transition_record import TransitionRecord
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -114,7 +116,7 @@ async def test_csv_is_a_zip_of_tables(eventful: Storage, tmp_path: Path) -> None
 
     with zipfile.ZipFile(path) as archive:
         assert archive.namelist() == ["evidence.csv", "transitions.csv", "uptime.csv"]
-        lines = archive.read("evidence.csv").decode().splitlines(keepends=True)
+        lines = archive.read("evidence.csv").decode("utf-8-sig").splitlines(keepends=True)
     rows = list(csv.DictReader(lines))
     assert len(rows) == 2501
     assert rows[2500]["text"] == '分組 "官逆" 暫停,\n稍後再試'
@@ -125,7 +127,7 @@ async def test_a_single_table_is_a_plain_file(eventful: Storage, tmp_path: Path)
         eventful, tmp_path / "uptime.csv", ExportFormat.CSV, ExportTable.UPTIME, (SORA, VEO)
     )
 
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert [row["service"] for row in rows] == [SORA, VEO]
     assert rows[1]["unknown_s"] == "7200.0"
@@ -158,6 +160,66 @@ async def test_parquet_of_everything_is_a_zip(eventful: Storage, tmp_path: Path)
     with zipfile.ZipFile(path) as archive:
         assert len(archive.namelist()) == 3
         assert all(archive.read(name).startswith(b"PAR1") for name in archive.namelist())
+
+
+async def test_all_tables_without_a_zip_are_named_files(history: Storage, tmp_path: Path) -> None:
+    files = await export(
+        history, tmp_path / "h.csv", ExportFormat.CSV, services=(VEO,), start=NOON, end=END
+    )
+
+    assert [file.name for file in files] == [
+        "h-evidence.csv",
+        "h-transitions.csv",
+        "h-uptime.csv",
+    ]
+    assert all(file.read_bytes().startswith(b"\xef\xbb\xbf") for file in files)
+    assert sorted(os.listdir(tmp_path)) == sorted(file.name for file in files)  # noqa: PTH208
+
+
+async def test_a_device_takes_one_table(history: Storage) -> None:
+    out = Path("/dev/null")
+
+    with pytest.raises(ConfigurationError, match="--table"):
+        await written(history, out, ExportFormat.CSV)
+    await written(history, out, ExportFormat.CSV, ExportTable.UPTIME)
+
+    assert stat.S_ISCHR(os.stat(out).st_mode)  # noqa: PTH116
+
+
+async def test_a_link_and_its_target_s_mode_are_kept(history: Storage, tmp_path: Path) -> None:
+    target, link, other = (tmp_path / name for name in ("real.csv", "link.csv", "other.csv"))
+    target.touch(0o640)
+    link.symlink_to(target)
+    other.hardlink_to(target)
+
+    await written(history, link, ExportFormat.CSV, ExportTable.UPTIME)
+    await written(history, tmp_path / "plain.csv", ExportFormat.CSV, ExportTable.UPTIME)
+
+    assert link.is_symlink()
+    assert target.read_bytes() == other.read_bytes() == (tmp_path / "plain.csv").read_bytes()
+    assert target.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize(
+    ("cell", "written_cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+1+cmd|' /C calc'!A0", "'+1+cmd|' /C calc'!A0"),
+        ("  @SUM(1)", "'  @SUM(1)"),
+        ("\tx", "'\tx"),
+        ("\rx", "'\rx"),
+        ("＝1", "'＝1"),
+        ("a;=1+1", "a;'=1+1"),
+        ("a\n-1+1", "a\n'-1+1"),
+        ("-2.5", "-2.5"),
+        ("+8613800138000", "+8613800138000"),
+        ("a-b", "a-b"),
+        (-3.5, -3.5),
+        (None, None),
+    ],
+)
+def test_no_cell_is_run_by_a_spreadsheet(cell: ExportCell, written_cell: ExportCell) -> None:
+    assert defused(cell) == written_cell
 
 
 async def test_a_file_is_replaced_only_by_a_complete_one(eventful: Storage, tmp_path: Path) -> None:

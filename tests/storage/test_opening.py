@@ -15,7 +15,8 @@ from sqlalchemy import Connection, create_engine, text
 from tallylight.clock import VirtualClock
 from tallylight.errors import ConfigurationError, StorageError
 from tallylight.storage.database import open_storage
-from tallylight.storage.engine import LockId, connect, database_url
+from tallylight.storage.database_address import database_url
+from tallylight.storage.engine import LockId, connect
 from tallylight.storage.migration import HEAD, stored_revision
 from tallylight.storage.tables import metadata
 

@@ -37,6 +37,7 @@ from tallylight.storage.ledger import Ledger
 from tallylight.storage.outbox import Outbox
 from tallylight.storage.processes import open_liveness
 from tallylight.storage.retention import RetentionOptions
+from tallylight.storage.retention_gate import FIRST_RETENTION_DELAY
 from tallylight.storage.transition_record import TransitionRecord
 from tallylight.storage.videos import Videos
 from tests.builders import NOON
@@ -61,6 +62,7 @@ FILM, KEY, ONE = ServiceId("s1"), KeyId("k1"), VideoId("video_7")
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 DELIVERY = OutboxDelivery("msg_100", "shop", "{}", NOON, 1)
 GATEWAY_KEY = GatewayKey(KEY, "film", "digest", "1111", NOON)
+INCIDENT = Incident(IncidentId("i"), FILM, NOON, None, Status.SUSPENDED, ())
 EVIDENCE = Evidence(FILM, NOON, Source.REACH)
 PARTS = (
     Storage,
@@ -97,8 +99,7 @@ def record() -> TransitionRecord:
     before, after = (
         Verdict(FILM, status, NOON, 1.0, ()) for status in (Status.OPERATIONAL, Status.SUSPENDED)
     )
-    incident = Incident(IncidentId("i"), FILM, NOON, None, Status.SUSPENDED, ())
-    return TransitionRecord(FILM, Transition(FILM, NOON, NOON, before, after), "{}", incident)
+    return TransitionRecord(FILM, Transition(FILM, NOON, NOON, before, after), "{}", INCIDENT)
 
 
 CALLS: Mapping[str, Call] = {
@@ -120,6 +121,7 @@ CALLS: Mapping[str, Call] = {
     "Storage.had_jobs": lambda s: s.had_jobs([FILM], NOON, HOUR),
     "Storage.open_incidents": lambda s: s.open_incidents(),
     "Storage.incident": lambda s: s.incident(IncidentId("i_7")),
+    "Storage.statuses_before": lambda s: s.statuses_before([INCIDENT]),
     "Storage.evidence_pages": lambda s: all_of(s.evidence_pages(NOON - HOUR, NOON)),
     "Storage.component_state": lambda s: s.component_state("alerts"),
     "Storage.save_component_state": lambda s: s.save_component_state("alerts", "{}"),
@@ -127,6 +129,7 @@ CALLS: Mapping[str, Call] = {
     "Storage.record_transitions": lambda s: s.record_transitions(lambda: [record()]),
     "Storage.save_snapshots": lambda s: s.save_snapshots(lambda: {FILM: "{}"}),
     "Storage.forward_buffered": lambda s: s.forward_buffered(),
+    "Storage.check_writable": lambda s: s.check_writable(),
     "Storage.update_rollups": lambda s: s.update_rollups(),
     "Storage.apply_retention": lambda s: s.apply_retention(
         RetentionOptions(videos=30 * DAY, ledger=31 * DAY)
@@ -266,8 +269,9 @@ def test_every_public_method_is_called() -> None:
 
 
 async def test_no_statement_reads_a_growing_table_whole(
-    filled: Storage, address: str, sent: dict[str, SentStatement]
+    filled: Storage, address: str, clock: VirtualClock, sent: dict[str, SentStatement]
 ) -> None:
+    await clock.advance(FIRST_RETENTION_DELAY)
     filled.add_evidence(EVIDENCE)
     filled.forwarded_evidence.forward(EVIDENCE)
     await write_videos(filled)

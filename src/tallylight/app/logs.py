@@ -4,9 +4,11 @@ Tracebacks are plain: the rich form prints local variables, which may be keys. W
 redacted where it arrives; as a last net, the keys of the configuration are masked in each line.
 """
 
+import contextlib
 import logging
 import sys
 from collections.abc import Iterable
+from typing import TextIO, cast
 
 import structlog
 
@@ -28,6 +30,21 @@ class _SecretMask:
                 line = line.replace(secret, MASK)
             return line
         return redact_secrets(line, self.secrets)
+
+
+class LogStream:
+    """Standard error, to which a line is lost if it cannot be written: a full disk stops nobody."""
+
+    def write(self, text: str) -> object:
+        """Write a text, if that is possible."""
+        with contextlib.suppress(OSError, ValueError):
+            return sys.stderr.write(text)
+        return 0
+
+    def flush(self) -> None:
+        """Flush, if that is possible."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 _mask = _SecretMask()
@@ -59,10 +76,10 @@ def configure_logs(*, as_json: bool, level: int = logging.INFO) -> None:
     structlog.configure(
         processors=[*shared, *final],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", LogStream())),
         cache_logger_on_first_use=False,
     )
-    libraries = logging.StreamHandler(sys.stderr)
+    libraries = logging.StreamHandler(LogStream())
     libraries.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],

@@ -39,6 +39,7 @@ from tallylight.scheduler import every
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.identity import IDENTITY_INTERVAL, IdentityGuard
 from tallylight.storage.processes import Liveness, open_liveness
+from tallylight.storage.retention_gate import FIRST_RETENTION_DELAY
 from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()
@@ -176,10 +177,17 @@ class Runtime:
                 (_FORWARDED_EVIDENCE_INTERVAL, self.judge_forwarded_evidence, "forwarded_evidence"),
                 (_SNAPSHOT_INTERVAL, self.board.save_snapshots, "snapshots"),
                 (_ROLLUP_INTERVAL, self.history.update_rollups, "rollups"),
-                (_RETENTION_INTERVAL, self._apply_retention, "retention"),
                 (_CALENDAR_INTERVAL, self.read_calendar, "calendar"),
             ):
                 tasks.create_task(every(interval, action, self.clock, name=name), name=name)
+            retention = every(
+                _RETENTION_INTERVAL,
+                self._apply_retention,
+                self.clock,
+                name="retention",
+                delay=FIRST_RETENTION_DELAY,
+            )
+            tasks.create_task(retention, name="retention")
             tasks.create_task(self._run_alerts(), name="alerts")
 
     async def apply_config(self, configuration: Configuration) -> None:

@@ -14,11 +14,18 @@ import uvicorn
 import uvloop
 
 from tallylight.app.budget_advice import BudgetAdviser
+from tallylight.app.connections import (
+    KEEP_ALIVE_SECONDS,
+    ConnectionRegistry,
+    bounded_protocol,
+    raise_descriptor_limit,
+)
 from tallylight.app.recommend import RouteRecommender
 from tallylight.app.runtime import Runtime, open_runtime
 from tallylight.clock import Clock, SystemClock
 from tallylight.config import reload
 from tallylight.config.settings import Configuration
+from tallylight.documents.addresses import is_loopback
 from tallylight.errors import ConfigurationError, Problem, StorageError, TallylightError
 from tallylight.gateway.http.app import GatewayApp
 from tallylight.status.application import close_streams, make_status_app
@@ -118,6 +125,9 @@ async def running_server(
             adviser = BudgetAdviser(lambda: runtime.configuration)
             advice_task = asyncio.create_task(adviser.run(), name="advice")
             wiring = runtime.gateway_wiring
+            connections = ConnectionRegistry(
+                raise_descriptor_limit(), configuration.status.connections_per_client
+            )
             page = make_status_app(_status_state(runtime, monitoring, adviser))
             server = _Server(
                 uvicorn.Config(
@@ -126,6 +136,8 @@ async def running_server(
                     access_log=False,
                     server_header=False,
                     ws="none",
+                    http=bounded_protocol(connections),
+                    timeout_keep_alive=KEEP_ALIVE_SECONDS,
                     timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
                 )
             )
@@ -190,6 +202,7 @@ def _status_state(
             runtime.board, runtime.gateway_wiring.candidates, lambda: runtime.configuration.routes
         ),
         metrics=runtime.gateway_wiring.metrics,
+        is_loopback=is_loopback(f"http://{runtime.configuration.status.listen}"),
     )
 
 
@@ -233,6 +246,9 @@ async def _reload_on_change(
         except TallylightError as error:
             log.error("configuration.refused", problem=str(error))  # noqa: TRY400  # no defect
             refused = error.files if isinstance(error, ConfigurationError) else frozenset()
+        except Exception:  # root of a reload: the server goes on with what it has
+            log.exception("configuration.refused", problem="a defect of tallylight")
+            refused = frozenset()
         else:
             refused = frozenset()
             _log_warnings(found)

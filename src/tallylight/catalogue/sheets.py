@@ -12,7 +12,7 @@ from tallylight.catalogue.prices import PriceOptions
 from tallylight.catalogue.services import BillingBasis, FactSheet, ShutdownPrecision, Successor
 from tallylight.catalogue.wire_options import WireOptions
 from tallylight.documents.parsers import Lengths, Sizes
-from tallylight.documents.section import Name, Section
+from tallylight.documents.section import DisplayText, Name, Section
 from tallylight.model.ids import ProviderId
 from tallylight.model.order import Medium
 from tallylight.model.status import Access
@@ -28,7 +28,7 @@ class ModelFacts(Section):
 
     model: NonEmptyText
     also: tuple[NonEmptyText, ...] = ()
-    title: NonEmptyText
+    title: Annotated[DisplayText, Field(min_length=1)]
     medium: Medium = Medium.VIDEO
     access: Access | None = None
     protocol: str | None = None
@@ -126,7 +126,7 @@ class BuiltInUpstream(Section):
         notes: What is not verified.
     """
 
-    title: NonEmptyText
+    title: Annotated[DisplayText, Field(min_length=1)]
     base_url: NonEmptyText
     protocol: NonEmptyText
     dialect: str = ""

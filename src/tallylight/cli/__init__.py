@@ -5,7 +5,6 @@ configuration, 130 interrupted.
 """
 
 import gc
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
@@ -26,6 +25,7 @@ from tallylight.cli import (
 )
 from tallylight.cli.command_group import PlainCommand
 from tallylight.cli.shared import application, print_error
+from tallylight.cli.streams import abandon_output, is_output_failure, prepare_streams
 from tallylight.errors import ConfigurationError, TallylightError
 
 _COMMANDS: Mapping[str, Mapping[str, Callable[..., None] | typer.Typer]] = {
@@ -72,12 +72,18 @@ _GC_THRESHOLD = 20_000
 def main() -> None:
     """Run the command line and turn each `TallylightError` into a message and an exit code."""
     gc.set_threshold(_GC_THRESHOLD)
+    prepare_streams()
     try:
         code = _run()
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader closed the pipe. Without another target Python would report it again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader closed the pipe
+        abandon_output()
+        code = 1
+    except OSError as error:
+        if not is_output_failure(error):
+            raise
+        abandon_output()
+        print_error(f"the output cannot be written: {error.strerror}")
         code = 1
     sys.exit(code)
 

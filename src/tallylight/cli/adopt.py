@@ -42,9 +42,11 @@ async def adopt_command(
     from tallylight.config.settings import load_configuration
     from tallylight.storage.adoption import adopt_database, pending_adoption
     from tallylight.storage.database import open_storage
+    from tallylight.storage.database_address import require_database
 
     to, configuration = output_translator(lang), load_configuration(config)
     configure_warnings_only()
+    require_database(configuration.database_url)
     async with open_storage(configuration.database_url, SystemClock()) as history:
         pending = await pending_adoption(history.connections, _SHOWN_VIDEOS)
         if not json:

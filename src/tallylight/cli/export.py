@@ -14,6 +14,7 @@ from tallylight.cli.shared import (
     ServiceIds,
     open_history,
     output_translator,
+    print_error,
     print_json,
     print_line,
     print_table,
@@ -41,7 +42,9 @@ async def export_history(
     window: WindowOption = UptimeWindow.MONTH,
     table: Annotated[
         ExportTable | None,
-        typer.Option(help="One table (default: all; CSV and Parquet files are put into a zip)."),
+        typer.Option(
+            help="One table (default: all; CSV and Parquet make one file of each, or one .zip)."
+        ),
     ] = None,
     config: ConfigOption = None,
     lang: LangOption = None,
@@ -55,14 +58,18 @@ async def export_history(
             ids = select_services(services, board.verdicts(), to)
             end = clock.now()
             start = end - window.length
-            await export(history, out, format_, services=ids, start=start, end=end, table=table)
+            files = await export(
+                history, out, format_, services=ids, start=start, end=end, table=table
+            )
     except OSError as error:
         why = file_error_reason(error)
         raise typer.BadParameter(
             to.gettext("%(file)s cannot be written: %(why)s") % {"file": out, "why": why},
             param_hint="--out",
         ) from None
-    print_line(str(out))
+    for file in files:
+        say = print_line if file.is_file() else print_error  # a device may be the output itself
+        say(str(file))
 
 
 @run_async

@@ -81,7 +81,7 @@ async def create(
     from tallylight.gateway.http.text_validation import is_storable
 
     to, routes = output_translator(lang), route or []
-    if not name.strip() or not is_storable(name):
+    if not name.strip() or not is_storable(name) or not name.isprintable():
         raise typer.BadParameter(
             to.gettext("%s cannot be the name of a key") % repr(name), param_hint="name"
         )
@@ -112,7 +112,7 @@ async def list_keys(
 ) -> None:
     """List all keys, including revoked ones."""
     to = output_translator(lang)
-    async with _open_keys(config) as (_, registry):
+    async with _open_known_keys(config) as (_, registry):
         found = await registry.all()
     if json:
         print_json([_key_json(key) for key in found])
@@ -163,12 +163,24 @@ async def revoke(
     from tallylight.model.ids import KeyId
 
     to = output_translator(lang)
-    async with _open_keys(config) as (_, registry):
+    async with _open_known_keys(config) as (_, registry):
         found = await registry.revoke(KeyId(key))
     if found is None:
         print_error(to.gettext("No active key: %s. Run `tallylight keys list`.") % key)
         raise typer.Exit(1)
     print_line(to.gettext("Key %(id)s (%(name)s) revoked.") % {"id": found.id, "name": found.name})
+
+
+@asynccontextmanager
+async def _open_known_keys(
+    config: Path | None,
+) -> AsyncIterator[tuple["Configuration", "KeyRegistry"]]:
+    from tallylight.config.settings import load_configuration
+    from tallylight.storage.database_address import require_database
+
+    require_database(load_configuration(config).database_url)
+    async with _open_keys(config) as opened:
+        yield opened
 
 
 @asynccontextmanager

@@ -51,11 +51,12 @@ async def recommend_command(
     """
     from tallylight.app.recommend import board_recommender
     from tallylight.status.json_shapes import recommendation_response
-    from tallylight.status.recommendation import RecommendationQuery, is_valid_size
+    from tallylight.status.recommendation import RecommendationQuery, read_size
 
-    if not is_valid_size(size):
+    pixels = read_size(size)
+    if pixels is None:
         raise typer.BadParameter(f"{size} is not a size; write 1280x720", param_hint="--size")
-    to, query = output_translator(lang), RecommendationQuery(purpose, seconds, size, model)
+    to, query = output_translator(lang), RecommendationQuery(purpose, seconds, pixels, model)
     async with open_history(config) as (configuration, clock, board, _):
         try:
             found = board_recommender(board, clock, lambda: configuration).recommend(query)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple, ParamSpec
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, ParamSpec
 import typer
 
 from tallylight.cli.command_group import CommandGroup
+from tallylight.cli.streams import prints_unicode
 from tallylight.documents.files import file_error_reason
 from tallylight.documents.nearest import nearest_name
 from tallylight.i18n import Language, Translator, language_from_locale, translator
@@ -56,6 +57,7 @@ def _root(
     pass
 
 
+_LEAST_WIDTH = 40
 _DEFAULT_WIDTH = 240  # rows stay unbroken for programs that read the table
 
 ConfigOption = Annotated[
@@ -116,7 +118,8 @@ async def open_history(config: Path | None) -> AsyncIterator[OpenedHistory]:
 
 def print_json(value: object) -> None:
     """Print a value as JSON; dates and decimals are texts."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+    text = json.dumps(value, ensure_ascii=not prints_unicode(), indent=2, default=str)
+    sys.stdout.write(text + "\n")
 
 
 def print_line(text: str = "") -> None:
@@ -131,8 +134,10 @@ def print_now(text: str = "") -> None:
 
 
 def print_error(text: str) -> None:
-    """Print a line to standard error."""
-    sys.stderr.write(text + "\n")
+    """Print a line to standard error, if it can be written."""
+    with suppress(OSError):
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
 
 
 def write_text(path: Path, text: str, to: Translator) -> None:
@@ -159,6 +164,9 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*row)
     width = None if sys.stdout.isatty() else _DEFAULT_WIDTH
+    # Rich draws nothing, or fails, in a terminal of a few columns.
+    if width is None and Console().width < _LEAST_WIDTH:
+        width = _LEAST_WIDTH
     Console(highlight=False, markup=False, emoji=False, width=width).print(table)
 
 

@@ -120,10 +120,11 @@ class AsyncMonitor(AsyncClient):
         spells = await runtime.history.status_intervals([id_], start, end)
         return availability(spells[id_], start, end)
 
-    async def export(self, out: str | Path, days: float = 30) -> None:
-        """Write evidence, transitions and uptime of the last days into a file.
+    async def export(self, out: str | Path, days: float = 30) -> tuple[Path, ...]:
+        """Write evidence, transitions and uptime of the last days; return the files written.
 
-        The suffix selects the format: .json, .csv or .zip (CSV tables), .parquet.
+        The suffix selects the format: .json, .csv (a file of each table), .zip (the same in one
+        file), .parquet (a file of each table).
 
         Raises:
             ValueError: if the file has another suffix.
@@ -136,7 +137,7 @@ class AsyncMonitor(AsyncClient):
         runtime = await self._open()
         end = self._clock.now()
         await runtime.history.flush()
-        await export(
+        return await export(
             runtime.history,
             path,
             format_,

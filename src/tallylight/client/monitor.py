@@ -57,9 +57,9 @@ class Monitor(BlockingClient):
         """Return the availability of a service; see `AsyncMonitor.uptime`."""
         return self._thread.run(self._monitor.uptime(service, hours))
 
-    def export(self, out: str | Path, days: float = 30) -> None:
-        """Write the history into a file; see `AsyncMonitor.export`."""
-        self._thread.run(self._monitor.export(out, days))
+    def export(self, out: str | Path, days: float = 30) -> tuple[Path, ...]:
+        """Write the history into files; see `AsyncMonitor.export`."""
+        return self._thread.run(self._monitor.export(out, days))
 
     def start(self) -> None:
         """Start monitoring in the background; see `AsyncMonitor.start`."""

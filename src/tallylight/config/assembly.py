@@ -1,8 +1,9 @@
 """Builds the catalogue from checked options: references, overlaid sheets, prices of probes."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from tallylight.catalogue.services import (
 )
 from tallylight.config.options import ProbeOptions, ServiceOptions, UpstreamOptions
 from tallylight.documents.addresses import is_loopback, is_private
-from tallylight.documents.document import MAX_PROBLEMS, Document, in_file_order
+from tallylight.documents.document import MAX_PROBLEMS, Document, dotted_path, in_file_order
 from tallylight.documents.nearest import unknown_name_message
 from tallylight.documents.section import Section
 from tallylight.documents.validation_messages import not_allowed_message, validation_message
@@ -40,6 +41,7 @@ from tallylight.upstreams.protocols.registry import PROTOCOLS
 _FACT_FIELDS = frozenset(
     {"price", "lengths", "sizes", "modes", "announced_at", "shutdown_at", "replacement"}
 )
+_LEAST_INTERVAL = timedelta(seconds=5)
 _FREE_PRICE = Price(PriceUnit.PER_CALL, rates={"*": Decimal(0)})
 
 
@@ -214,7 +216,7 @@ def _service(
         own_status_weight=options.status.weight,
     )
     order = _probe_order(place, options, service, context)
-    intervals = _probe_intervals(place, options, order, context)
+    intervals = _probe_intervals(service, options, order, context)
     return replace(service, probe_order=order, probe_intervals=intervals)
 
 
@@ -305,9 +307,11 @@ def _probe_order(
 
 
 def _probe_intervals(
-    key_path: KeyPath, options: ServiceOptions, order: Order | None, context: Environment
+    service: Service, options: ServiceOptions, order: Order | None, context: Environment
 ) -> ProbeIntervals:
+    key_path: KeyPath = ("services", service.id)
     intervals = options.probes.merged_with(context.probe_defaults.intervals())
+    _check_least_interval(key_path, options, intervals, service.upstream.base_url, context)
     if intervals.generation is None or order is not None:
         return intervals
     if "generation" in options.probes.model_fields_set:
@@ -317,3 +321,42 @@ def _probe_intervals(
         )
     # The interval for all services applies only to those whose probe has a known price.
     return replace(intervals, generation=None)
+
+
+def _check_least_interval(
+    key_path: KeyPath,
+    options: ServiceOptions,
+    intervals: ProbeIntervals,
+    base_url: str,
+    context: Environment,
+) -> None:
+    """Refuse free probes that a stranger's server would take for an attack."""
+    if is_loopback(base_url):
+        return
+    for depth, interval in (
+        ("reach", intervals.reach),
+        ("credentials", intervals.credentials),
+    ):
+        if interval is not None and interval < _LEAST_INTERVAL:
+            is_own = depth in options.probes.model_fields_set
+            place = (*key_path, "probes", depth) if is_own else ("probes", depth)
+            if dotted_path(place) not in {each.key for each in context.report.errors}:
+                context.report.add_error(place, "must be at least 5s for a server of others")
+
+
+def named_apart(services: Mapping[ServiceId, Service]) -> dict[ServiceId, Service]:
+    """Return services whose names differ: those of one name are told apart by provider, then id."""
+    by_provider = _named_apart(services, lambda each: each.upstream.provider)
+    return _named_apart(by_provider, lambda each: each.id)
+
+
+def _named_apart(
+    services: Mapping[ServiceId, Service], mark: Callable[[Service], str]
+) -> dict[ServiceId, Service]:
+    counts = Counter(service.name for service in services.values())
+    return {
+        id_: service
+        if counts[service.name] == 1
+        else replace(service, name=f"{service.name} ({mark(service)})")
+        for id_, service in services.items()
+    }

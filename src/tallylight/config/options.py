@@ -4,6 +4,7 @@
 from one entry to another.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, Self
@@ -28,7 +29,7 @@ from tallylight.documents.addresses import HttpUrl
 from tallylight.documents.budget import BudgetOptions
 from tallylight.documents.parsers import Duration, IntervalOption, Lengths, Size, Sizes
 from tallylight.documents.secret import SecretText
-from tallylight.documents.section import Name, Section
+from tallylight.documents.section import DisplayText, Name, Section
 from tallylight.model.order import Medium
 from tallylight.model.status import Access
 from tallylight.status.options import StatusOptions
@@ -48,12 +49,25 @@ def _checked_feed_interval(value: timedelta) -> timedelta:
 ConfigId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=100)]
 
 
+_FEED_PATH = re.compile(
+    r"(/api/v\d+(/.*)?|/proxy/.*|/(summary|components|incidents|index|status)\.json"
+    r"|/(history|feed)(\.(rss|atom|json))?)$"
+)
+
+
+def _page_root(url: str) -> str:
+    """Return the root of a status page of which the address of an API or a feed was pasted."""
+    return _FEED_PATH.sub("", url)
+
+
 class FeedOptions(Section):
     """A provider's status page."""
 
     format: str = Field(description="The page's format: a name in the registry of feed readers.")
-    url: HttpUrl = Field(description="The page's root, https://status.example.com.")
-    component: str = Field(
+    url: Annotated[HttpUrl, AfterValidator(_page_root)] = Field(
+        description="The page's root, https://status.example.com; the path of its API is trimmed."
+    )
+    component: DisplayText = Field(
         "", description="Name or id of the component to read (default: the whole page)."
     )
     interval: Annotated[Duration, AfterValidator(_checked_feed_interval)] = Field(
@@ -159,7 +173,12 @@ class ServiceStatusOptions(Section):
 class ServiceOptions(Section):
     """One model at one upstream by one kind of access."""
 
-    name: str = Field("", description="Display name (default: the fact sheet's title).")
+    name: DisplayText = Field(
+        "",
+        max_length=200,
+        description="Display name (default: the fact sheet's title). Services of the same name are "
+        "shown with their provider.",
+    )
     upstream: str = Field(description="The upstream: an entry of `upstreams`.")
     model: str = Field(min_length=1, description="The model's id in requests to this upstream.")
     access: Access | None = Field(

@@ -1,15 +1,21 @@
 """Reads a changed configuration file and reports changes of files."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration, load_configuration
 from tallylight.errors import ConfigurationError, Problem
 
 POLL_INTERVAL = timedelta(seconds=2)
+
+MAX_READ_SECONDS: Final = 60.0
+"""How long a reload may read: the file may be a pipe, or lie on a network that is away."""
 
 FileSignatures = Mapping[Path, tuple[int, int, int]]
 
@@ -22,10 +28,15 @@ async def reload_configuration(
     A thread reads it: a large file takes seconds, in which the server goes on answering.
 
     Raises:
-        ConfigurationError: if it is invalid, or changes a key that needs a restart; the previous
-            configuration then stays in force.
+        ConfigurationError: if it is invalid, takes longer than a minute, or changes a key that
+            needs a restart; the previous configuration then stays in force.
     """
-    found = await asyncio.to_thread(load_configuration, path, environment)
+    try:
+        async with asyncio.timeout(MAX_READ_SECONDS):
+            found = await _in_daemon_thread(lambda: load_configuration(path, environment))
+    except TimeoutError:
+        reason = f"cannot be read within {MAX_READ_SECONDS:.0f} s"
+        raise ConfigurationError((Problem(str(path or "configuration"), "", reason),)) from None
     name = "configuration" if found.path is None else found.path.name
     fixed = {
         "database.url": found.database_url == previous.database_url,
@@ -40,6 +51,32 @@ async def reload_configuration(
     if problems:
         raise ConfigurationError(problems)
     return found
+
+
+async def _in_daemon_thread(read: Callable[[], Configuration]) -> Configuration:
+    """Run a function in a thread that keeps no process from ending: a pipe may never be written."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Configuration] = loop.create_future()
+
+    def settle(found: Configuration | None, error: BaseException | None) -> None:
+        if done.cancelled():
+            return
+        if found is not None:
+            done.set_result(found)
+        elif error is not None:
+            done.set_exception(error)
+
+    def run() -> None:
+        found, error = None, None
+        try:
+            found = read()
+        except Exception as raised:  # noqa: BLE001  # raised again where it is awaited
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile
+            loop.call_soon_threadsafe(settle, found, error)
+
+    threading.Thread(target=run, name="configuration", daemon=True).start()
+    return await done
 
 
 async def file_changes(

@@ -190,7 +190,7 @@ def _catalogue(settings: Settings, source: Path, report: ConfigReport) -> Catalo
         report.add_error(("services", id_), reason)
     total = settings.budgets.budget()
     _check_budgets(services, total, report)
-    return Catalogue(services=services, total_budget=total)
+    return Catalogue(services=assembly.named_apart(services), total_budget=total)
 
 
 def _check_receivers(alerts: AlertOptions, report: ConfigReport) -> None:

@@ -12,9 +12,10 @@ from tallylight.board.network import page_host
 from tallylight.catalogue.services import Feed, Service
 from tallylight.clock import Clock
 from tallylight.model.evidence import Source
+from tallylight.model.status import Status
 from tallylight.upstreams.client import RequestSender
 from tallylight.upstreams.feeds.reader import FeedState
-from tallylight.upstreams.feeds.reading import feed_evidence
+from tallylight.upstreams.feeds.reading import FeedReading, feed_evidence
 from tallylight.upstreams.feeds.registry import FEED_READERS
 
 log = structlog.get_logger()
@@ -76,7 +77,9 @@ class FeedPoller:
             state = state.apply_replies(format_, feed, replies, self._clock.now())
             if not state.is_searching:
                 break
+        former = self._states.get(feed, FeedState()).reading
         self._states[feed] = state
+        _log_readability(feed, former, state.reading)
         if state.reading is None:
             return
         for service in services:
@@ -124,3 +127,13 @@ class FeedPoller:
                 if service.upstream.feed is not None:
                     self._by_feed.setdefault(service.upstream.feed, []).append(service)
         return self._by_feed
+
+
+def _log_readability(feed: Feed, former: FeedReading | None, reading: FeedReading | None) -> None:
+    """Log that a page can no longer be read, or can again, when that changes."""
+    was_readable = former is None or former.claimed_status is not Status.UNKNOWN
+    is_readable = reading is None or reading.claimed_status is not Status.UNKNOWN
+    if reading is not None and was_readable and not is_readable:
+        log.warning("feed.unreadable", url=feed.url, format=feed.format, note=reading.note)
+    elif not was_readable and is_readable:
+        log.info("feed.readable", url=feed.url)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import AwareDatetime
 
 from tallylight.status.budgets import budget_usage
@@ -29,6 +29,7 @@ from tallylight.status.models import (
 )
 from tallylight.status.parameters import ContextParam, RowParam, TranslatorParam
 from tallylight.status.recommendation import MAX_SECONDS, SIZE_PATTERN, RecommendationQuery
+from tallylight.status.requests import is_foreign
 from tallylight.status.views.uptimes import UptimeWindow
 
 LimitParam = Annotated[
@@ -62,12 +63,13 @@ async def list_services(context: ContextParam, to: TranslatorParam) -> list[Serv
 
 @api_router.get("/services/{service}", responses=_SERVICE_NOT_FOUND)  # noqa: FAST003  # `RowParam` reads it
 async def get_service(
-    context: ContextParam, row: RowParam, to: TranslatorParam
+    request: Request, context: ContextParam, row: RowParam, to: TranslatorParam
 ) -> ServiceDetailResponse:
-    """Return one service with its fact sheet, uptimes and budgets."""
+    """Return one service with its fact sheet and uptimes, and for its operator with its budgets."""
     now, plan, service = context.now(), context.sources.plan, row.service
     uptimes = [row.uptime(window, now) for window in UptimeWindow]
-    usage = await budget_usage(context.sources.history.ledger, [service], None, now)
+    ledger = context.sources.history.ledger
+    usage = [] if is_foreign(request) else await budget_usage(ledger, [service], None, now)
     return ServiceDetailResponse(
         **service_response(row, uptimes[-1]).model_dump(),
         sheet=fact_sheet_response(service.sheet, to),

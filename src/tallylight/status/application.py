@@ -19,6 +19,7 @@ from tallylight.status import badges, event_stream, health, metrics, pages
 from tallylight.status.errors import http_error_of, json_error
 from tallylight.status.event_stream import EventBroadcaster
 from tallylight.status.middleware import ResponseMiddleware
+from tallylight.status.options import StatusOptions
 from tallylight.status.ports import StatusSources
 from tallylight.status.requests import PageContext
 from tallylight.status.uptime_cache import UptimeCache
@@ -32,23 +33,25 @@ def make_status_app(sources: StatusSources) -> Starlette:
     Call `close_streams(app)` before stopping its server: open event streams keep a server waiting.
     """
     uptime_cache = UptimeCache(sources.history, sources.clock)
-    json_apps = _LazyApp(lambda: _json_app(sources.options.title, app.state))
+    json_apps = _LazyApp(lambda: _json_app(sources.options, app.state))
     app = Starlette(
         routes=[*_routes(), Route("/api/{rest:path}", json_apps)],
-        middleware=[Middleware(ResponseMiddleware)],
+        middleware=[Middleware(ResponseMiddleware, sources)],
         exception_handlers={HTTPException: _http_error, StorageError: _http_error},
         lifespan=_lifespan,
     )
+    app.router.redirect_slashes = False  # the middleware does it, below our prefix
     app.state.context = PageContext(sources, uptime_cache)
+    app.state.database_probe = health.DatabaseProbe(sources.history, sources.clock)
     app.state.broadcaster = EventBroadcaster(sources.board, uptime_cache, sources.options.listeners)
     return app
 
 
-def _json_app(title: str, state: State) -> ASGIApp:
+def _json_app(options: StatusOptions, state: State) -> ASGIApp:
     # Importing FastAPI and the response models takes a fifth of a server's start.
     from tallylight.status.json_apps import make_json_app  # noqa: PLC0415
 
-    return make_json_app(title, state)
+    return make_json_app(options.title, options.prefix, state)
 
 
 def close_streams(app: Starlette) -> None:
@@ -88,7 +91,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    if request.url.path.startswith(_JSON_PATHS):
+    if request.scope["path"].startswith(_JSON_PATHS):
         return await json_error(request, error)
     http_error = http_error_of(error)
     response = pages.error_page(request, http_error.status_code)

@@ -14,7 +14,7 @@ from tallylight.status import api, statuspage
 from tallylight.status.errors import json_error
 
 
-def make_json_app(title: str, state: State) -> FastAPI:
+def make_json_app(title: str, prefix: str, state: State) -> FastAPI:
     """Return the app that serves both JSON APIs, with the state of the app around it."""
     app = FastAPI(
         title=title,
@@ -23,6 +23,8 @@ def make_json_app(title: str, state: State) -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # the middleware does it, below our prefix
+        servers=[{"url": prefix}] if prefix else None,
     )
     app.state = state
     app.include_router(api.api_router)

@@ -35,6 +35,7 @@ class BoardCollector(Collector):
         """Yield all families of metrics."""
         yield from self._verdicts()
         yield self._latencies()
+        yield self._feeds()
         yield self._evidence()
         yield from self._budgets()
         yield GaugeMetricFamily(
@@ -95,6 +96,19 @@ class BoardCollector(Collector):
                     family.add_metric([service.id, source.value], piece.latency.total_seconds())
         return family
 
+    def _feeds(self) -> Metric:
+        family = _gauge(
+            "tallylight_feed_readable",
+            "1 if the provider's status page could be read last, 0 if not.",
+            "service",
+        )
+        for service in self.board.services():
+            piece = self.board.latest_evidence(service.id, Source.FEED)
+            if service.upstream.feed is not None and piece is not None:
+                is_readable = piece.claimed_status is not Status.UNKNOWN
+                family.add_metric([service.id], float(is_readable))
+        return family
+
     def _evidence(self) -> Metric:
         family = CounterMetricFamily(
             "tallylight_evidence",
@@ -116,6 +130,22 @@ class BoardCollector(Collector):
             limit.add_metric([each.scope, each.window], float(each.limit))
             spent.add_metric([each.scope, each.window], float(each.spent))
         yield from (limit, spent)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _PresentSeries(Collector):
+    """The metrics of another registry without the series of services that are no longer there."""
+
+    registry: CollectorRegistry
+    board: BoardReader
+
+    def collect(self) -> Iterable[Metric]:
+        present = {service.id for service in self.board.services()}
+        for family in self.registry.collect():
+            family.samples = [
+                each for each in family.samples if each.labels.get("service") in {None, *present}
+            ]
+            yield family
 
 
 def _gauge(name: str, help_text: str, *labels: str) -> GaugeMetricFamily:
@@ -140,5 +170,7 @@ async def metrics_endpoint(request: Request) -> Response:
     registry.register(collector)
     text = generate_latest(registry)
     if sources.metrics is not None:
-        text += generate_latest(sources.metrics)
+        others = CollectorRegistry()
+        others.register(_PresentSeries(sources.metrics, sources.board))
+        text += generate_latest(others)
     return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -1,9 +1,14 @@
-"""Adds to every response: security headers, HEAD, conditional requests and CORS."""
+"""Stands before all pages: prefix, foreign web sites, security headers, HEAD, ETags, CORS."""
 
 import hashlib
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tallylight.documents.web_origins import OwnAddresses, has_foreign_host, has_foreign_origin
+from tallylight.status.ports import StatusSources
+from tallylight.status.private_paths import FOREIGN_KEY, is_private_path
 
 _SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; object-src 'none'; "
@@ -21,25 +26,40 @@ _EVENTS_PATH = "/api/events"
 class ResponseMiddleware:
     """Wraps the status app; the gateway answers `/v1` before a request comes here."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, sources: StatusSources) -> None:
         self._app = app
+        self._prefix = sources.options.prefix
+        self._own = OwnAddresses(sources.is_loopback, sources.options.public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path: str = scope["path"]
-        is_open = path.startswith(_CORS_PATHS)
-        if is_open and scope["method"] == "OPTIONS":
-            await _send_preflight(send)
-            return
+        # A proxy may leave the prefix in the path, or take it off.
+        path = _without_prefix(scope["path"], self._prefix)
+        headers = dict(scope["headers"])
+        is_foreign = has_foreign_host(headers, self._own) or has_foreign_origin(headers, self._own)
+        scope = {**scope, "path": path, FOREIGN_KEY: is_foreign}
+        is_open = path.startswith(_CORS_PATHS) and not is_private_path(path)
         send_with_headers = _with_headers(send, allows_cors=is_open)
-        if is_open and path != _EVENTS_PATH and scope["method"] in {"GET", "HEAD"}:
+        if is_foreign and is_private_path(path):
+            await _send_refusal(send_with_headers)
+        elif is_open and scope["method"] == "OPTIONS":
+            await _send_preflight(send)
+        elif path != "/" and path.endswith("/"):
+            await _send_redirect(send_with_headers, self._prefix, path, scope["query_string"])
+        elif is_open and path != _EVENTS_PATH and scope["method"] in {"GET", "HEAD"}:
             response = _ConditionalResponse(scope, send_with_headers)
             await self._app({**scope, "method": "GET"}, receive, response.handle_message)
         else:
             await self._app(scope, receive, send_with_headers)
+
+
+def _without_prefix(path: str, prefix: str) -> str:
+    if prefix and (path == prefix or path.startswith(f"{prefix}/")):
+        return path[len(prefix) :] or "/"
+    return path
 
 
 class _ConditionalResponse:
@@ -82,10 +102,32 @@ def _with_headers(send: Send, *, allows_cors: bool) -> Send:
             if allows_cors:
                 headers["Access-Control-Allow-Origin"] = "*"
                 headers["Access-Control-Expose-Headers"] = "ETag"
-                headers.add_vary_header("Accept-Language")
+                for name in ("Accept-Language", "Cookie", "Origin", "Sec-Fetch-Site"):
+                    headers.add_vary_header(name)
         await send(message)
 
     return send_with_headers
+
+
+async def _send_refusal(send: Send) -> None:
+    body = b'{"detail":"This address is not for web pages of other sites; behind a proxy that '
+    body += b'passes the name on, set status.public_url."}'
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _send_redirect(send: Send, prefix: str, path: str, query: bytes) -> None:
+    # Two slashes at its start would make it the address of another host.
+    target = prefix.encode("ascii") + quote("/" + path.strip("/")).encode("ascii")
+    location = target + (b"?" + query if query else b"")
+    headers = [(b"location", location), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 307, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _send_preflight(send: Send) -> None:

@@ -1,12 +1,12 @@
 """The HTML pages, their fragments, and the Atom feed."""
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
 from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -14,11 +14,17 @@ from starlette.responses import HTMLResponse, Response
 from tallylight.i18n import Language, Translator, translator
 from tallylight.model.ids import IncidentId, ServiceId
 from tallylight.status.budgets import budget_usage
-from tallylight.status.recommendation import MAX_SECONDS, RecommendationQuery, is_valid_size
+from tallylight.status.recommendation import (
+    MAX_SECONDS,
+    RecommendationQuery,
+    read_seconds,
+    read_size,
+)
 from tallylight.status.requests import (
     LANGUAGE_COOKIE,
     base_url_of,
     context_of,
+    is_foreign,
     language_of,
     translator_of,
 )
@@ -47,7 +53,8 @@ async def index_page(request: Request) -> Response:
     rows = await context.rows(to)
     incidents = await sources.history.incidents(start=now - _RECENT, limit=12)
     summary = _overview(request)
-    advice = None if sources.advice is None else advice_view(sources.advice(), to)
+    is_hidden = sources.advice is None or is_foreign(request)
+    advice = None if is_hidden or sources.advice is None else advice_view(sources.advice(), to)
 
     def render_index() -> Response:
         return _render_page(
@@ -80,7 +87,7 @@ async def overview_fragment(request: Request) -> Response:
 async def advice_fragment(request: Request) -> Response:
     """Return the section on budgets, for the script of an open page."""
     advice = context_of(request).sources.advice
-    if advice is None:
+    if advice is None or is_foreign(request):
         raise HTTPException(404)
     view = advice_view(advice(), translator_of(request))
     return _render_page(request, "advice.html", advice=view)
@@ -91,8 +98,10 @@ async def service_page(request: Request) -> Response:
     row, context = await _row(request), context_of(request)
     to, now, sources, service = row.to, context.now(), context.sources, row.service
     incidents = await sources.history.incidents(service.id, limit=20)
-    evidence = await sources.history.evidence(service.id, limit=_EVIDENCE_ROWS)
-    usage = await budget_usage(sources.history.ledger, [service], None, now)
+    evidence, usage = [], []
+    if not is_foreign(request):
+        evidence = list(await sources.history.evidence(service.id, limit=_EVIDENCE_ROWS))
+        usage = list(await budget_usage(sources.history.ledger, [service], None, now))
     plan = sources.plan
     return _render_page(
         request,
@@ -125,15 +134,29 @@ async def recommendation_page(request: Request) -> Response:
     recommender, to = context_of(request).sources.recommender, translator_of(request)
     if recommender is None:
         raise HTTPException(404)
+    params, problem = request.query_params, ""
+    size, seconds = read_size(params.get("size", "")), read_seconds(params.get("seconds", ""))
+    if size is None:
+        problem = to.gettext("The size is not understood; write width and height as 1280x720.")
+    elif seconds is None:
+        problem = to.gettext("The length is a whole number of seconds, from 1 to %d.") % MAX_SECONDS
+    query = RecommendationQuery(
+        params.get("for", ""), seconds or None, size or "", params.get("model", "")
+    )
     try:
-        query = _parse_query(request.query_params)
         recommendation = recommender.recommend(query)
-    except (LookupError, ValueError):
-        raise HTTPException(404) from None
+    except LookupError:
+        problem = problem or to.gettext("That purpose or model does not exist.")
+        query = replace(query, policy="", model="")
+        recommendation = recommender.recommend(query)
     return _render_page(
         request,
         "recommend.html",
+        422 if problem else 200,
         query=query,
+        problem=problem,
+        given_size=size or params.get("size", ""),
+        given_seconds=str(seconds or params.get("seconds", "")),
         policies=policy_options(recommender.policies(), recommendation.query.policy, to),
         models=recommender.models(),
         recommendation=recommendation_view(recommendation, to),
@@ -147,30 +170,17 @@ async def atom_response(request: Request) -> Response:
     view = atom_feed(
         [(each, context.service_name(each.service)) for each in incidents],
         base_url_of(request),
+        context.sources.options.authority,
         context.now(),
         to,
     )
-    text = _render("feed.xml", to, title=context.sources.options.title, feed=view)
+    text = _render("feed.xml", to, "", title=context.sources.options.title, feed=view)
     return Response(text, media_type="application/atom+xml")
 
 
 def error_page(request: Request, status: int) -> Response:
     """Show an error."""
     return _render_page(request, "error.html", status, code=status)
-
-
-def _parse_query(params: QueryParams) -> RecommendationQuery:
-    """Return the request to rank services for.
-
-    Raises:
-        ValueError: if the length or the size is invalid.
-    """
-    seconds, size = params.get("seconds", ""), params.get("size", "")
-    if not is_valid_size(size) or not 0 <= int(seconds or 0) <= MAX_SECONDS:
-        raise ValueError("the length or the size is invalid")
-    return RecommendationQuery(
-        params.get("for", ""), int(seconds or 0) or None, size, params.get("model", "")
-    )
 
 
 def _overview(request: Request) -> Overview:
@@ -203,11 +213,13 @@ def _query_prefix(request: Request) -> str:
 def _render_page(request: Request, template: str, status: int = 200, **view: object) -> Response:
     context, to = context_of(request), translator_of(request)
     now = context.now()
+    prefix = context.sources.options.prefix
     text = _render(
         template,
         to,
+        prefix,
         title=context.sources.options.title,
-        path=request.url.path,
+        path=request.scope["path"],
         query_prefix=_query_prefix(request),
         now=timestamp(now, now, to),
         **view,
@@ -217,17 +229,22 @@ def _render_page(request: Request, template: str, status: int = 200, **view: obj
     )
     if LANGUAGE_COOKIE in request.query_params:
         response.set_cookie(
-            LANGUAGE_COOKIE, language_of(request), max_age=_YEAR_S, httponly=True, samesite="lax"
+            LANGUAGE_COOKIE,
+            language_of(request),
+            max_age=_YEAR_S,
+            path=prefix or "/",
+            httponly=True,
+            samesite="lax",
         )
     return response
 
 
-def _render(template: str, to: Translator, **view: object) -> str:
-    return _template_environment(to.language).get_template(template).render(view)
+def _render(template: str, to: Translator, prefix: str, **view: object) -> str:
+    return _template_environment(to.language, prefix).get_template(template).render(view)
 
 
-@lru_cache(maxsize=len(Language))
-def _template_environment(language: Language) -> Environment:
+@lru_cache(maxsize=2 * len(Language))
+def _template_environment(language: Language, prefix: str) -> Environment:
     environment = Environment(
         loader=PackageLoader("tallylight.status"),
         extensions=["jinja2.ext.i18n"],
@@ -236,7 +253,7 @@ def _template_environment(language: Language) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(languages=tuple(Language), language=language)
+    environment.globals.update(languages=tuple(Language), language=language, base=prefix)
     # `install_gettext_translations` comes with the extension, not with the class.
     environment.extend(translations=None)
     install = getattr(environment, "install_gettext_translations")  # noqa: B009

@@ -67,6 +67,7 @@ class StatusSources:
             None if that is not shown.
         recommender: Ranks services for a request; None if nothing is routed.
         metrics: Other parts' metrics, appended to `/metrics`.
+        is_loopback: The server listens on this machine only.
     """
 
     board: BoardReader
@@ -80,3 +81,4 @@ class StatusSources:
     advice: Callable[[], Advice] | None = None
     recommender: RecommendationSource | None = None
     metrics: CollectorRegistry | None = None
+    is_loopback: bool = False

@@ -17,9 +17,35 @@ _SIZE = re.compile(SIZE_PATTERN)
 MAX_SECONDS = 3600
 
 
-def is_valid_size(text: str) -> bool:
-    """Tell whether a text is a size, or empty."""
-    return _SIZE.fullmatch(text) is not None
+_WRITTEN_SIZE = re.compile(r"(\d{2,5})\s*[xX×*]\s*(\d{2,5})|(\d{3,4})[pP]")
+_WRITTEN_SECONDS = re.compile(r"(\d{1,4})\s*(?:s|sec|seconds|秒)?")
+
+
+def read_size(text: str) -> str | None:
+    """Return a size as a person writes it in its usual form, None if it is not understood.
+
+    "1280×720" and "1280 * 720" are "1280x720"; "720p" is the wide size of so many lines.
+    """
+    found = _WRITTEN_SIZE.fullmatch(text.strip())
+    if found is None:
+        return None if text.strip() else ""
+    lines = found[3]
+    written = f"{found[1]}x{found[2]}" if lines is None else f"{_wide(int(lines))}x{int(lines)}"
+    return written if _SIZE.fullmatch(written) else None
+
+
+def _wide(lines: int) -> int:
+    """Return the width of a picture of 16:9; an even number, as codecs need."""
+    return round(lines * 16 / 9 / 2) * 2
+
+
+def read_seconds(text: str) -> int | None:
+    """Return a length, 0 for none, and None if it is not understood or too long."""
+    found = _WRITTEN_SECONDS.fullmatch(text.strip())
+    if found is None:
+        return None if text.strip() else 0
+    seconds = int(found[1])
+    return seconds if 1 <= seconds <= MAX_SECONDS else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from tallylight.i18n import Language, Translator, negotiate_language, translator
 from tallylight.model.ids import ServiceId
 from tallylight.status.ports import StatusSources
+from tallylight.status.private_paths import FOREIGN_KEY
 from tallylight.status.uptime_cache import UptimeCache
 from tallylight.status.views.impact import WeighedStatus, weighed_status
 from tallylight.status.views.services import ServiceRow, service_row
@@ -81,4 +82,12 @@ def translator_of(request: HTTPConnection) -> Translator:
 
 def base_url_of(request: HTTPConnection) -> str:
     """Return the page's address without a trailing slash."""
-    return (context_of(request).sources.options.public_url or str(request.base_url)).rstrip("/")
+    options = context_of(request).sources.options
+    if options.public_url:
+        return options.public_url.rstrip("/")
+    return str(request.base_url).rstrip("/") + options.prefix
+
+
+def is_foreign(request: HTTPConnection) -> bool:
+    """Tell whether a page of another web site sent a request."""
+    return bool(request.scope.get(FOREIGN_KEY, False))

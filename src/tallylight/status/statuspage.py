@@ -9,11 +9,11 @@ from fastapi import APIRouter, Depends, Request
 from tallylight.i18n import Translator
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.model.verdict import Incident
 from tallylight.status.parameters import ContextParam
 from tallylight.status.requests import PageContext, base_url_of, translator_of
 from tallylight.status.views.services import ServiceRow
 from tallylight.status.views.statuspage import (
+    RecordedIncident,
     is_maintenance,
     statuspage_component,
     statuspage_incident,
@@ -74,17 +74,17 @@ class _StatuspageView:
 
     async def incidents(self, *, open_only: bool) -> list[StatuspageIncident]:
         return [
-            statuspage_incident(incident, component, self.base_url, self.to)
-            for incident, component in await self._recent_incidents(open_only=open_only)
-            if not is_maintenance(incident)
+            statuspage_incident(found, self.base_url, self.to)
+            for found in await self._recent_incidents(open_only=open_only)
+            if not is_maintenance(found.incident)
         ]
 
     async def maintenances(self, *, open_only: bool) -> list[StatuspageMaintenance]:
         now = self.context.now()
         return [
-            statuspage_maintenance(incident, component, now, self.base_url, self.to)
-            for incident, component in await self._recent_incidents(open_only=open_only)
-            if is_maintenance(incident)
+            statuspage_maintenance(found, now, self.base_url, self.to)
+            for found in await self._recent_incidents(open_only=open_only)
+            if is_maintenance(found.incident)
         ]
 
     def upcoming(self) -> list[StatuspageMaintenance]:
@@ -97,16 +97,18 @@ class _StatuspageView:
             and row.feed.at > now
         ]
 
-    async def _recent_incidents(
-        self, *, open_only: bool
-    ) -> list[tuple[Incident, StatuspageComponent]]:
+    async def _recent_incidents(self, *, open_only: bool) -> list[RecordedIncident]:
         components = {ServiceId(each.id): each for each in self.components}
-        incidents = await self.context.sources.history.incidents(
-            open_only=open_only, limit=_MAX_INCIDENTS
-        )
+        history = self.context.sources.history
+        incidents = await history.incidents(open_only=open_only, limit=_MAX_INCIDENTS)
+        before = await history.statuses_before(incidents)
         # A service that has left the catalogue is no component, so its incidents are left out.
         return [
-            (each, components[each.service]) for each in incidents if each.service in components
+            RecordedIncident(
+                each, before.get(each.id, Status.OPERATIONAL), components[each.service]
+            )
+            for each in incidents
+            if each.service in components
         ]
 
 

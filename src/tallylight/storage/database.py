@@ -43,8 +43,10 @@ from tallylight.storage.migration import upgrade_schema
 from tallylight.storage.outbox import Outbox, insert_messages
 from tallylight.storage.queries import StorageQueries
 from tallylight.storage.retention import RetentionOptions, RetentionStep
+from tallylight.storage.retention_gate import RetentionGate
 from tallylight.storage.tables import component_state_table
 from tallylight.storage.transition_record import TransitionRecord
+from tallylight.storage.types import from_microseconds, to_microseconds
 from tallylight.storage.videos import Videos
 
 
@@ -60,9 +62,11 @@ class Storage(StorageQueries):
         forwarded_evidence: ForwardedEvidence,
         group_commit: GroupCommitter,
         buffer_task: asyncio.Task[Never],
+        newest_evidence: datetime | None,
     ) -> None:
         super().__init__(connections)
         self.clock = clock
+        self._retention_gate = RetentionGate(clock, newest_evidence)
         self._buffer = buffer
         self.leader_epoch = leader_epoch
         self._buffer_task = buffer_task
@@ -168,6 +172,20 @@ class Storage(StorageQueries):
             if messages:
                 await connection.run_sync(insert_messages, messages)
 
+    async def check_writable(self) -> None:
+        """Write a row, and look whether the database is still the one that was opened.
+
+        Raises:
+            StorageError: if it cannot be written, or its file was deleted or replaced.
+        """
+        if self.connections.opened_file is not None:
+            self.connections.opened_file.check()
+        state = str(to_microseconds(self.clock.now()))
+        async with self.connections.relaxed_transaction(LockId.PROCESS) as connection:
+            await connection.execute(
+                upsert(connection, component_state_table), {"name": "readiness", "state": state}
+            )
+
     async def update_rollups(self) -> None:
         """Add new evidence to the rollups, and close the days that are over."""
         # Each batch is a transaction of its own, so that other writers wait only for one.
@@ -177,7 +195,9 @@ class Storage(StorageQueries):
             pass
 
     async def apply_retention(self, retention_policy: RetentionOptions) -> None:
-        """Delete what is older than a policy keeps."""
+        """Delete what is older than a policy keeps, unless the clock may be ahead."""
+        if not self._retention_gate.is_open():
+            return
         now = self.clock.now()
         for step in retention.RETENTION_STEPS:
             while await self._delete_batch(step, retention_policy, now):
@@ -216,7 +236,10 @@ async def open_storage(
     connections = connect(address, pool_size)
     try:
         await upgrade_schema(connections)
+        if connections.opened_file is not None:
+            connections.opened_file.remember()
         clock = await open_database_clock(connections, clock)
+        newest_evidence = await _newest_evidence_at(connections)
         leader_epoch = LeaderEpoch(connections)
         buffer = EvidenceBuffer(connections, clock, guard=leader_epoch.check)
         forwarded = ForwardedEvidence(connections, clock, buffer.flush)
@@ -227,7 +250,20 @@ async def open_storage(
             running_buffer(buffer, "evidence buffer") as buffer_task,
         ):
             yield Storage(
-                connections, clock, leader_epoch, buffer, forwarded, group_commit, buffer_task
+                connections,
+                clock,
+                leader_epoch,
+                buffer,
+                forwarded,
+                group_commit,
+                buffer_task,
+                newest_evidence,
             )
     finally:
         await connections.close()
+
+
+async def _newest_evidence_at(connections: Connections) -> datetime | None:
+    async with connections.read_transaction() as connection:
+        last = await evidence.latest_id(connection)
+    return from_microseconds(last) if last else None

@@ -18,16 +18,15 @@ from contextlib import (
     asynccontextmanager,
     contextmanager,
     nullcontext,
+    suppress,
 )
 from enum import IntEnum
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import (
-    ArgumentError,
     DataError,
     DBAPIError,
     IntegrityError,
@@ -37,14 +36,14 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from tallylight.documents.files import open_private
 from tallylight.errors import (
-    ConfigurationError,
     LockTimeoutError,
-    Problem,
     StorageError,
     UncertainCommitError,
     UnwritableError,
 )
+from tallylight.storage.database_address import OpenedFile, database_url
 from tallylight.storage.session_settings import (
     NO_LIMITS,
     StatementLimit,
@@ -53,7 +52,6 @@ from tallylight.storage.session_settings import (
 )
 from tallylight.storage.sqlite_settings import SYNCHRONOUS_OPTION, configure_sqlite
 
-_ALLOWED = "sqlite:///relative/path, sqlite:////absolute/path or postgresql://user@host/name"
 _LOCK_SPACE = 0x7A11  # keeps our advisory locks apart from those of other programs
 _RELAXED_COMMIT = text("SET LOCAL synchronous_commit = off")
 _PING_TIMEOUT_SECONDS = 5
@@ -114,6 +112,8 @@ class Connections:
             is_durable: self._thread_engine.execution_options(**{SYNCHRONOUS_OPTION: level})
             for is_durable, level in ((True, "FULL"), (False, "NORMAL"))
         }
+        #: Which file of SQLite was opened; None on PostgreSQL.
+        self.opened_file = None if self.file is None else OpenedFile(self.file)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="group-commit")
         # SQLite waits for a lock by polling; a lock inside the process is fair and wakes at once.
         self._writer_lock: AbstractAsyncContextManager[None] = (
@@ -268,6 +268,8 @@ def connect(address: str, pool_size: int = DEFAULT_POOL_SIZE) -> Connections:
     directory = Path(url.database or "").absolute().parent
     if not directory.is_dir():
         raise StorageError(f"database: the directory {directory} does not exist; create it")
+    with suppress(OSError):  # SQLite says why it cannot open it; its other files get the same mode
+        open_private(Path(url.database or "")).close()
     engine = create_async_engine(url, hide_parameters=True, pool_size=3, max_overflow=7)
     configure_sqlite(engine.sync_engine)
     return Connections(engine)
@@ -285,36 +287,6 @@ def _postgres_engine(url: URL, pool_size: int, limit: StatementLimit) -> AsyncEn
     )
     limit_sessions(engine.sync_engine, limit)
     return engine
-
-
-def database_url(address: str) -> URL:
-    """Return the URL of a database with its driver.
-
-    Raises:
-        ConfigurationError: if the address has another form, or the driver is not installed.
-    """
-    try:
-        url = make_url(address)
-    except (ArgumentError, ValueError):  # ValueError: a port that is no number
-        raise _unusable("is not an address of a database") from None
-    match url.drivername:
-        case "sqlite" if url.database and url.database != ":memory:":
-            return url.set(drivername="sqlite+aiosqlite")
-        case "sqlite":
-            raise _unusable("names no file")
-        case "postgresql":
-            if find_spec("psycopg") is None:
-                raise _unusable("needs PostgreSQL's driver: pip install 'tallylight[postgres]'")
-            return url.set(drivername="postgresql+psycopg")
-        case scheme:
-            raise _unusable(f'has the unknown scheme "{scheme}"')
-
-
-def _unusable(reason: str) -> ConfigurationError:
-    # The address itself is not shown: it may hold a password.
-    return ConfigurationError(
-        (Problem("configuration", "database.url", f"{reason}; write {_ALLOWED}"),)
-    )
 
 
 def _thread_engine_for(url: URL) -> Engine:

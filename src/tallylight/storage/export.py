@@ -1,9 +1,10 @@
 """Exports the history as one JSON document, or as CSV or Parquet tables, page by page.
 
 There are three tables: `evidence`, `transitions`, and `uptime` (seconds in each status). JSON has
-them in one object. CSV and Parquet hold one table per file, so the export is a zip of three files,
-or a single file if one table is named. The file appears under its name only once it is complete.
-Times are ISO 8601 in UTC; durations have the unit that ends the name of their column.
+them in one object. CSV and Parquet hold one table per file, so an export of all is a zip of three
+files if its name ends in `.zip`, and else three files beside one another. A file appears under its
+name only once it is complete. Times are ISO 8601 in UTC; durations have the unit that ends the name
+of their column.
 """
 
 import asyncio
@@ -14,12 +15,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
+from tallylight.documents.files import put_file, scratch_directory
+from tallylight.errors import ConfigurationError, Problem
 from tallylight.model.evidence import Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Transition
 from tallylight.storage.export_formats import ExportFormat, ExportTable
-from tallylight.storage.export_writers import CsvWriter, ExportRow, JsonWriter, convert_to_parquet
+from tallylight.storage.export_writers import (
+    CsvWriter,
+    ExportRow,
+    JsonWriter,
+    SpreadsheetWriter,
+    convert_to_parquet,
+)
 from tallylight.storage.queries import StorageQueries
 
 #: The columns of each table, and their types in Parquet.
@@ -74,12 +83,13 @@ async def export(  # noqa: PLR0913  # as many as the command has options
     start: datetime,
     end: datetime,
     table: ExportTable | None = None,
-) -> None:
-    """Write the history of some services in [start, end) to a file.
+) -> tuple[Path, ...]:
+    """Write the history of some services in [start, end), and return the files that were written.
 
     Args:
         history: The storage to read.
-        out: The file; an existing one is replaced at the end.
+        out: The file; an existing one is replaced at the end. A link, a device or a pipe is
+            written through.
         format_: The format of the file.
         services: The services whose history is exported.
         start: The start of the window.
@@ -92,13 +102,31 @@ async def export(  # noqa: PLR0913  # as many as the command has options
     """
     chosen = tuple(ExportTable) if table is None else (table,)
     rows = _Rows(history, frozenset(services), start, end)
-    with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
+    with TemporaryDirectory(prefix=".tallylight-export-", dir=scratch_directory(out)) as scratch:
         if format_ is ExportFormat.JSON:
-            whole = await _write_json(Path(scratch), chosen, rows)
+            written = {out: await _write_json(Path(scratch), chosen, rows)}
         else:
             files = [await _write_table(Path(scratch), one, format_, rows) for one in chosen]
-            whole = files[0] if table else await asyncio.to_thread(_zip_files, files)
-        whole.replace(out)
+            if table:
+                written = {out: files[0]}
+            elif out.suffix.lower() == ".zip":
+                written = {out: await asyncio.to_thread(_zip_files, files)}
+            else:
+                written = {_named(out, file): file for file in files}
+        for target, whole in written.items():
+            await asyncio.to_thread(put_file, whole, target)
+    return tuple(written)
+
+
+def _named(out: Path, file: Path) -> Path:
+    """Return where the file of one table of several goes: "history-evidence.csv"."""
+    if out.is_dir():
+        return out / file.name
+    if out.exists() and not out.is_file():
+        reason = f"takes one table: name it with --table ({', '.join(ExportTable)})"
+        raise ConfigurationError((Problem("export", str(out), reason),))
+    stem = out.stem if out.suffix.lower() == file.suffix else out.name
+    return out.with_name(f"{stem}-{file.name}")
 
 
 class _Rows:
@@ -161,7 +189,8 @@ async def _write_table(
     scratch: Path, table: ExportTable, format_: ExportFormat, rows: _Rows
 ) -> Path:
     path = scratch / f"{table}.csv"
-    with CsvWriter(path, list(EXPORT_COLUMNS[table])) as writer:
+    kind = CsvWriter if format_ is ExportFormat.PARQUET else SpreadsheetWriter
+    with kind(path, list(EXPORT_COLUMNS[table])) as writer:
         async for batch in rows.of(table):
             writer.add(batch)
     if format_ is ExportFormat.PARQUET:

@@ -2,12 +2,18 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
 from tallylight.errors import ConfigurationError, Problem
+
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+# Where semicolons or tabs separate cells, a formula may begin inside of a text as well.
+_FORMULA = re.compile(r"(^|[;\t\r\n])([^\S\t\r\n]*[=+\-@＝＋－＠])")
+_SEPARATORS = ("\t", "\r", "\n")
 
 ExportCell = str | int | float | None
 ExportRow = Mapping[str, ExportCell]
@@ -16,8 +22,8 @@ ExportRow = Mapping[str, ExportCell]
 class _TextFileWriter:
     """A text file that is open for the length of its context."""
 
-    def __init__(self, path: Path) -> None:
-        self._file: TextIO = path.open("w", encoding="utf-8", newline="")
+    def __init__(self, path: Path, encoding: str = "utf-8") -> None:
+        self._file: TextIO = path.open("w", encoding=encoding, newline="")
 
     def __enter__(self) -> Self:
         return self
@@ -38,14 +44,37 @@ class _TextFileWriter:
 class CsvWriter(_TextFileWriter):
     """Writes one table as CSV with a header line; an empty cell is a missing value."""
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, columns: Sequence[str], encoding: str = "utf-8") -> None:
+        super().__init__(path, encoding)
         self._writer = csv.DictWriter(self._file, columns)
         self._writer.writeheader()
 
     def add(self, rows: Iterable[ExportRow]) -> None:
         """Append rows."""
         self._writer.writerows(rows)
+
+
+class SpreadsheetWriter(CsvWriter):
+    """Writes a CSV that a spreadsheet opens as it is: with a mark of UTF-8, and without formulas.
+
+    Source:
+        https://owasp.org/www-community/attacks/CSV_Injection
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        super().__init__(path, columns, "utf-8-sig")
+
+    def add(self, rows: Iterable[ExportRow]) -> None:
+        """Append rows; texts that a spreadsheet would run get an apostrophe."""
+        super().add({name: defused(cell) for name, cell in row.items()} for row in rows)
+
+
+def defused(cell: ExportCell) -> ExportCell:
+    """Return a cell that no spreadsheet runs as a formula; numbers stay as they are."""
+    if not isinstance(cell, str) or _NUMBER.fullmatch(cell):
+        return cell
+    safe = _FORMULA.sub(r"\1'\2", cell)
+    return f"'{safe}" if safe[:1] in _SEPARATORS else safe
 
 
 class JsonWriter(_TextFileWriter):

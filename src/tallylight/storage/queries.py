@@ -166,6 +166,18 @@ class StorageQueries:
         query = select(incidents_table).where(incidents_table.c.id == incident)
         return next(iter(await self._incidents(query)), None)
 
+    async def statuses_before(self, found: Sequence[Incident]) -> Mapping[IncidentId, Status]:
+        """Return the status that each incident began from; those not known are left out."""
+        columns = transitions_table.c
+        query = select(columns.service, columns.at_us, columns.before_status).where(
+            columns.at_us.in_([each.started_at for each in found])
+        )
+        async with self.connections.read_transaction() as connection:
+            rows = (await connection.execute(query)).all()
+        before = {(row.service, row.at_us): Status(row.before_status) for row in rows}
+        keys = {each.id: (each.service, each.started_at) for each in found}
+        return {id_: before[key] for id_, key in keys.items() if key in before}
+
     async def evidence_pages(
         self, start: datetime, end: datetime
     ) -> AsyncIterator[tuple[Evidence, ...]]:

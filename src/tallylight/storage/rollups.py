@@ -114,6 +114,11 @@ async def rollup_cursor(connection: AsyncConnection) -> int:
     return await cursors.position(connection, _CURSOR) or 0
 
 
+async def rewind_cursor(connection: AsyncConnection, to: int) -> None:
+    """Set the cursor back to an id; leave it if it is not beyond."""
+    await cursors.rewind(connection, _CURSOR, to)
+
+
 async def oldest_bucket(connection: AsyncConnection, grain: Grain) -> datetime | None:
     """Return the start of the oldest bucket of a grain, None if there is none."""
     query = select(func.min(table.c.bucket_us)).where(table.c.grain == grain.value)

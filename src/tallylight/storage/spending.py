@@ -87,18 +87,7 @@ class RunningSums:
         self._changes.clear()
         if not rows:
             return
-        insert = (
-            sqlite.insert(table)
-            if self._connection.dialect.name == "sqlite"
-            else postgresql.insert(table)
-        )
-        total = table.c.micro_usd + insert.excluded.micro_usd
-        self._connection.execute(
-            insert.on_conflict_do_update(
-                index_elements=["scope", "grain", "bucket"], set_={"micro_usd": total}
-            ),
-            rows,
-        )
+        self._connection.execute(_adding_insert(self._connection.dialect.name), rows)
 
     def _add(self, entry: LedgerEntry | None, change: int) -> None:
         if entry is None or not change:
@@ -138,6 +127,30 @@ async def delete_old_minutes(connection: AsyncConnection, now: datetime) -> bool
     is_old = tuple_(c.scope, c.bucket).in_(rows)
     await connection.execute(delete(table).where(c.grain == _MINUTE, is_old))
     return True
+
+
+async def clip_sums(connection: AsyncConnection, now: datetime) -> None:
+    """Add the money of buckets in the future to the present ones."""
+    c = table.c
+    for grain in (_MINUTE, _HOUR):
+        present = _bucket(now, grain)
+        is_future = (c.grain == grain) & (c.bucket > present)
+        sums = select(c.scope, func.sum(c.micro_usd)).where(is_future).group_by(c.scope)
+        rows = [
+            {"scope": scope, "grain": grain, "bucket": present, "micro_usd": int(total)}
+            for scope, total in (await connection.execute(sums)).all()
+        ]
+        if rows:
+            await connection.execute(delete(table).where(is_future))
+            await connection.execute(_adding_insert(connection.dialect.name), rows)
+
+
+def _adding_insert(dialect: str) -> sqlite.Insert | postgresql.Insert:
+    insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    total = table.c.micro_usd + insert.excluded.micro_usd
+    return insert.on_conflict_do_update(
+        index_elements=["scope", "grain", "bucket"], set_={"micro_usd": total}
+    )
 
 
 def _micros(entry: LedgerEntry | None) -> int:

@@ -79,6 +79,9 @@ class _LongestInterval:
         self.longest = max(self.longest, end - self.start)
 
 
+_DEFECTS_OF_A_FILE = (ArithmeticError, ValueError, AttributeError, LookupError, TypeError)
+
+
 def decode_file(path: Path) -> WorkerReport:
     """Return the report on a file; `error` says why it cannot be decoded."""
     import av  # noqa: PLC0415  # only after the limits are set
@@ -99,8 +102,8 @@ def decode_file(path: Path) -> WorkerReport:
             _inspect_container(container, report)
     except MemoryError as error:
         report.hit_limit, report.error = True, f"out of memory: {error}"
-    # A damaged head can hold figures that no calculation takes.
-    except (av.error.FFmpegError, ArithmeticError, ValueError, OSError) as error:
+    # A damaged head can hold figures that no calculation takes, and lack what PyAV takes for given.
+    except (av.error.FFmpegError, OSError, *_DEFECTS_OF_A_FILE) as error:
         report.error = report.error or f"{type(error).__name__}: {error}"
     return report
 

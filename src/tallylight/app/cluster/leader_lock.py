@@ -6,7 +6,9 @@ from pathlib import Path
 
 import structlog
 
+from tallylight.documents.files import open_private
 from tallylight.errors import StorageError
+from tallylight.storage.clock_ahead import set_future_aside
 from tallylight.storage.database import Storage
 from tallylight.storage.engine import HeldLock
 
@@ -49,6 +51,7 @@ class LeaderLock:
             return False
         try:
             await self._history.leader_epoch.claim()
+            await set_future_aside(self._history.connections, self._history.clock.now())
         except StorageError:
             await self.release()
             raise
@@ -94,7 +97,7 @@ class LeaderLock:
     def _acquire_file(self, database: Path) -> bool:
         path = Path(f"{database}.lock")
         try:
-            file = path.open("a", encoding="ascii")
+            file = open_private(path)
         except OSError as error:
             raise StorageError(f"database: {path} cannot be opened: {error.strerror}") from None
         try:

@@ -9,6 +9,7 @@ from tallylight.config.settings import Configuration
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.storage.database import Storage, open_storage
+from tallylight.storage.database_address import require_database
 from tallylight.storage.queries import StorageQueries
 from tallylight.storage.transition_record import TransitionRecord
 
@@ -43,7 +44,12 @@ class ReadOnlyStorage(StorageQueries):
 async def open_read_only(
     configuration: Configuration, clock: Clock
 ) -> AsyncIterator[tuple[Board, Storage]]:
-    """Open the board and the history for reading; nothing is probed or stored."""
+    """Open the board and the history for reading; nothing is probed or stored.
+
+    Raises:
+        StorageError: if there is no database, or it cannot be read.
+    """
+    require_database(configuration.database_url)
     async with open_storage(configuration.database_url, clock) as history:
         board = Board(ReadOnlyStorage(history), clock, is_leader=False)
         await board.apply_config(configuration.catalogue.services.values(), configuration.verdicts)

@@ -84,7 +84,8 @@ def unknown_fields(fields: FieldTree, known: Iterable[str]) -> FieldTree:
     Raises:
         ApiError: if one of them holds a file, which no service would understand.
     """
-    unknown = {name: value for name, value in fields.items() if name not in set(known)}
+    names = set(known)
+    unknown = {name: value for name, value in fields.items() if name not in names}
     for name, value in unknown.items():
         if _contains_file(value):
             raise bad_request(

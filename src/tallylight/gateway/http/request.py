@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from tallylight.gateway.http.forms import FieldTree, Upload, tree_from_form
 from tallylight.gateway.http.pictures import MAX_URL_LENGTH, is_picture_name
 from tallylight.gateway.http.text_validation import (
+    MAX_FIELDS,
     check_storable,
     parsed_json_text,
     tree_from_json,
@@ -31,7 +32,6 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 SPOOL_LIMIT = 1024 * 1024
 """Bytes of a body that are held in memory while it arrives."""
 
-_MAX_FIELDS = 256
 _MAX_FILES = 17  # sixteen pictures that are edited, and a mask
 _OBJECT_FIELDS = frozenset({"video", "characters", "mask"})
 """Fields beside the pictures whose text may be a JSON object or array: a form has only texts."""
@@ -167,10 +167,10 @@ async def _parse_document(body: AsyncGenerator[bytes, None], *, is_form: bool) -
 
 def _form_pairs(form: str) -> list[tuple[str, str]]:
     try:
-        return parse_qsl(form, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
+        return parse_qsl(form, keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError:
         raise bad_request(
-            f"Invalid form: it has more than {_MAX_FIELDS} fields.", code="invalid_form"
+            f"Invalid form: it has more than {MAX_FIELDS} fields.", code="invalid_form"
         ) from None
 
 
@@ -192,7 +192,7 @@ async def _parse_multipart(
         Headers({"content-type": request.header(b"content-type")}),
         body,
         max_files=_MAX_FILES,
-        max_fields=_MAX_FIELDS,
+        max_fields=MAX_FIELDS,
         max_part_size=MAX_URL_LENGTH,
     )
     try:

@@ -3,12 +3,17 @@
 import json
 import math
 import re
+from dataclasses import dataclass
 
 from tallylight.gateway.http.forms import FieldTree, Upload
 from tallylight.gateway.requests import bad_request
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _MAX_DEPTH = 32
+MAX_FIELDS = 256
+"""Limit of the fields of a request, in JSON or a form."""
+_MAX_VALUES = 10_000
+_MAX_NAME_LENGTH = 256
 
 
 def tree_from_json(body: bytes | bytearray) -> FieldTree:
@@ -49,14 +54,19 @@ def is_storable(text: str) -> bool:
 
 
 def check_storable(tree: FieldTree) -> None:
-    """Raise ApiError for what a database cannot store, or a tree that is too deep.
+    """Raise ApiError for what a database cannot store, or a tree that is too deep or too large.
 
     A text must not hold a NUL character, and JSON has no infinite numbers.
     """
+    if len(tree) > MAX_FIELDS:
+        raise bad_request(
+            f"Invalid body: it has more than {MAX_FIELDS} fields.", code="too_many_fields"
+        )
+    budget = _ValueBudget()
     for name, value in tree.items():
         # Most fields are plain texts: skip the recursion for them.
-        texts = (name, value) if isinstance(value, str) else _texts({name: value}, name, _MAX_DEPTH)
-        for text in texts:
+        texts = (value,) if isinstance(value, str) else _texts(value, name, _MAX_DEPTH, budget)
+        for text in (_checked_name(name), *texts):
             if not is_storable(text):
                 raise bad_request(
                     "Invalid text: it contains a NUL character or half a surrogate pair.",
@@ -64,7 +74,29 @@ def check_storable(tree: FieldTree) -> None:
                 )
 
 
-def _texts(value: object, name: str, depth: int) -> list[str]:
+@dataclass(slots=True)
+class _ValueBudget:
+    """How many values the fields of a request may hold yet."""
+
+    left: int = _MAX_VALUES
+
+    def spend(self, count: int, name: str) -> None:
+        self.left -= count
+        if self.left < 0:
+            reason = f"it holds more than {_MAX_VALUES} values"
+            raise bad_request(f"Invalid '{name}': {reason}.", code="too_many_fields", param=name)
+
+
+def _checked_name(name: str) -> str:
+    if len(name) > _MAX_NAME_LENGTH:
+        shown = _UNSTORABLE.sub("", name[:20])
+        raise bad_request(
+            f"Invalid name of a field: '{shown}…' has more than {_MAX_NAME_LENGTH} characters."
+        )
+    return name
+
+
+def _texts(value: object, name: str, depth: int, budget: _ValueBudget) -> list[str]:
     if depth == 0:
         raise bad_request(f"Invalid '{name}': it is nested too deeply.", param=name)
     match value:
@@ -75,10 +107,14 @@ def _texts(value: object, name: str, depth: int) -> list[str]:
         case Upload():
             return [value.name, value.media_type]
         case dict():
-            below = [text for one in value.values() for text in _texts(one, name, depth - 1)]
-            return [*value, *below]
+            budget.spend(len(value), name)
+            texts = [_checked_name(key) for key in value]
+            for one in value.values():
+                texts += _texts(one, name, depth - 1, budget)
+            return texts
         case list():
-            return [text for one in value for text in _texts(one, name, depth - 1)]
+            budget.spend(len(value), name)
+            return [text for one in value for text in _texts(one, name, depth - 1, budget)]
         case _:
             return []
 

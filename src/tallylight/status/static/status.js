@@ -89,7 +89,7 @@ let source = null;
 let wasConnected = false;
 
 function listen() {
-  source = new EventSource(withLanguage("/api/events"));
+  source = new EventSource(withLanguage(`${document.body.dataset.base}/api/events`));
   source.addEventListener("hello", () => {
     if (wasConnected) refreshAll(); // events in between were missed
     wasConnected = true;

@@ -16,6 +16,7 @@ class AtomEntry:
     """One incident of the feed."""
 
     id: str
+    url: str
     title: str
     published: str
     updated: str
@@ -27,22 +28,37 @@ class AtomFeed:
     """The feed.
 
     Args:
+        id: Stays the same by whatever name the server is asked.
         updated: When an entry last changed.
         entries: Newest first.
     """
 
+    id: str
     base_url: str
     updated: str
     entries: tuple[AtomEntry, ...]
 
 
 def atom_feed(
-    incidents: Sequence[tuple[Incident, str]], base_url: str, now: datetime, to: Translator
+    incidents: Sequence[tuple[Incident, str]],
+    base_url: str,
+    authority: str,
+    now: datetime,
+    to: Translator,
 ) -> AtomFeed:
-    """Return the feed of incidents, each with its service's name."""
+    """Return the feed of incidents, each with its service's name.
+
+    Args:
+        incidents: Newest first.
+        base_url: The page's address, for links.
+        authority: The host that its ids are named for.
+        now: The current time.
+        to: Translates into the reader's language.
+    """
     entries = tuple(
         AtomEntry(
-            id=f"{base_url}/incidents/{incident.id}",
+            id=_tag(authority, f"incidents/{incident.id}"),
+            url=f"{base_url}/incidents/{incident.id}",
             title=incident_title(incident, name, to),
             published=rfc3339(incident.started_at),
             updated=rfc3339(updated_at(incident)),
@@ -50,6 +66,10 @@ def atom_feed(
         )
         for incident, name in incidents
     )
-    return AtomFeed(
-        base_url, max((entry.updated for entry in entries), default=rfc3339(now)), entries
-    )
+    updated = max((entry.updated for entry in entries), default=rfc3339(now))
+    return AtomFeed(_tag(authority, "feed"), base_url, updated, entries)
+
+
+def _tag(authority: str, specific: str) -> str:
+    """Return a tag URI (RFC 4151), of the year from which the names are ours."""
+    return f"tag:{authority},2026:{specific}"

@@ -10,6 +10,7 @@ Statuspage has no word for risk control, retirement or unknown, so `_MAPPING` ch
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -129,12 +130,20 @@ def is_maintenance(incident: Incident) -> bool:
     return incident.worst is Status.MAINTENANCE
 
 
-def statuspage_incident(
-    incident: Incident, component: StatuspageComponent, base: str, to: Translator
-) -> StatuspageIncident:
+@dataclass(frozen=True, slots=True)
+class RecordedIncident:
+    """An incident with the status that its service had before, and the component it concerns."""
+
+    incident: Incident
+    before: Status
+    component: StatuspageComponent
+
+
+def statuspage_incident(found: RecordedIncident, base: str, to: Translator) -> StatuspageIncident:
     """Return an incident in Statuspage's shape; `base` is the page's address."""
+    incident, component = found.incident, found.component
     updates = [
-        _update(incident, number, _incident_status(incident, number), component, to)
+        _update(found, number, _incident_status(incident, number), to)
         for number in range(len(incident.updates))
     ]
     return StatuspageIncident(
@@ -145,11 +154,12 @@ def statuspage_incident(
 
 
 def statuspage_maintenance(
-    incident: Incident, component: StatuspageComponent, now: datetime, base: str, to: Translator
+    found: RecordedIncident, now: datetime, base: str, to: Translator
 ) -> StatuspageMaintenance:
     """Return a maintenance in Statuspage's shape."""
+    incident, component = found.incident, found.component
     updates = [
-        _update(incident, number, _maintenance_status(update), component, to)
+        _update(found, number, _maintenance_status(update), to)
         for number, update in enumerate(incident.updates)
     ]
     return StatuspageMaintenance(
@@ -208,10 +218,11 @@ def updated_at(incident: Incident) -> datetime:
 
 
 def _update(
-    incident: Incident, number: int, status: _S, component: StatuspageComponent, to: Translator
+    found: RecordedIncident, number: int, status: _S, to: Translator
 ) -> StatuspageUpdate[_S]:
+    incident, component = found.incident, found.component
     update = incident.updates[number]
-    before = incident.updates[number - 1].status if number else Status.OPERATIONAL
+    before = incident.updates[number - 1].status if number else found.before
     body = {
         "label": status_label(update.status, to),
         "text": " ".join(reason_sentence(reason, to) for reason in update.reasons),

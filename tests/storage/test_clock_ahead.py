@@ -1,0 +1,141 @@
+"""What a clock wrote that was ahead does not outlive its correction, and deletes nothing."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import text
+from structlog.testing import capture_logs
+
+from tallylight.clock import VirtualClock
+from tallylight.model.evidence import Evidence, Source
+from tallylight.model.ids import IncidentId, ServiceId
+from tallylight.model.ledger import Purpose
+from tallylight.model.status import Status
+from tallylight.model.verdict import Incident, Transition, Verdict
+from tallylight.storage.clock_ahead import clip_moments, set_future_aside
+from tallylight.storage.database import Storage, open_storage
+from tallylight.storage.retention import RetentionOptions
+from tallylight.storage.retention_gate import LONGEST_GAP
+from tallylight.storage.transition_record import TransitionRecord
+from tests.builders import NOON
+
+FILM = ServiceId("s1")
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+async def observed(storage: Storage, at: datetime) -> None:
+    storage.add_evidence(Evidence(FILM, at, Source.REACH))
+    await storage.flush()
+
+
+async def suspended(storage: Storage, at: datetime) -> None:
+    """Record an outage that begins at a time."""
+    before, after = (
+        Verdict(FILM, status, at, 1.0, ()) for status in (Status.OPERATIONAL, Status.SUSPENDED)
+    )
+    incident = Incident(IncidentId("i"), FILM, at, None, Status.SUSPENDED, ())
+    state = json.dumps({"at": at.isoformat(), "feed": {"until": (at + DAY).isoformat()}})
+    record = TransitionRecord(FILM, Transition(FILM, at, at, before, after), state, incident)
+    await storage.record_transitions(lambda: [record])
+
+
+async def evidence_count(storage: Storage) -> int:
+    async with storage.connections.read_transaction() as connection:
+        return int(await connection.scalar(text("SELECT count(*) FROM evidence")) or 0)
+
+
+async def test_what_a_clock_wrote_that_was_ahead_is_set_aside_or_clipped_once(
+    address: str,
+) -> None:
+    async with open_storage(address, VirtualClock(NOON - HOUR)) as storage:
+        await observed(storage, NOON - HOUR)
+    async with open_storage(address, VirtualClock(NOON + 2 * DAY)) as storage:
+        ahead = NOON + 2 * DAY
+        await observed(storage, ahead)
+        await suspended(storage, ahead)
+        await storage.update_rollups()
+        await storage.ledger.charge(FILM, Purpose.PROBE, Decimal(3), at=ahead, note="")
+
+    async with open_storage(address, VirtualClock(NOON)) as storage:
+        with capture_logs() as logs:
+            assert await set_future_aside(storage.connections, NOON)
+            assert not await set_future_aside(storage.connections, NOON)
+        await observed(storage, NOON)
+
+        assert [log["event"] for log in logs] == ["clock.was_ahead"]
+        assert [piece.at for piece in await storage.evidence(FILM)] == [NOON, NOON - HOUR]
+        incident = await storage.incident(IncidentId("i"))
+        assert incident is not None
+        assert incident.started_at == NOON
+        state = json.loads((await storage.snapshots())[FILM].state)
+        assert datetime.fromisoformat(state["at"]) == NOON
+        assert datetime.fromisoformat(state["feed"]["until"]) == NOON + 3 * DAY
+        spent = await storage.ledger.spent_by_service(HOUR, NOON + 59 * timedelta(minutes=1))
+        assert spent[FILM] == Decimal(3)
+        assert not (await storage.ledger.spent_by_service(HOUR, NOON + 2 * DAY)).get(FILM)
+        intervals = await storage.status_intervals([FILM], NOON - HOUR, NOON + HOUR)
+        newest = intervals[FILM][-1]
+        assert (newest.status, newest.start) == (Status.SUSPENDED, NOON)
+        await storage.update_rollups()
+
+
+async def test_a_clock_of_the_year_1970_touches_no_row(address: str) -> None:
+    async with open_storage(address, VirtualClock(NOON)) as storage:
+        await observed(storage, NOON)
+
+        assert not await set_future_aside(storage.connections, datetime(1970, 1, 2, tzinfo=UTC))
+
+        assert await evidence_count(storage) == 1
+
+
+async def test_retention_deletes_nothing_in_the_first_minute(
+    history: Storage, clock: VirtualClock
+) -> None:
+    await observed(history, NOON)
+    await history.update_rollups()
+    policy = RetentionOptions(evidence=timedelta(seconds=10))
+
+    await clock.advance(timedelta(seconds=59))
+    await history.apply_retention(policy)
+    early = await evidence_count(history)
+    await clock.advance(timedelta(seconds=1))
+    await history.apply_retention(policy)
+
+    assert (early, await evidence_count(history)) == (1, 0)
+
+
+async def test_a_start_long_after_the_newest_evidence_deletes_nothing_for_a_day(
+    new_address: Callable[[], str],
+) -> None:
+    address = new_address()
+    async with open_storage(address, VirtualClock(NOON)) as storage:
+        await observed(storage, NOON)
+        await storage.update_rollups()
+    clock = VirtualClock(NOON + 400 * DAY)
+
+    async with open_storage(address, clock) as storage:
+        await observed(storage, clock.now())  # which says nothing for the clock
+        await clock.advance(HOUR)
+        with capture_logs() as logs:
+            await storage.apply_retention(RetentionOptions())
+            await storage.apply_retention(RetentionOptions())
+        kept = await evidence_count(storage)
+        await clock.advance(LONGEST_GAP)
+        await storage.apply_retention(RetentionOptions())
+
+        assert [log["event"] for log in logs] == ["retention.waits"]
+        assert (kept, await evidence_count(storage)) == (2, 1)
+
+
+def test_planned_times_are_not_clipped() -> None:
+    later = (NOON + HOUR).isoformat()
+    state = {"until": later, "at": later, "rows": [["note", later], ["2026-11", None]], "n": 5}
+
+    assert clip_moments(state, NOON) == {
+        "until": later,
+        "at": NOON.isoformat(),
+        "rows": [["note", NOON.isoformat()], ["2026-11", None]],
+        "n": 5,
+    }
