@@ -1,18 +1,20 @@
 """The trace file: its format and its errors."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from tallylight.errors import ConfigurationError
+from tallylight.model.evidence import Depth
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access, Status
 from tallylight.rehearsal.behaviour import Behaviour, Recipe, ServiceGroup
 from tallylight.rehearsal.generate import generate_trace
 from tallylight.rehearsal.recipes import load_recipe, load_trace, recipe_names
 from tallylight.rehearsal.trace import Trace, dump_trace, parse_trace
-from tallylight.rehearsal.world import rehearsed_services
+from tallylight.rehearsal.world import START, rehearsed_services
 
 WHOLE = """{"duration": 172800, "services": {"sora-2-reverse": {"access": "reverse", "price": 0.12,
  "spells": [{"from": 0, "to": 86400, "status": "operational", "accept": 1.0, "deliver": 0.99,
@@ -34,6 +36,59 @@ def test_a_dumped_trace_is_parsed_unchanged() -> None:
     trace = parse_trace(WHOLE, "whole.json")
 
     assert parse_trace(dump_trace(trace), "again.json") == trace
+
+
+LYING = """{"duration": 86400, "services": {"a": {"spells": [{"from": 36000, "to": 43200,
+ "status": "suspended"}]}}, "feeds": {"a": {"false": [{"from": 3600, "to": 7200},
+ {"from": 39600, "to": 50000, "status": "degraded"}, {"from": 80000, "to": 90000}]}}}"""
+
+UNLISTED = """{"duration": 86400, "services": {"a": {"spells": [{"from": 3600, "to": 7200,
+ "status": "unlisted"}]}}}"""
+
+
+def test_a_page_that_lies_is_red_in_its_false_reports_and_where_it_is_right() -> None:
+    (service,) = rehearsed_services(parse_trace(LYING, "lying.json"), seed=0)
+
+    shown = [(int((c.at - START).total_seconds()), c.status) for c in service.feed_changes()]
+
+    assert shown == [
+        (3600, Status.SUSPENDED),
+        (7200, Status.OPERATIONAL),
+        (36000, Status.SUSPENDED),
+        (43200, Status.OPERATIONAL),
+        (80000, Status.SUSPENDED),
+    ]
+
+
+def test_a_false_report_that_an_outage_interrupts_becomes_true() -> None:
+    text = """{"duration": 86400, "services": {"a": {"spells": [{"from": 36000, "to": 43200,
+     "status": "suspended"}]}}, "feeds": {"a": {"false": [{"from": 30000, "to": 50000}]}}}"""
+    (service,) = rehearsed_services(parse_trace(text, "lying.json"), seed=0)
+
+    seconds = [int((c.at - START).total_seconds()) for c in service.feed_changes()]
+
+    assert seconds == [30000, 36000, 43200]
+
+
+def test_an_unlisted_model_delivers_and_is_missing_in_the_list() -> None:
+    (service,) = rehearsed_services(parse_trace(UNLISTED, "unlisted.json"), seed=0)
+    at = START + timedelta(seconds=5000)
+
+    failure = service.free_probe(Depth.CREDENTIALS, at)
+
+    assert failure is not None
+    assert failure.rule == "models:not_listed"
+    assert service.free_probe(Depth.REACH, at) is None
+    assert service.submit_job(at).failure is None
+    assert service.outages() == ()
+
+
+@pytest.mark.parametrize("text", [LYING, UNLISTED])
+def test_false_reports_and_unlisted_models_are_written_as_they_are_read(text: str) -> None:
+    trace = parse_trace(text, "trace.json")
+
+    assert parse_trace(dump_trace(trace), "again.json") == trace
+    assert "is_unlisted" not in dump_trace(trace)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +126,14 @@ def test_a_dumped_trace_is_parsed_unchanged() -> None:
             "Did you mean",
         ),
         ('{"duration": 1, "services": {"a": {}}, "feeds": {"b": {}}}', "", "no service"),
+        (
+            (
+                '{"duration": 9, "services": {"a": {}}, "feeds": {"a": '
+                '{"false": [{"from": 2, "to": 1}]}}}'
+            ),
+            "feeds.a.false.0",
+            "'to' must be greater",
+        ),
         ("nonsense", "", "JSON"),
     ],
 )

@@ -9,7 +9,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from tallylight.documents.parsers import Money
 from tallylight.documents.validation_messages import validation_message
@@ -25,6 +33,9 @@ Seconds = Annotated[float, Field(ge=0)]
 _MAX_FILE_BYTES = 256 * 1024 * 1024
 _MAX_DAYS = 3660
 _DAY = 86_400
+UNLISTED = "unlisted"
+"""In place of a status: operational, but the upstream's list omits the model."""
+
 _DEFAULT_LATENCY = (60.0, 120.0)
 _DEFAULT_SUCCESS: Mapping[Status, float] = {Status.OPERATIONAL: 1.0, Status.DEGRADED: 0.5}
 """Default acceptance and delivery probability by status; 0 for all others."""
@@ -61,6 +72,8 @@ class TraceInterval(_TraceModel):
         reach: Probability that a free probe of depth `reach` succeeds.
         credentials: Probability that a free probe of depth `credentials` succeeds.
         failure: The response of a failing request; by default an unspecific 503.
+        is_unlisted: The upstream's list omits the model; the status is operational. In files the
+            status is "unlisted".
     """
 
     start: Seconds = Field(alias="from")
@@ -72,6 +85,18 @@ class TraceInterval(_TraceModel):
     reach: Ratio = 1.0
     credentials: Ratio = 1.0
     failure: TraceFailure | None = None
+    is_unlisted: bool = Field(default=False, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_unlisted(cls, values: object) -> object:
+        if isinstance(values, dict) and values.get("status") == UNLISTED:
+            return {**values, "status": Status.OPERATIONAL, "is_unlisted": True}
+        return values
+
+    @field_serializer("status")
+    def _write_unlisted(self, status: Status) -> str:
+        return UNLISTED if self.is_unlisted else status.value
 
     @field_validator("status")
     @classmethod
@@ -131,11 +156,34 @@ class TraceService(_TraceModel):
         return ordered
 
 
+class FalseFeedReport(_TraceModel):
+    """An interval in which a page reports trouble that there is not."""
+
+    start: Seconds = Field(alias="from")
+    end: Seconds = Field(alias="to")
+    status: Status = Status.SUSPENDED
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.end <= self.start:
+            raise ValueError("'to' must be greater than 'from'")
+        if self.status in {Status.OPERATIONAL, Status.UNKNOWN}:
+            raise ValueError("a false report names trouble")
+        return self
+
+
 class TraceFeed(_TraceModel):
-    """A service's status page: its mean delay in seconds, the share of outages that it omits."""
+    """A service's status page.
+
+    Args:
+        lag: Its mean delay in seconds.
+        blind: The share of outages that it omits.
+        false_reports: When it reports trouble that there is not; `false` in files.
+    """
 
     lag: Seconds = 0.0
     blind: Ratio = 0.0
+    false_reports: tuple[FalseFeedReport, ...] = Field(default=(), alias="false")
 
 
 class Trace(_TraceModel):

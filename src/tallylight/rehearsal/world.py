@@ -16,6 +16,7 @@ from tallylight.rehearsal.rng import RandomSequence, draw, log_normal, purpose_s
 from tallylight.rehearsal.trace import Trace, TraceFailure, TraceFeed, TraceInterval, TraceService
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.messages import Phase, Reply
+from tallylight.upstreams.protocols.model_list import not_listed
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 """The start of every trace."""
@@ -25,6 +26,7 @@ STALLED_AFTER = timedelta(minutes=20)
 
 _STALLED = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "job:stalled", "the job never ended")
 _GENERIC_FAILURE = TraceFailure(http_status=503, body='{"error":{"message":"service unavailable"}}')
+_OK = 200
 _MICROSECONDS = 1_000_000  # per second
 
 
@@ -109,6 +111,8 @@ class RehearsedService:
         if depth is Depth.REACH:
             return now.reach if draw(self._reach, moment) > now.interval.reach else None
         passes = draw(self._credentials, moment) <= now.interval.credentials
+        if passes and now.interval.is_unlisted:
+            return not_listed(self.id, _OK)
         return None if passes else now.credentials
 
     def submit_job(self, at: datetime) -> JobResult:
@@ -140,12 +144,15 @@ class RehearsedService:
         """
         if self._feed is None:
             return ()
+        return _with_false_reports(self._true_feed_changes(self._feed), self._feed, self._end)
+
+    def _true_feed_changes(self, feed: TraceFeed) -> tuple[ShownStatus, ...]:
         draws = RandomSequence(purpose_seed(self._seed, self.id, "feed"))
         changes: list[ShownStatus] = []
         for outage in self.outages():
-            is_blind = draws.uniform() < self._feed.blind
-            begin = outage.start + _feed_delay(draws, self._feed)
-            end = outage.end + _feed_delay(draws, self._feed)
+            is_blind = draws.uniform() < feed.blind
+            begin = outage.start + _feed_delay(draws, feed)
+            end = outage.end + _feed_delay(draws, feed)
             if is_blind or begin >= outage.end:
                 continue
             starts_at = START + timedelta(seconds=begin)
@@ -224,6 +231,30 @@ def _classified(failure: TraceFailure, phase: Phase) -> Failure | None:
     error = failure.body or "TimeoutError: no answer" if failure.http_status is None else ""
     body = "" if failure.http_status is None else failure.body
     return classify(Reply(phase, failure.http_status, {}, body, error))
+
+
+def _with_false_reports(
+    changes: tuple[ShownStatus, ...], feed: TraceFeed, end: float
+) -> tuple[ShownStatus, ...]:
+    """Return the changes on a page that also reports trouble that there is not.
+
+    Where both speak, the true report is shown; after a false one the page is as it would be.
+    """
+    shown = list(changes)
+    for report in feed.false_reports:
+        start, until = (
+            START + timedelta(seconds=min(at, end)) for at in (report.start, report.end)
+        )
+        if _shown_at(changes, start) is Status.OPERATIONAL and start < until:
+            next_change = min((c.at for c in changes if start < c.at), default=until)
+            shown.append(ShownStatus(start, report.status))
+            if until < next_change and report.end < end:
+                shown.append(ShownStatus(until, Status.OPERATIONAL))
+    return tuple(sorted(shown, key=lambda change: change.at))
+
+
+def _shown_at(changes: tuple[ShownStatus, ...], at: datetime) -> Status:
+    return next((c.status for c in reversed(changes) if c.at <= at), Status.OPERATIONAL)
 
 
 def _feed_delay(draws: RandomSequence, feed: TraceFeed) -> float:
