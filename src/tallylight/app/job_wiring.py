@@ -54,6 +54,7 @@ class JobWiring:
             AttemptSubmitter(client, self.journal, observer, self.clock),
             self.search(),
             self.board.current_service,
+            observer,
             self.clock,
         )
         return JobParts(self.journal, engine, self.followers, self.timing)

@@ -14,6 +14,7 @@ from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Evidence, Failure, Source
 from tallylight.model.video import Video
 from tallylight.verdicts.blocking import is_refusal_of_earlier_key
+from tallylight.verdicts.overdue import overdue_failure
 
 log = structlog.get_logger()
 
@@ -58,13 +59,21 @@ class OutcomeReporter:
         self._metrics.count_attempt(attempt.service, AttemptOutcome.IN_DOUBT)
         self._report_not_accepted(attempt, failure)
 
+    async def report_overdue(self, attempt: Attempt) -> None:
+        """Report that a job still runs, long after it should have ended."""
+        now = self._clock.now()
+        age = now - attempt.intended_at
+        evidence = Evidence(attempt.service, now, Source.TRAFFIC, overdue_failure(age), age)
+        self._unpublished.put_nowait((evidence, attempt.intended_at))
+
     def report_failed(self, attempt: Attempt, failure: Failure) -> None:
         """Report that an accepted attempt delivered no video."""
         now = self._clock.now()
         if not self._is_of_earlier_key(attempt, failure):
             self._breaker.record_failure(attempt.service, failure, now)
         self._metrics.count_attempt(attempt.service, AttemptOutcome.FAILED)
-        evidence = Evidence(attempt.service, now, Source.TRAFFIC, failure=failure)
+        age = now - attempt.intended_at
+        evidence = Evidence(attempt.service, now, Source.TRAFFIC, failure, latency=age)
         self._unpublished.put_nowait((evidence, attempt.intended_at))
 
     def report_delivered(self, attempt: Attempt, now: datetime) -> None:

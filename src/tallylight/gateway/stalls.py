@@ -29,6 +29,7 @@ from tallylight.model.evidence import Failure
 from tallylight.upstreams.poll_state import MAX_POLL_INTERVAL, MIN_POLL_INTERVAL
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.steps import Done, Failed
+from tallylight.verdicts.overdue import overdue_after
 
 log = structlog.get_logger()
 
@@ -69,6 +70,7 @@ class StalledJobs:
             stall_after=None if is_kept else self._stall_timeout(route, service),
             search_for=self._doubt.search_for(tracked, route),
             first_poll_after=self._first_poll_delay(service),
+            overdue_after=self._overdue_after(service),
         )
 
     async def handle(
@@ -168,6 +170,10 @@ class StalledJobs:
         if usual is None:
             return MIN_POLL_INTERVAL
         return min(max(usual / 5, MIN_POLL_INTERVAL), MAX_POLL_INTERVAL)
+
+    def _overdue_after(self, service: Service) -> timedelta | None:
+        state, policy = self._board.state(service.id)
+        return overdue_after(state.job_history, policy, service.upstream.job_timeout)
 
     def _stall_timeout(self, route: Route, service: Service) -> timedelta:
         usual = self._selector.p95_duration(service.id)

@@ -19,6 +19,7 @@ from tallylight.jobs.outcome import (
     UNRESOLVED_DOUBT,
     AttemptResult,
     Ending,
+    JobObserver,
     stalled_failure,
 )
 from tallylight.jobs.search import JobSearch
@@ -60,12 +61,14 @@ class Patience:
         stall_after: Time from acceptance; None to wait until the video's deadline.
         search_for: How long a job in doubt is searched at least, if its upstream lists its jobs.
             A list that shows all jobs is searched until it can tell.
+        overdue_after: Age from which a running job is reported as overdue; None for never.
         first_poll_after: Time from acceptance to the first poll, unless the upstream tells it.
     """
 
     stall_after: timedelta | None = None
     search_for: timedelta = SEARCH_TIME
     first_poll_after: timedelta = MIN_POLL_INTERVAL
+    overdue_after: timedelta | None = None
 
 
 async def _nothing_else(_: TrackedVideo) -> None:
@@ -119,6 +122,7 @@ class JobEngine:
         submitter: AttemptSubmitter,
         search: JobSearch,
         current_service: Callable[[Service], Service],
+        observer: JobObserver,
         clock: Clock,
     ) -> None:
         self._client = client
@@ -126,6 +130,7 @@ class JobEngine:
         self._submitter = submitter
         self._search = search
         self._current_service = current_service
+        self._observer = observer
         self._clock = clock
 
     async def submit(
@@ -280,6 +285,8 @@ class JobEngine:
             if isinstance(found, Done | Failed):
                 return _ended(found, is_timed=self._is_fresh(polling))
             await self._note(run, polling, found)
+            if isinstance(found, Working):
+                await self._report_overdue(run)
             await run.between(tracked)
             if tracked.is_over or not run.attempt.is_open:
                 return AttemptResult(Ending.OVER)
@@ -320,6 +327,15 @@ class JobEngine:
             polling.written_at = at
             change = change_of_job(AttemptEvent.WORKING, attempt, run.service, step, now)
             await self._journal.record(run.tracked, change)
+
+    async def _report_overdue(self, run: _Run) -> None:
+        """Report once that a job still runs at an age at which it should have ended."""
+        limit, attempt, reported = run.patience.overdue_after, run.attempt, run.tracked.overdue
+        if limit is None or attempt.id in reported:
+            return
+        if self._clock.now() - attempt.intended_at >= limit:
+            reported.add(attempt.id)
+            await self._observer.report_overdue(attempt)
 
     def _verdict(self, run: _Run, polling: _Polling) -> AttemptResult | None:
         """Return the outcome if the time is over."""

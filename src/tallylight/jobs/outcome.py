@@ -49,6 +49,10 @@ class JobObserver(Protocol):
         """Report that a service refused an attempt."""
         ...
 
+    async def report_overdue(self, attempt: Attempt) -> None:
+        """Report that a job still runs, long after it should have ended."""
+        ...
+
     async def report_in_doubt(self, attempt: Attempt, failure: Failure) -> None:
         """Report that it is unknown whether a service accepted an attempt."""
         ...

@@ -32,6 +32,7 @@ class TrackedVideo:
         is_sending: An attempt is being recorded and sent; interrupted, it would be in doubt.
         round_start: Index of the round's first attempt; earlier refusals are retried.
         rounds: How often all services refused and a new round began.
+        overdue: Attempts whose jobs were reported as overdue.
         kept: Stalled attempts that cannot be given up.
         polled_at: Monotonic seconds of the last poll of each attempt that was given up.
     """
@@ -47,6 +48,7 @@ class TrackedVideo:
     is_sending: bool = False
     round_start: int = 0
     rounds: int = 0
+    overdue: set[AttemptId] = field(default_factory=set)
     kept: set[AttemptId] = field(default_factory=set)
     polled_at: dict[AttemptId, float] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)

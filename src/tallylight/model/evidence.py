@@ -80,8 +80,8 @@ class Evidence:
 
     Args:
         at: The moment it was true: the end of a probe, a change of a feed, a date of the calendar.
-        latency: The response time of a free probe, or the time from create to delivery of a job;
-            None if nothing was timed.
+        latency: The response time of a free probe, or the age of a job at its end, or when it was
+            overdue; None if nothing was timed.
         claimed_status: The status that a feed or the calendar claims; None from other sources. A
             feed that cannot be read claims UNKNOWN.
         until: The scheduled end of a claimed maintenance; the shutdown date of the calendar.
@@ -104,6 +104,12 @@ class Evidence:
     def began_at(self) -> datetime:
         """Return when the request or the job behind it began, as far as that was timed."""
         return self.at if self.latency is None else self.at - self.latency
+
+    @property
+    def duration(self) -> timedelta | None:
+        """Return the latency as a measurement; a job that has not delivered has only an age."""
+        is_job = self.source in {Source.GENERATION, Source.TRAFFIC}
+        return None if is_job and self.failure is not None else self.latency
 
     @property
     def is_good(self) -> bool:

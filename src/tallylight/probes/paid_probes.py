@@ -41,6 +41,7 @@ from tallylight.probes.settlement import ProbeSettlement, evidence_of
 from tallylight.storage.database import Storage
 from tallylight.storage.transaction import NewAttempt
 from tallylight.upstreams.steps import Known
+from tallylight.verdicts.overdue import overdue_after
 
 log = structlog.get_logger()
 
@@ -108,6 +109,8 @@ class PaidProbeRunner:
     async def start(self, service: Service) -> Video:
         """Order a video from a service, unless one is under way; return it.
 
+        A probe that is overdue is followed on, and no longer waited for.
+
         Raises:
             BudgetError: if the cost could exceed a budget; nothing is recorded.
             ProbeWithheldError: if the service has no price, or this process is shutting down.
@@ -115,7 +118,7 @@ class PaidProbeRunner:
         """
         async with self._start_locks[service.id]:  # or two calls could find none under way
             for probe in await self.open_probes():
-                if probe.model == service.id:
+                if probe.model == service.id and not self._is_overdue(probe):
                     return probe
             wanted = probe_order_of(service)
             if self._board.is_leader:
@@ -241,14 +244,19 @@ class PaidProbeRunner:
                 await self._leave(tracked)
                 continue
             outcome = await self._jobs.engine.run(
-                tracked,
-                tracked.attempts[0],
-                service,
-                Patience(stall_after=service.upstream.job_timeout),
-                step,
+                tracked, tracked.attempts[0], service, self._patience(service), step
             )
             step = None
             await self._settlement.settle(tracked, service, outcome)
+
+    def _patience(self, service: Service) -> Patience:
+        state, policy = self._board.state(service.id)
+        limit = service.upstream.job_timeout
+        return Patience(limit, overdue_after=overdue_after(state.job_history, policy, limit))
+
+    def _is_overdue(self, probe: Video) -> bool:
+        tracked = self._jobs.followers.tracked(probe.id)
+        return tracked is not None and bool(tracked.overdue)
 
     def _service(self, video: Video) -> Service | None:
         return self._board.find_service(ServiceId(video.model))

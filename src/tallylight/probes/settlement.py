@@ -28,6 +28,7 @@ from tallylight.model.video import Video, VideoError, VideoStatus
 from tallylight.probes.verify import DeliveryVerifier
 from tallylight.storage.database import Storage
 from tallylight.upstreams.steps import Failed
+from tallylight.verdicts.overdue import overdue_failure
 
 log = structlog.get_logger()
 
@@ -70,14 +71,14 @@ class ProbeSettlement:
         attempt = tracked.attempts[0]
         if isinstance(step, Failed):
             change = failed_change(attempt, service, step, self._clock.now())
-            await self._conclude(tracked, (change,), change.failure)
+            await self._conclude(tracked, (change,), change.failure, self._age(attempt))
             return
         arrival = await self._verifier.verify(service, attempt, step)
         if arrival.failure is not None:
             event = AttemptEvent.FAILED_BILLED
             change = change_of_job(event, attempt, service, step, arrival.arrived_at)
             change = replace(change, failure=arrival.failure)
-            await self._conclude(tracked, (change,), change.failure)
+            await self._conclude(tracked, (change,), change.failure, self._age(attempt))
             return
         done = change_of_job(AttemptEvent.DONE, attempt, service, step, self._clock.now())
         fetched = AttemptChange(attempt.id, AttemptEvent.FETCHED, arrival.arrived_at)
@@ -97,7 +98,7 @@ class ProbeSettlement:
             return
         failure = _failure_of(tracked, attempt, outcome)
         changes = closing_changes(attempt, self._clock.now(), failure)
-        await self._conclude(tracked, changes, failure)
+        await self._conclude(tracked, changes, failure, self._age(attempt))
 
     async def withhold(self, tracked: TrackedVideo, error: TallylightError) -> None:
         """End a probe that was not sent; that is no evidence about the service."""
@@ -121,6 +122,12 @@ class ProbeSettlement:
 
     async def report_refused(self, attempt: Attempt, failure: Failure) -> None:
         """Do nothing: the end of the probe is its evidence."""
+
+    async def report_overdue(self, attempt: Attempt) -> None:
+        """Report that a job still runs, long after it should have ended."""
+        now, age = self._clock.now(), self._age(attempt)
+        evidence = Evidence(attempt.service, now, Source.GENERATION, overdue_failure(age), age)
+        await self._report_if_on_board(evidence, attempt)
 
     async def report_in_doubt(self, attempt: Attempt, failure: Failure) -> None:
         """Do nothing: the end of the probe is its evidence."""
@@ -149,6 +156,9 @@ class ProbeSettlement:
         )
         error = None if failure is None else VideoError(failure.rule, failure.text)
         await self._end(tracked, error, now, changes)
+
+    def _age(self, attempt: Attempt) -> timedelta:
+        return self._clock.now() - attempt.intended_at
 
     async def _flush(self) -> None:
         while True:

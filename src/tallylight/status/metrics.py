@@ -92,8 +92,8 @@ class BoardCollector(Collector):
         for service in self.board.services():
             for source in Source:
                 piece = self.board.latest_evidence(service.id, source)
-                if piece is not None and piece.latency is not None:
-                    family.add_metric([service.id, source.value], piece.latency.total_seconds())
+                if piece is not None and piece.duration is not None:
+                    family.add_metric([service.id, source.value], piece.duration.total_seconds())
         return family
 
     def _feeds(self) -> Metric:

@@ -144,7 +144,7 @@ def _sum(key: _Key, pieces: Collection[Evidence]) -> Rollup:
     grain, start, service, source = key
     good = sum(piece.is_good for piece in pieces)
     bad = sum(piece.is_bad for piece in pieces)
-    latencies = [piece.latency for piece in pieces if piece.latency is not None]
+    latencies = [piece.duration for piece in pieces if piece.duration is not None]
     return Rollup(
         grain=grain,
         start=start,

@@ -96,12 +96,14 @@ class OverdueJob(NamedTuple):
         began_at: When it was sent, by which its end is recognised.
         at: When it counted.
         weight: What it added to the log-odds.
+        is_overdue: Whether it was overdue; a caller's job may stall before that.
     """
 
     began_at: datetime
     source: Source
     at: datetime
     weight: float
+    is_overdue: bool = True
 
 
 class MinuteCap(NamedTuple):

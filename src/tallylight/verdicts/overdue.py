@@ -62,6 +62,11 @@ def may_deliver_late(evidence: Evidence) -> bool:
     )
 
 
+def is_overdue(evidence: Evidence) -> bool:
+    """Tell whether evidence reports an overdue job."""
+    return evidence.failure is not None and evidence.failure.rule == OVERDUE_RULE
+
+
 def additional_weight(
     layer: LayerState, evidence: Evidence, policy: Policy, *, feed_reports: bool
 ) -> float:
@@ -69,7 +74,7 @@ def additional_weight(
 
     It decides where the status page reports trouble. Callers' jobs are too many for that.
     """
-    if evidence.failure is None or evidence.failure.rule != OVERDUE_RULE:
+    if not is_overdue(evidence):
         return 0.0
     weight = math.log(policy.overdue_factor)
     if not feed_reports or evidence.source is not Source.GENERATION:
@@ -104,7 +109,9 @@ def counted_job(history: JobHistory, evidence: Evidence) -> OverdueJob | None:
 
 def with_counted(history: JobHistory, evidence: Evidence, weight: float) -> JobHistory:
     """Return the history with an overdue job that has counted with this weight."""
-    job = OverdueJob(evidence.began_at, evidence.source, evidence.at, weight)
+    job = OverdueJob(
+        evidence.began_at, evidence.source, evidence.at, weight, is_overdue=is_overdue(evidence)
+    )
     kept = [each for each in history.overdue if evidence.at - each.at < _FORGOTTEN_AFTER]
     return replace(history, overdue=(*kept[1 - _MAX_KEPT :], job))
 

@@ -147,8 +147,8 @@ class ServiceRow:
         return uptime_view(self.intervals, window, now, self.to)
 
     def _latency(self, sources: Sequence[Source]) -> timedelta | None:
-        timed = [e for s in sources if (e := self.latest.get(s)) and e.latency is not None]
-        return max(timed, key=lambda e: e.at).latency if timed else None
+        timed = [e for s in sources if (e := self.latest.get(s)) and e.duration is not None]
+        return max(timed, key=lambda e: e.at).duration if timed else None
 
 
 def service_row(
