@@ -15,7 +15,12 @@ from tallylight.model.evidence import Evidence, Failure, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.storage.database import open_storage
-from tallylight.verdicts.learned import LearnedFalseAlarmRate, LearnedFigures, learned_figures
+from tallylight.verdicts.learned import (
+    LearnedFalseAlarmRate,
+    LearnedFeedTrust,
+    LearnedFigures,
+    learned_figures,
+)
 from tests.builders import BROKEN
 
 SORA = ServiceId("sora")
@@ -104,6 +109,7 @@ def test_it_is_told_in_sentences() -> None:
     found = LearnedFigures(
         api=LearnedFalseAlarmRate(0.05, 1, 30, is_learned=False),
         jobs=LearnedFalseAlarmRate(0.128, 36, 384, is_learned=True),
+        feed_trust=LearnedFeedTrust(0.625, 0.25, 4, 0, 0, 0),
         feed_lag=timedelta(minutes=18),
         median_job=None,
     )
@@ -114,6 +120,10 @@ def test_it_is_told_in_sentences() -> None:
         "Background failure rate of free checks: 5% (default; 1 of 30 so far)",
         "Background failure rate of jobs: 12.8%, learned from 36 of 384",
         "Official status page reports an outage after: 18 min",
+        (
+            "Official status page: right 4 times and wrong 0 times when it reported trouble; "
+            "believed to 62.5%"
+        ),
         "Median job time: not known yet",
     ]
 
@@ -121,11 +131,22 @@ def test_it_is_told_in_sentences() -> None:
 def test_it_is_told_to_machines() -> None:
     nothing = LearnedFalseAlarmRate(0.03, 0, 0, is_learned=False)
 
-    told = summary.learned_json(LearnedFigures(nothing, nothing, timedelta(minutes=2), None))
+    trust = LearnedFeedTrust(0.5, 0.25, 3, 0, 1, 1)
+    figures = LearnedFigures(nothing, nothing, trust, timedelta(minutes=2), None)
+
+    told = summary.learned_json(figures)
 
     assert told == {
         "api_noise": {"share": 0.03, "bad": 0, "of": 0, "is_learned": False},
         "job_noise": {"share": 0.03, "bad": 0, "of": 0, "is_learned": False},
+        "feed_trust": {
+            "red": 0.5,
+            "green": 0.25,
+            "agreed": 3,
+            "denied": 0,
+            "green_agreed": 1,
+            "green_denied": 1,
+        },
         "feed_lag_s": 120.0,
         "usual_job_s": None,
     }

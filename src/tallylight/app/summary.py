@@ -1,6 +1,7 @@
 """Service rows and learned figures as text and as JSON, and what a round of checks adds."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -155,6 +156,15 @@ def learned_lines(learned: LearnedFigures, to: Translator) -> Iterator[str]:
     lag, usual = learned.feed_lag, learned.median_job
     delay = unknown if lag is None else format_duration(lag, to)
     yield to.gettext("Official status page reports an outage after: %s") % delay
+    trust = learned.feed_trust
+    yield to.gettext(
+        "Official status page: right %(agreed)d times and wrong %(denied)d times when it reported "
+        "trouble; believed to %(share)s"
+    ) % {
+        "agreed": trust.agreed,
+        "denied": trust.denied,
+        "share": format_percent(trust.red, to),
+    }
     median = unknown if usual is None else format_duration(usual, to)
     yield to.gettext("Median job time: %s") % median
 
@@ -165,6 +175,7 @@ def learned_json(learned: LearnedFigures) -> dict[str, object]:
         "api_noise": _rate_json(learned.api),
         "job_noise": _rate_json(learned.jobs),
         "feed_lag_s": _seconds(learned.feed_lag),
+        "feed_trust": asdict(learned.feed_trust),
         "usual_job_s": _seconds(learned.median_job),
     }
 

@@ -89,6 +89,8 @@ class ProbeCandidate:
         outage_length: The mean length of an outage.
         extra_per_day: Recent spending on probes outside the routine, in USD per day.
         budget: The budget of the service's own probes.
+        reported_per_day: Recent spending because a page reported trouble, which the service's own
+            routine pays.
     """
 
     interval: timedelta
@@ -98,6 +100,7 @@ class ProbeCandidate:
     extra_per_day: float = 0.0
     budget: Budget = field(default_factory=Budget)
     is_at_least: bool = False
+    reported_per_day: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +148,22 @@ def _schedule(candidate: ProbeCandidate, factor: float) -> ProbeSchedule:
     limit = _budget_per_day(candidate.budget)
     affordable = _routine_per_day(math.inf, candidate.extra_per_day, limit)
     shortest = candidate.price * _DAY_SECONDS / affordable if affordable else math.inf
-    seconds = max(candidate.interval.total_seconds() * factor, shortest)
+    seconds = max(_paid_from_routine(candidate, factor), shortest)
     routine = timedelta(seconds=min(seconds, timedelta(days=365).total_seconds()))
     recovery = routine * math.sqrt(candidate.outage_length / candidate.time_between_outages)
     return ProbeSchedule(routine, min(candidate.interval, recovery))
+
+
+def _paid_from_routine(candidate: ProbeCandidate, factor: float) -> float:
+    """Return the interval in seconds that is left after what a page caused was paid from it."""
+    seconds = candidate.interval.total_seconds()
+    if not candidate.reported_per_day or candidate.is_at_least:
+        return seconds * factor
+    remaining = _cost_per_day(candidate, factor) - candidate.reported_per_day
+    longest = seconds * max(factor, _MAX_FACTOR)
+    if remaining <= 0:
+        return longest
+    return min(longest, candidate.price * _DAY_SECONDS / remaining)
 
 
 def _affordable_factors(

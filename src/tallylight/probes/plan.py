@@ -43,6 +43,8 @@ class ProbeTiming:
             costs nothing.
         refusal_delays: The delay after the first, second, … refusal in a row of our key, balance or
             rate of orders; the last applies to all further ones.
+        reported_interval: The shortest interval while jobs pass and a believed page reports
+            trouble.
         conflict_interval: The delay after a result that contradicts earlier ones. It adds no
             probe and decides minutes earlier.
         traffic_wait: A paid probe waits this long after the end of a caller's job, whose
@@ -67,6 +69,7 @@ class ProbeTiming:
     refusal_delays: tuple[timedelta, ...] = tuple(
         timedelta(minutes=minutes) for minutes in (5, 5, 5, 10, 20, 40, 60)
     )
+    reported_interval: timedelta = timedelta(minutes=15)
     conflict_interval: timedelta = timedelta(minutes=1)
     traffic_wait: timedelta = timedelta(minutes=2)
     job_time_factor: float = 2.0
@@ -88,7 +91,9 @@ class PlanInput:
         jobs_undecided: The judge cannot tell whether jobs succeed.
         has_conflicting_evidence: The newest jobs contradict the judge's state.
         jobs_down_since: Since when jobs fail; None while they do not.
-        jobs_recovering: Jobs fail, but the newest succeeded.
+        jobs_recovering: Jobs fail, but the newest succeeded, or a believed page says that the
+            outage is over.
+        feed_reports_since: Since when a believed page reports trouble although jobs pass.
         refusals_in_a_row: The newest paid probes that were refused and cost nothing; the next may
             be too.
         refused_at: When an order was last refused because of our key, balance or rate of orders;
@@ -119,6 +124,7 @@ class PlanInput:
     jobs_recovering: bool = False
     refusals_in_a_row: int = 0
     refused_at: datetime | None = None
+    feed_reports_since: datetime | None = None
     schedule: ProbeSchedule | None = None
     api_is_up: bool = True
     status: Status = Status.UNKNOWN
@@ -213,7 +219,7 @@ def _paid_probe(facts: PlanInput, timing: ProbeTiming) -> PlannedProbe | None:
     last = max((at for at in (last_probe, last_traffic) if at is not None), default=None)
     if last is None:
         reason, due_at = ProbeReason.FIRST, facts.first_due_at
-    elif facts.jobs_undecided or facts.jobs_down_since is not None:
+    elif _is_undecided(facts):
         reason, since = ProbeReason.UNDECIDED, last_probe or last
         due_at = since + min(interval, _retry_delay(facts, timing, since))
         if last_traffic is not None:
@@ -249,8 +255,19 @@ def _refused_until(facts: PlanInput, timing: ProbeTiming) -> datetime | None:
     return last_probe + delays[min(times, len(delays)) - 1] if times else None
 
 
+def _is_undecided(facts: PlanInput) -> bool:
+    return (
+        facts.jobs_undecided
+        or facts.jobs_down_since is not None
+        or facts.feed_reports_since is not None
+    )
+
+
 def _retry_delay(facts: PlanInput, timing: ProbeTiming, last_probe: datetime) -> timedelta:
     """Return the delay before the next paid probe while jobs fail or are undecided."""
+    if facts.feed_reports_since is not None and facts.jobs_recovering:
+        # A job that passes is expected in a partial outage, so it is no cause to hurry.
+        return _delay_while_reported(facts, timing, last_probe, facts.feed_reports_since)
     if facts.has_conflicting_evidence:
         return timing.conflict_interval
     if facts.jobs_down_since is None or facts.jobs_recovering:
@@ -260,6 +277,15 @@ def _retry_delay(facts: PlanInput, timing: ProbeTiming, last_probe: datetime) ->
     if facts.schedule is not None:
         delay = min(delay, facts.schedule.recovery_interval)
     return max(timing.undecided_interval, delay)
+
+
+def _delay_while_reported(
+    facts: PlanInput, timing: ProbeTiming, last_probe: datetime, since: datetime
+) -> timedelta:
+    delay = (last_probe - (facts.jobs_down_since or since)) * timing.outage_backoff
+    if facts.schedule is not None:
+        delay = min(delay, facts.schedule.recovery_interval)
+    return max(timing.reported_interval, delay)
 
 
 def _traffic_wait(facts: PlanInput, timing: ProbeTiming) -> timedelta:

@@ -18,6 +18,7 @@ from tallylight.verdicts.judge import (
     jobs_are_uncertain,
     jobs_down_since,
 )
+from tallylight.verdicts.lifecycle import feed_ended_outage, feed_is_shown
 from tallylight.verdicts.outage_history import expected_outages
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import ServiceState
@@ -43,6 +44,7 @@ class ProbeState:
         schedule: The allocated intervals; None until the first allocation.
         refusals_in_a_row: The newest generations that were refused and cost nothing.
         extra_spend: Recent spending outside the routine, on undecided services and recoveries.
+        reported_spend: Recent spending because a believed page reports trouble.
     """
 
     first_due_at: datetime
@@ -58,6 +60,7 @@ class ProbeState:
     schedule: ProbeSchedule | None = None
     refusals_in_a_row: int = 0
     extra_spend: DecayingSpend | None = None
+    reported_spend: DecayingSpend | None = None
 
     def may_probe(self, depth: Depth) -> bool:
         """Tell whether a depth may be probed now: it is neither disabled nor in progress."""
@@ -93,6 +96,18 @@ class ProbeState:
         if intended_at - previous_intended_at < self.schedule.routine_interval * _ROUTINE_SHARE:
             self.extra_spend = self.extra_spend.plus(cost, intended_at)
 
+    def record_paid(
+        self, facts: PlanInput, at: datetime, previous_at: datetime | None, cost: float
+    ) -> None:
+        """Record the cost of a generation that was sent at this time for these facts."""
+        if facts.feed_reports_since is None:
+            self.record_cost(at, previous_at, cost)
+            return
+        # A page raised it, so the service's own routine pays it.
+        self.refusals_in_a_row = 0 if cost else self.refusals_in_a_row + 1
+        spend = self.reported_spend or DecayingSpend(0.0, at)
+        self.reported_spend = spend.plus(cost, at)
+
     def record_withheld(self, at: datetime, reason: str) -> None:
         """Record that a generation could not be sent, and which budget did not allow it."""
         self.withheld_at, self.withheld_reason = at, reason
@@ -111,6 +126,7 @@ def current_plan_input(
         probe_state,
         state,
         traffic_at,
+        policy,
         jobs_undecided=undecided,
         key_period=board.key_period(service.id),
     )
@@ -121,6 +137,7 @@ def plan_input(  # noqa: PLR0913  # the states of the prober, the judge and the 
     probe_state: ProbeState,
     service_state: ServiceState,
     traffic_at: datetime | None,
+    policy: Policy,
     *,
     jobs_undecided: bool,
     key_period: KeyPeriod | None = None,
@@ -137,7 +154,9 @@ def plan_input(  # noqa: PLR0913  # the states of the prober, the judge and the 
         jobs_undecided=jobs_undecided,
         has_conflicting_evidence=has_conflicting_evidence(service_state),
         jobs_down_since=jobs_down_since(service_state),
-        jobs_recovering=not service_state.jobs.is_failing,
+        jobs_recovering=not service_state.jobs.is_failing
+        or feed_ended_outage(service_state, policy),
+        feed_reports_since=service_state.feed.at if feed_is_shown(service_state, policy) else None,
         refusals_in_a_row=probe_state.refusals_in_a_row,
         refused_at=orders_refused_at(service_state),
         schedule=probe_state.schedule,
@@ -171,6 +190,14 @@ def probe_candidate(
     if probe_state.extra_spend is None:
         probe_state.extra_spend = DecayingSpend.expected(interval, float(cost), now)
     extra = probe_state.extra_spend.per_day(now)
+    reported = probe_state.reported_spend
     return ProbeCandidate(
-        interval, float(cost), between, length, extra, service.budget, is_at_least=is_at_least
+        interval,
+        float(cost),
+        between,
+        length,
+        extra,
+        service.budget,
+        is_at_least=is_at_least,
+        reported_per_day=0.0 if reported is None else reported.per_day(now),
     )

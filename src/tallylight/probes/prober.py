@@ -41,6 +41,7 @@ from tallylight.probes.probe_state import ProbeState, current_plan_input, probe_
 from tallylight.probes.setup_mends import with_mend
 from tallylight.probes.timers import Timers
 from tallylight.upstreams.client import RequestSender
+from tallylight.verdicts.overdue import is_overdue
 
 log = structlog.get_logger()
 
@@ -175,12 +176,13 @@ class Prober:
             state.record_withheld(self._clock.now(), budget)
             raise
         previous = state.last_probed_at.get(Depth.GENERATION)
+        facts = current_plan_input(service, state, self._board, self._clock)
         state.record_intended(probe.created_at)
         evidence = await self._paid_probes.result(probe)
         if service.id in self._board:
             was_accepted = evidence.failure is None or _was_accepted(self._board, service.id, probe)
             cost = float(probe_cost(service) or 0) if was_accepted else 0.0
-            state.record_cost(probe.created_at, previous, cost)
+            state.record_paid(facts, probe.created_at, previous, cost)
         return evidence
 
     def _allocate(self) -> None:
@@ -243,6 +245,7 @@ class Prober:
         while not events.empty():
             event = events.get_nowait()
             is_ours = isinstance(event, Evidence) and event.source in _OWN_SOURCES
+            _stop_waiting_if_overdue(self._states, event)
             if isinstance(event, Evidence | Transition) and not is_ours:
                 self._schedule(event.service)
 
@@ -306,6 +309,14 @@ class Prober:
             if (state := self._states.get(id_)) is not None:
                 state.in_progress.discard(depth)
                 self._schedule(id_)
+
+
+def _stop_waiting_if_overdue(states: Mapping[ServiceId, ProbeState], event: BoardEvent) -> None:
+    """Let a second probe be sent beside one that is overdue, which is followed on."""
+    if not isinstance(event, Evidence) or event.service not in states:
+        return
+    if event.source is Source.GENERATION and is_overdue(event):
+        states[event.service].in_progress.discard(Depth.GENERATION)
 
 
 def _initial_state(first_due_at: datetime, history: ProbeHistory | None) -> ProbeState:

@@ -71,7 +71,7 @@ class _MonitoredService:
         self.open_jobs: list[datetime] = []
         self.accepted_at: datetime | None = None
         self.plan_input = plan_input(
-            self.service, self.probe_state, self.state, None, jobs_undecided=False
+            self.service, self.probe_state, self.state, None, self.policy, jobs_undecided=False
         )
         self.arrivals: Iterator[datetime] = rehearsed.caller_job_times()
         self.budget = BudgetTracker(options.service_budget)
@@ -155,6 +155,7 @@ class _RehearsalRun:
             service.probe_state,
             service.state,
             service.last_traffic_at,
+            service.policy,
             jobs_undecided=service.is_uncertain,
         )
         for depth in depths:
@@ -222,7 +223,8 @@ class _RehearsalRun:
             service.budget.spend(price, now)
             self._total.spend(price, now)
         service.probe_state.record_intended(now)
-        service.probe_state.record_cost(now, before, float(price) if job.is_accepted else 0.0)
+        cost = float(price) if job.is_accepted else 0.0
+        service.probe_state.record_paid(service.plan_input, now, before, cost)
         service.probe_state.in_progress.add(Depth.GENERATION)
         self._push_result(service, job, Source.GENERATION, now)
 

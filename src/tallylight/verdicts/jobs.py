@@ -3,11 +3,17 @@
 Rules 1, 4 and 6 of `docs/verdicts.md`.
 """
 
+import math
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tallylight.model.evidence import Evidence, Source
 from tallylight.verdicts import durations, failure_rate, overdue
+from tallylight.verdicts.feed_trust import (
+    WEIGHT_OF_PASS,
+    with_job_after_green,
+    with_job_while_red,
+)
 from tallylight.verdicts.job_history import DeliveredVideo, JobHistory, MinuteCap, OverdueJob
 from tallylight.verdicts.layer_state import LayerState, LayerStatus
 from tallylight.verdicts.layers import (
@@ -18,11 +24,12 @@ from tallylight.verdicts.layers import (
     evidence_weight,
     secondhand_weight,
 )
+from tallylight.verdicts.lifecycle import feed_is_shown
 from tallylight.verdicts.named_failures import failure_record, named_failure_weight
 from tallylight.verdicts.noise import without_pending
 from tallylight.verdicts.outage_history import update_outage_history
 from tallylight.verdicts.policy import MODEL_UNLISTED, Policy
-from tallylight.verdicts.state import TROUBLE_STATUSES, ServiceState, updated_state
+from tallylight.verdicts.state import TROUBLE_STATUSES, FeedClaim, ServiceState, updated_state
 
 _LISTING_INTERVAL = timedelta(hours=1)
 _TRAFFIC_SOURCES = frozenset({Source.TRAFFIC, Source.ACCEPTANCE})
@@ -35,9 +42,27 @@ def apply_job(state: ServiceState, evidence: Evidence, policy: Policy) -> Servic
     counted = overdue.counted_job(state.job_history, evidence)
     if counted is None:
         return _apply_result(state, evidence, policy)
+    if overdue.is_overdue(evidence) and not counted.is_overdue:
+        return _apply_stalled_job_that_is_overdue(state, counted, evidence, policy)
     if overdue.may_deliver_late(evidence):
         return state  # it has counted
     return _apply_end_of_overdue_job(state, counted, evidence, policy)
+
+
+def _apply_stalled_job_that_is_overdue(
+    state: ServiceState, counted: OverdueJob, evidence: Evidence, policy: Policy
+) -> ServiceState:
+    """Return the state after a job that has counted as stalled, and is overdue by now."""
+    weight = math.log(policy.overdue_factor)
+    history = overdue.without_counted(state.job_history, counted)
+    total = overdue.remaining_weight(counted, evidence.at, policy) + weight
+    return updated_state(
+        state,
+        max(state.at, evidence.at),
+        state.next_change_at,
+        jobs=apply_secondhand(state.jobs, evidence.at, weight, policy),
+        job_history=overdue.with_counted(history, evidence, total),
+    )
 
 
 def _apply_end_of_overdue_job(
@@ -67,7 +92,7 @@ def _apply_result(
     if result.source in _TRAFFIC_SOURCES:
         minute_cap, weight = _capped(minute_cap, at, weight, policy)
     after = apply_result(layer, result, weight, policy)
-    if history.partial_failure_since is not None:
+    if history.partial_failure_since is not None or feed_is_shown(state, policy):
         # Failures of a partial outage are no false alarms.
         after = replace(after, false_alarms=without_pending(layer.false_alarms))
     if overdue.may_deliver_late(evidence):
@@ -93,9 +118,11 @@ def _apply_result(
         history = durations.with_duration(history, delivery, policy)
     history = _with_partial_failure(history, layer, after, policy)
     moment, api = max(state.at, at), state.api if is_bad else _found_open(state.api, at)
-    return updated_state(
+    state = updated_state(
         state, moment, state.next_change_at, api=api, jobs=after, job_history=history
     )
+    feed = _feed_after_job(state.feed, result)
+    return state if feed is state.feed else replace(state, feed=feed)
 
 
 def _found_open(api: LayerState, at: datetime) -> LayerState:
@@ -104,10 +131,23 @@ def _found_open(api: LayerState, at: datetime) -> LayerState:
     return replace(api, lost_from=None) if api.is_lost and last and last < at else api
 
 
+def _feed_after_job(feed: FeedClaim, result: LayerResult) -> FeedClaim:
+    """Return what the status page has earned by a job."""
+    if feed.at is None or result.at < feed.at:
+        return feed
+    if feed.claimed_status in TROUBLE_STATUSES:
+        trust = with_job_while_red(feed.trust, result.at, result.failure)
+    else:
+        trust = with_job_after_green(feed.trust, result.failure)
+    return feed if trust is feed.trust else replace(feed, trust=trust)
+
+
 def _weight(state: ServiceState, evidence: Evidence, policy: Policy) -> float:
     """Return what a result adds to the log-odds."""
     layer, is_bad = state.jobs, evidence.is_bad
     weight = evidence_weight(layer, policy.likelihoods[evidence.source], policy, is_bad=is_bad)
+    if not is_bad and feed_is_shown(state, policy):
+        return max(weight, WEIGHT_OF_PASS)
     weight += named_failure_weight(failure_record(evidence), policy)
     feed_reports = state.feed.claimed_status in TROUBLE_STATUSES
     return weight + overdue.additional_weight(layer, evidence, policy, feed_reports=feed_reports)

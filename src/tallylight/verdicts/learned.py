@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from tallylight.model.evidence import Source
 from tallylight.verdicts import noise
+from tallylight.verdicts.feed_trust import FeedTrust
 from tallylight.verdicts.layer_state import LayerState
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import ServiceState
@@ -28,18 +29,41 @@ class LearnedFalseAlarmRate:
 
 
 @dataclass(frozen=True, slots=True)
+class LearnedFeedTrust:
+    """How far a status page is believed, from its agreement with jobs.
+
+    Args:
+        red: The probability that trouble on the page is real.
+        green: The probability that trouble is over when the page says so.
+        agreed: Episodes of trouble on the page in which jobs failed.
+        denied: Episodes that jobs refuted.
+        green_agreed: Ends of an episode after which jobs went well.
+        green_denied: Ends of an episode after which a job failed.
+    """
+
+    red: float
+    green: float
+    agreed: int
+    denied: int
+    green_agreed: int
+    green_denied: int
+
+
+@dataclass(frozen=True, slots=True)
 class LearnedFigures:
     """All learned figures of one service.
 
     Args:
         api: False alarms of free checks.
         jobs: False alarms of jobs.
+        feed_trust: How far its status page is believed.
         feed_lag: How late its status page reports trouble; None until it has reported any.
         median_job: Median duration of a job over a week; None if there are too few.
     """
 
     api: LearnedFalseAlarmRate
     jobs: LearnedFalseAlarmRate
+    feed_trust: LearnedFeedTrust
     feed_lag: timedelta | None
     median_job: timedelta | None
 
@@ -52,8 +76,20 @@ def learned_figures(state: ServiceState, policy: Policy) -> LearnedFigures:
     return LearnedFigures(
         api=_false_alarm_rate(state.api, api, policy),
         jobs=_false_alarm_rate(state.jobs, jobs, policy),
+        feed_trust=_feed_trust(state.feed.trust),
         feed_lag=None if lag is None else timedelta(seconds=lag),
         median_job=None if median is None else timedelta(seconds=median),
+    )
+
+
+def _feed_trust(trust: FeedTrust) -> LearnedFeedTrust:
+    return LearnedFeedTrust(
+        trust.red,
+        trust.green,
+        trust.agreed,
+        trust.denied,
+        trust.green_agreed,
+        trust.green_denied,
     )
 
 

@@ -5,8 +5,16 @@ from datetime import datetime
 
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.status import Status
-from tallylight.verdicts.layers import apply_secondhand, secondhand_weight
-from tallylight.verdicts.policy import FEED_DEGRADED, FEED_OPERATIONAL, Policy
+from tallylight.verdicts.feed_trust import (
+    FeedTrust,
+    is_mute,
+    is_shown,
+    turned_green,
+    turned_red,
+)
+from tallylight.verdicts.layer_state import LayerStatus
+from tallylight.verdicts.layers import apply_secondhand, decayed_log_odds, secondhand_weight
+from tallylight.verdicts.policy import FEED_DEGRADED, FEED_OPERATIONAL, Policy, log_odds_of
 from tallylight.verdicts.state import (
     TROUBLE_STATUSES,
     CalendarState,
@@ -55,9 +63,42 @@ def apply_feed(state: ServiceState, evidence: Evidence, policy: Policy) -> Servi
     if claimed is feed.claimed_status:
         return replace(state, feed=replace(after, at=feed.at or evidence.at))
     lag = _updated_lag(state, evidence)
-    after = replace(after, claimed_status=claimed, at=evidence.at, lag_seconds=lag)
-    jobs = apply_secondhand(state.jobs, evidence.at, _weight_of_change(claimed, policy), policy)
+    trust = _updated_trust(state, claimed)
+    after = replace(after, claimed_status=claimed, at=evidence.at, lag_seconds=lag, trust=trust)
+    weight = _weight_of_change(claimed, policy)
+    if policy.learned_feed_trust:
+        weight = _learned_weight(state, evidence, weight, policy)
+    jobs = apply_secondhand(state.jobs, evidence.at, weight, policy)
     return replace(state, feed=after, jobs=jobs)
+
+
+def feed_is_shown(state: ServiceState, policy: Policy) -> bool:
+    """Tell whether the page reports trouble and is believed although jobs do not fail.
+
+    A complete outage is for jobs to end, because a page is late. It is one once jobs are down.
+    """
+    feed, jobs = state.feed, state.jobs
+    is_for_jobs = feed.trust.is_ours and not (jobs.status is LayerStatus.UP and jobs.is_failing)
+    return (
+        policy.learned_feed_trust
+        and feed.claimed_status in TROUBLE_STATUSES
+        and not is_for_jobs
+        and is_shown(feed.trust, state.at)
+    )
+
+
+def feed_ended_outage(state: ServiceState, policy: Policy) -> bool:
+    """Tell whether a believed page says that an outage is over, and no job has ended since."""
+    feed, last = state.feed, state.jobs.last_result_at
+    return (
+        policy.learned_feed_trust
+        and feed.claimed_status is Status.OPERATIONAL
+        and feed.trust.green_is_believed
+        and feed.trust.jobs_since_green == 0
+        and feed.at is not None
+        and last is not None
+        and last < feed.at
+    )
 
 
 def feed_claims_maintenance(state: ServiceState) -> bool:
@@ -89,6 +130,28 @@ def _weight_of_change(claimed_status: Status, policy: Policy) -> float:
     if claimed_status is Status.OPERATIONAL:
         return secondhand_weight(FEED_OPERATIONAL, is_bad=False)
     return 0.0
+
+
+def _learned_weight(
+    state: ServiceState, evidence: Evidence, weight: float, policy: Policy
+) -> float:
+    """Return what a change of the page adds, by the trust that it has earned."""
+    trust, claimed = state.feed.trust, evidence.claimed_status or Status.OPERATIONAL
+    if claimed in TROUBLE_STATUSES and trust.red_is_believed and not is_mute(trust, evidence.at):
+        return max(weight, log_odds_of(trust.red) - policy.prior_log_odds)
+    if claimed is Status.OPERATIONAL and trust.green_is_believed:
+        current = decayed_log_odds(state.jobs, evidence.at, policy)
+        return min(weight, log_odds_of(1 - trust.green) - current)
+    return weight
+
+
+def _updated_trust(state: ServiceState, claimed: Status) -> FeedTrust:
+    feed, was_red = state.feed, state.feed.claimed_status in TROUBLE_STATUSES
+    if claimed in TROUBLE_STATUSES:
+        if was_red:
+            return feed.trust
+        return turned_red(feed.trust, jobs_are_down=state.jobs.status is LayerStatus.DOWN)
+    return turned_green(feed.trust) if was_red and claimed is Status.OPERATIONAL else feed.trust
 
 
 def _updated_lag(state: ServiceState, evidence: Evidence) -> float | None:

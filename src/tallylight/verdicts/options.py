@@ -63,6 +63,11 @@ class PolicyOptions(Section):
         _DEFAULTS.shutdown_ahead, description="How long before its date a shutdown is shown."
     )
 
+    learned_feed_trust: bool = Field(
+        _DEFAULTS.learned_feed_trust,
+        description="Believe a status page as far as it has agreed with jobs.",
+    )
+
     @model_validator(mode="after")
     def _thresholds_are_in_order(self) -> Self:
         if not self.up_at < self.down_at <= self.alert_at:

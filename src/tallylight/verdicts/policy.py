@@ -120,6 +120,7 @@ class Policy:
         retired_min_answers: A service is retired after so many equal failures that say so …
         retired_min_duration: … over at least this time.
         shutdown_ahead: A shutdown is shown so long before its date.
+        learned_feed_trust: Whether a status page is believed as far as it has agreed with jobs.
         uncertain_factor: Jobs are uncertain if P(down) is above so many times the prior, which
             decay alone never reaches …
         uncertain_below: … and below this.
@@ -162,6 +163,7 @@ class Policy:
     retired_min_answers: int = 3
     retired_min_duration: timedelta = timedelta(hours=24)
     shutdown_ahead: timedelta = timedelta(days=90)
+    learned_feed_trust: bool = False
     uncertain_factor: float = 1.25
     uncertain_below: float = 0.98
 
@@ -181,13 +183,14 @@ class Policy:
         object.__setattr__(self, "decay_rate", 1 / mtbf + 1 / mttr)
         object.__setattr__(self, "prior", mttr / (mtbf + mttr))
         object.__setattr__(self, "uncertain_above", self.uncertain_factor * self.prior)
-        object.__setattr__(self, "min_log_odds", _log_odds(self.min_probability))
-        object.__setattr__(self, "min_api_log_odds", _log_odds(self.min_api_probability))
-        object.__setattr__(self, "max_log_odds", _log_odds(self.max_probability))
-        object.__setattr__(self, "down_log_odds", _log_odds(self.down_at))
-        object.__setattr__(self, "up_log_odds", _log_odds(self.up_at))
-        object.__setattr__(self, "prior_log_odds", _log_odds(self.prior))
+        object.__setattr__(self, "min_log_odds", log_odds_of(self.min_probability))
+        object.__setattr__(self, "min_api_log_odds", log_odds_of(self.min_api_probability))
+        object.__setattr__(self, "max_log_odds", log_odds_of(self.max_probability))
+        object.__setattr__(self, "down_log_odds", log_odds_of(self.down_at))
+        object.__setattr__(self, "up_log_odds", log_odds_of(self.up_at))
+        object.__setattr__(self, "prior_log_odds", log_odds_of(self.prior))
 
 
-def _log_odds(probability: float) -> float:
+def log_odds_of(probability: float) -> float:
+    """Return log(p / (1 - p))."""
     return math.log(probability / (1 - probability))

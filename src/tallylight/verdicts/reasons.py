@@ -13,7 +13,11 @@ from tallylight.model.verdict import Reason, ReasonCode
 from tallylight.verdicts import failure_rate, rate_limit, setup
 from tallylight.verdicts.intervals import wilson_interval
 from tallylight.verdicts.layer_state import FailureRecord, LayerState, LayerStatus, RateLimit
-from tallylight.verdicts.lifecycle import feed_claims_maintenance, maintenance_at
+from tallylight.verdicts.lifecycle import (
+    feed_claims_maintenance,
+    feed_is_shown,
+    maintenance_at,
+)
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import RetirementEvidence, ServiceState
 from tallylight.verdicts.status import DerivedStatus, has_shut_down
@@ -31,6 +35,8 @@ def reasons(
     result = [*main, *_additional_reasons(state, derived, policy)]
     if derived.status is Status.UNKNOWN or _is_limited_alone(state.jobs):
         result.sort(key=lambda reason: reason.code not in _BLOCKED_CODES)  # the block comes first
+    elif _is_shown_by_feed(state, derived, policy):
+        result.sort(key=lambda reason: reason.code is not ReasonCode.FEED_NOT_OPERATIONAL)
     return tuple(result) or (Reason(ReasonCode.NO_EVIDENCE, state.at),)
 
 
@@ -42,6 +48,13 @@ _BLOCKED_CODES = frozenset(
         ReasonCode.RATE_LIMITED,
     }
 )
+
+
+def _is_shown_by_feed(state: ServiceState, derived: DerivedStatus, policy: Policy) -> bool:
+    """Tell whether the status is that of a believed page, while neither layer is in trouble."""
+    is_up = state.jobs.status is LayerStatus.UP and state.api.status is not LayerStatus.DOWN
+    is_degraded = derived.status is Status.DEGRADED and state.feed.at == derived.since
+    return is_up and is_degraded and feed_is_shown(state, policy)
 
 
 def _status_reasons(

@@ -9,6 +9,7 @@ from tallylight.model.evidence import Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Verdict
+from tallylight.verdicts.feed_trust import UNTRIED, FeedTrust
 from tallylight.verdicts.job_history import NO_JOBS, JobHistory
 from tallylight.verdicts.layer_state import FailureRecord, LayerState, RateLimit
 
@@ -26,6 +27,7 @@ class FeedClaim:
         until: When a claimed maintenance is planned to end.
         lag_seconds: How long after the judge it reports outages, a moving average; None until it
             has reported one.
+        trust: How far it is believed.
     """
 
     claimed_status: Status = Status.OPERATIONAL
@@ -34,6 +36,7 @@ class FeedClaim:
     note: str = ""
     is_readable: bool = True
     lag_seconds: float | None = None
+    trust: FeedTrust = UNTRIED
 
 
 class MaintenanceWindow(NamedTuple):

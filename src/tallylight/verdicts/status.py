@@ -11,7 +11,11 @@ from tallylight.model.status import Status
 from tallylight.verdicts import named_failures
 from tallylight.verdicts.layer_state import FailureRecord, LayerState, LayerStatus
 from tallylight.verdicts.layers import probability
-from tallylight.verdicts.lifecycle import feed_claims_maintenance, maintenance_at
+from tallylight.verdicts.lifecycle import (
+    feed_claims_maintenance,
+    feed_is_shown,
+    maintenance_at,
+)
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import ServiceState
 
@@ -75,6 +79,9 @@ def jobs_status(state: ServiceState, policy: Policy) -> DerivedStatus:
             if history.slow_since is not None:
                 slow_since = max(since, history.slow_since)
                 return DerivedStatus(Status.DEGRADED, slow_since, _one_sided(policy))
+            if feed_is_shown(state, policy) and state.feed.at is not None:
+                feed_since = max(since, state.feed.at)
+                return DerivedStatus(Status.DEGRADED, feed_since, state.feed.trust.red)
             return DerivedStatus(Status.OPERATIONAL, since, 1 - p)
 
 
