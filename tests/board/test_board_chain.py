@@ -22,6 +22,7 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access, Status
 from tallylight.model.verdict import Transition
 from tallylight.storage.database import Storage, open_storage
+from tallylight.verdicts.judge import held
 from tallylight.verdicts.options import PolicyOptions
 from tests.builders import service_named
 
@@ -115,14 +116,16 @@ class BoardMachine(RuleBasedStateMachine):
     @rule()
     def stop_and_start(self) -> None:
         self.run(self.board.advance_time())
-        before = {id_: self.board.state(id_)[0] for id_ in self.board.verdicts()}
+        before = {id_: self.board.state(id_) for id_ in self.board.verdicts()}
         was_down = self.board.network_is_down
         self.close()
         self.run(self.open())
         if (
             not was_down
         ):  # no time passes while our network is down; a new process does not know that it is
-            assert {id_: self.board.state(id_)[0] for id_ in before} == before
+            now = self.clock.now()  # the new process holds time until its first free check
+            restored = {id_: held(state, now, policy) for id_, (state, policy) in before.items()}
+            assert {id_: self.board.state(id_)[0] for id_ in before} == restored
 
     @rule()
     def kill(self) -> None:
