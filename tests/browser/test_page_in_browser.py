@@ -34,7 +34,15 @@ _OVERLAPPING = """
 })
 """
 
-PATHS = ["/", "/services/sora-reverse", "/services/sora", "/?lang=zh-Hant", "/recommend"]
+PATHS = [
+    "/",
+    "/services/sora-reverse",
+    "/services/sora",
+    "/?lang=zh-Hant",
+    "/recommend",
+    "/report",
+    "/report?lang=zh-Hant",
+]
 
 
 async def test_the_page_shows_an_icon_and_a_label_for_every_service(open_page: OpenPage) -> None:

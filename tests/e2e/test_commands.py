@@ -143,12 +143,33 @@ def test_incidents_tell_their_stories(command: Command, config: str) -> None:
 
     assert found.code == 0
     assert "🔴 Sora 2 Pro 官逆 · Suspended" in found.out
-    assert {one["service"] for one in told} == {"sora-2-reverse", "sora-2-pro-reverse"}
-    assert all(one["ended_at"] is None for one in told)
+    still = {one["service"] for one in told if one["ended_at"] is None}
+    assert still == {"sora-2-reverse", "sora-2-pro-reverse"}  # the others are of the month before
+
+
+def test_the_report_shows_the_month_before(command: Command, config: str) -> None:
+    text = command("report", "--lang", "zh-Hant", "--config", config)
+    found = command("report", "--format", "json", "--config", config).json()
+
+    stars = {one["id"]: one["stars"] for one in found["services"]}
+    assert (text.code, stars["sora-2-official"], stars["sora-2-reverse"]) == (0, 5, 2)
+    assert stars["sora-2-pro-reverse"] == 1
+    for shown in ("生產首選", "僅限測試", "不推薦"):
+        assert shown in text.out
+
+
+@pytest.mark.parametrize(("format_", "mark"), [("md", "| --- |"), ("html", "<!doctype html>")])
+def test_the_report_is_written_to_a_file(
+    command: Command, config: str, tmp_path: Path, format_: str, mark: str
+) -> None:
+    found = command("report", "--format", format_, "--out", "report", "--config", config)
+
+    assert (found.code, found.out) == (0, "")
+    assert mark in (tmp_path / "report").read_text(encoding="utf-8")
 
 
 def test_a_service_without_an_incident_says_so(command: Command, config: str) -> None:
-    found = command("incidents", "sora-2-official", "--config", config)
+    found = command("incidents", "gpt-image-reverse", "--config", config)
 
     assert found.out == "No incidents.\n"
 

@@ -114,6 +114,7 @@ CALLS: Mapping[str, Call] = {
         s.transitions(FILM, NOON - DAY, NOON), s.transitions(None, NOON - DAY, NOON)
     ),
     "Storage.status_intervals": lambda s: s.status_intervals([FILM], NOON - DAY, NOON),
+    "Storage.job_totals": lambda s: s.job_totals([FILM], NOON - 30 * DAY, NOON),
     "Storage.status_seconds": lambda s: s.status_seconds([FILM], NOON - 90 * DAY, NOON),
     "Storage.incidents": lambda s: asyncio.gather(
         s.incidents(), s.incidents(FILM), s.incidents(start=NOON - DAY)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import uvloop
 
+from tallylight.app.demo_history import rehearsed_past, store_past
 from tallylight.app.invocation import own_command
 from tallylight.app.serving import running_server
 from tallylight.clock import Clock, SystemClock
@@ -69,7 +70,11 @@ async def _run(
     with tempfile.TemporaryDirectory(prefix="tallylight-demo-") as folder:
         async with serve_simulation(scenario) as world:
             config = write_configuration(Path(folder), scenario, world, port, clock)
-            async with running_server(load_configuration(config), clock) as served:
+            configuration = load_configuration(config)
+            if scenario.history:
+                past = await asyncio.to_thread(rehearsed_past, scenario.history, clock.now())
+                await store_past(configuration.database_url, past, clock)
+            async with running_server(configuration, clock) as served:
                 _, key = await served.runtime.gateway_wiring.keys.create("demo")
                 for line in _introduction_lines(scenario, world, served.address, config, key, to):
                     print_line(line)

@@ -33,6 +33,7 @@ from tallylight.model.video import VideoKind
 from tallylight.probes.calendar import calendar_evidence
 from tallylight.probes.check_round import CheckResult, check_service
 from tallylight.probes.feeds import FeedPoller
+from tallylight.probes.page_claims import ClaimsReader
 from tallylight.probes.plan import ProbeTiming
 from tallylight.probes.prober import Prober
 from tallylight.scheduler import every
@@ -65,6 +66,7 @@ class Probing:
     board: Board
     prober: Prober
     feed_poller: FeedPoller
+    claims_reader: ClaimsReader
     followers: VideoFollowers
     clock: Clock
 
@@ -74,6 +76,7 @@ class Probing:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.prober.run(), name="prober")
             tasks.create_task(self.feed_poller.run(), name="feeds")
+            tasks.create_task(self.claims_reader.run(), name="claims")
 
     async def check(
         self, services: Collection[ServiceId], depth: Depth, *, are_named: bool = True
@@ -331,6 +334,7 @@ def _make_probing(current: CurrentConfiguration, jobs: JobWiring) -> Probing:
         jobs.board,
         prober,
         FeedPoller(jobs.board, jobs.transport, jobs.clock),
+        ClaimsReader(jobs.board, jobs.transport, jobs.clock, jobs.storage),
         jobs.followers,
         jobs.clock,
     )

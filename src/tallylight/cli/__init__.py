@@ -21,6 +21,7 @@ from tallylight.cli import (
     keys,
     recommend,
     rehearse,
+    report,
     serve,
 )
 from tallylight.cli.command_group import PlainCommand
@@ -35,6 +36,7 @@ _COMMANDS: Mapping[str, Mapping[str, Callable[..., None] | typer.Typer]] = {
         "watch": check.watch_command,
         "uptime": history.uptime_command,
         "incidents": history.incidents_command,
+        "report": report.report_command,
     },
     "Make videos": {
         "recommend": recommend.recommend_command,

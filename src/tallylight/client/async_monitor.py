@@ -26,6 +26,8 @@ from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Depth
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Transition, Verdict
+from tallylight.status.report import read_report
+from tallylight.status.views.report import Report
 from tallylight.status.views.services import service_row
 from tallylight.storage.export import export
 from tallylight.storage.export_formats import ExportFormat
@@ -119,6 +121,15 @@ class AsyncMonitor(AsyncClient):
         await runtime.history.flush()
         spells = await runtime.history.status_intervals([id_], start, end)
         return availability(spells[id_], start, end)
+
+    async def report(self, days: float = 30) -> Report:
+        """Return the figures of every service over the last days, with stars and fitness."""
+        runtime = await self._open()
+        await runtime.history.flush()
+        await runtime.history.update_rollups()
+        services = runtime.board.services()
+        window = timedelta(days=days)
+        return await read_report(runtime.history, services, window, self._clock.now())
 
     async def export(self, out: str | Path, days: float = 30) -> tuple[Path, ...]:
         """Write evidence, transitions and uptime of the last days; return the files written.

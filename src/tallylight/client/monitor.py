@@ -14,6 +14,7 @@ from tallylight.config.settings import Configuration
 from tallylight.i18n import Language
 from tallylight.model.evidence import Depth
 from tallylight.model.verdict import Verdict
+from tallylight.status.views.report import Report
 from tallylight.verdicts.availability import Availability
 
 
@@ -56,6 +57,10 @@ class Monitor(BlockingClient):
     def uptime(self, service: str, hours: float = 24) -> Availability:
         """Return the availability of a service; see `AsyncMonitor.uptime`."""
         return self._thread.run(self._monitor.uptime(service, hours))
+
+    def report(self, days: float = 30) -> Report:
+        """Return the figures of every service; see `AsyncMonitor.report`."""
+        return self._thread.run(self._monitor.report(days))
 
     def export(self, out: str | Path, days: float = 30) -> tuple[Path, ...]:
         """Write the history into files; see `AsyncMonitor.export`."""

@@ -49,12 +49,12 @@ class RehearsalOptions:
     policy_options: PolicyOptions = field(default_factory=PolicyOptions)
 
 
-_Event = tuple[datetime, int, "_MonitoredService", Depth | Evidence | None]
+_Event = tuple[datetime, int, "MonitoredService", Depth | Evidence | None]
 """Time, sequence number, service, and what happens: a probe at a depth is due, evidence arrives, or
 (None) a caller sends a job."""
 
 
-class _MonitoredService:
+class MonitoredService:
     """One service, with its state and its probes."""
 
     def __init__(
@@ -97,7 +97,9 @@ class _MonitoredService:
             self.changes.append(ShownStatus(now, state.verdict.status))
 
 
-class _RehearsalRun:
+class RehearsalRun:
+    """Virtual time: probes of the services, and the evidence that they bring."""
+
     def __init__(
         self, services: Iterable[RehearsedService], days: float, options: RehearsalOptions
     ) -> None:
@@ -111,7 +113,7 @@ class _RehearsalRun:
         rehearsed = tuple(services)
         pace = options.pace.reach or options.pace.credentials or timedelta(minutes=1)
         self.services = [
-            _MonitoredService(each, options, START + initial_delay(position, len(rehearsed), pace))
+            MonitoredService(each, options, START + initial_delay(position, len(rehearsed), pace))
             for position, each in enumerate(rehearsed)
         ]
         self._by_id = {each.service.id: each for each in self.services}
@@ -134,7 +136,7 @@ class _RehearsalRun:
             else:
                 self._receive_caller_job(service, now)
 
-    def _schedule_start(self, service: _MonitoredService) -> None:
+    def _schedule_start(self, service: MonitoredService) -> None:
         id_ = service.rehearsed.id
         for change in service.rehearsed.feed_changes():
             evidence = Evidence(id_, change.at, Source.FEED, claimed_status=change.status)
@@ -143,12 +145,12 @@ class _RehearsalRun:
         self._replan(service, _ALL_DEPTHS, START)
 
     def _push(
-        self, at: datetime, service: _MonitoredService, event: Depth | Evidence | None
+        self, at: datetime, service: MonitoredService, event: Depth | Evidence | None
     ) -> None:
         self._sequence += 1
         heapq.heappush(self._heap, (at, self._sequence, service, event))
 
-    def _replan(self, service: _MonitoredService, depths: tuple[Depth, ...], now: datetime) -> None:
+    def _replan(self, service: MonitoredService, depths: tuple[Depth, ...], now: datetime) -> None:
         """Plan the next probes of these depths from the current state."""
         service.plan_input = plan_input(
             service.service,
@@ -161,7 +163,7 @@ class _RehearsalRun:
         for depth in depths:
             self._schedule_probe(service, depth, now)
 
-    def _schedule_probe(self, service: _MonitoredService, depth: Depth, now: datetime) -> None:
+    def _schedule_probe(self, service: MonitoredService, depth: Depth, now: datetime) -> None:
         planned = next_probe(service.plan_input, self._options.pacing, depth)
         if planned is None:
             service.due.pop(depth, None)
@@ -171,7 +173,7 @@ class _RehearsalRun:
             service.due[depth] = at
             self._push(at, service, depth)
 
-    def _run_probe(self, service: _MonitoredService, depth: Depth, now: datetime) -> None:
+    def _run_probe(self, service: MonitoredService, depth: Depth, now: datetime) -> None:
         del service.due[depth]
         if depth is Depth.GENERATION:
             self._run_paid_probe(service, now)
@@ -203,7 +205,7 @@ class _RehearsalRun:
         for each in self.services:
             each.probe_state.schedule = schedules.get(each.service.id)
 
-    def _run_paid_probe(self, service: _MonitoredService, now: datetime) -> None:
+    def _run_paid_probe(self, service: MonitoredService, now: datetime) -> None:
         self._allocate_budget(now)
         service.is_uncertain = jobs_are_uncertain(service.state, now, service.policy)
         self._replan(service, _PAID_DEPTHS, now)
@@ -228,7 +230,7 @@ class _RehearsalRun:
         service.probe_state.in_progress.add(Depth.GENERATION)
         self._push_result(service, job, Source.GENERATION, now)
 
-    def _receive_caller_job(self, service: _MonitoredService, now: datetime) -> None:
+    def _receive_caller_job(self, service: MonitoredService, now: datetime) -> None:
         job = service.rehearsed.submit_job(now)
         if job.is_accepted:
             self._receive(service, Evidence(service.rehearsed.id, now, Source.ACCEPTANCE), None)
@@ -236,7 +238,7 @@ class _RehearsalRun:
         self._schedule_next_arrival(service)
 
     def _push_result(
-        self, service: _MonitoredService, job: JobResult, source: Source, sent_at: datetime
+        self, service: MonitoredService, job: JobResult, source: Source, sent_at: datetime
     ) -> None:
         duration = job.ends_at - sent_at
         overdue_at = overdue_after(service.state.job_history, service.policy, STALLED_AFTER)
@@ -250,12 +252,12 @@ class _RehearsalRun:
             evidence = attribute_to_pace(evidence)
         self._push(job.ends_at, service, evidence)
 
-    def _schedule_next_arrival(self, service: _MonitoredService) -> None:
+    def _schedule_next_arrival(self, service: MonitoredService) -> None:
         at = next(service.arrivals, None)
         if at is not None:
             self._push(at, service, None)
 
-    def _receive(self, service: _MonitoredService, evidence: Evidence, depth: Depth | None) -> None:
+    def _receive(self, service: MonitoredService, evidence: Evidence, depth: Depth | None) -> None:
         """Let evidence count as on the board: at once, later together with others, or never.
 
         `depth` is the depth of a successful free probe, None for any other evidence.
@@ -273,7 +275,7 @@ class _RehearsalRun:
         if not ruling.counted and not ruling.ours:
             self._replan(service, _ALL_DEPTHS, now)
 
-    def _ruling(self, service: _MonitoredService, evidence: Evidence) -> Ruling:
+    def _ruling(self, service: MonitoredService, evidence: Evidence) -> Ruling:
         is_reached = was_reached(evidence)
         if is_reached is None:
             return Ruling((evidence,))
@@ -290,7 +292,7 @@ class _RehearsalRun:
                 return
 
     def _judge(
-        self, service: _MonitoredService, evidence: Evidence, depth: Depth | None, now: datetime
+        self, service: MonitoredService, evidence: Evidence, depth: Depth | None, now: datetime
     ) -> None:
         """Judge evidence as the board does, and replan the probes that it may affect."""
         policy = service.policy
@@ -327,7 +329,7 @@ def run_rehearsal(
     services: Iterable[RehearsedService], days: float, options: RehearsalOptions
 ) -> tuple[RuleResult, ...]:
     """Return what our rules show for each service."""
-    run = _RehearsalRun(services, days, options)
+    run = RehearsalRun(services, days, options)
     run.run()
     return tuple(
         RuleResult(

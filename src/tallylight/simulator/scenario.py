@@ -197,7 +197,11 @@ class CatalogueFacts(ScenarioSection):
 
 
 class Scenario(ScenarioSection):
-    """A scenario file; `start` is the date of second 0."""
+    """A scenario file; `start` is the date of second 0.
+
+    Args:
+        history: What came before, as a recipe of `tallylight rehearse`; its groups are services.
+    """
 
     title: NonEmptyString
     about: str = ""
@@ -207,6 +211,7 @@ class Scenario(ScenarioSection):
     services: Mapping[Slug, ScenarioService] = Field(min_length=1)
     feeds: Mapping[Slug, ScenarioFeed] = Field(default_factory=dict)
     catalogue: CatalogueFacts = CatalogueFacts()
+    history: Mapping[str, object] = Field(default_factory=dict)
 
     @validator(mode="after")
     def _check_references(self) -> Self:

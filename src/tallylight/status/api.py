@@ -10,6 +10,7 @@ from tallylight.status.budgets import budget_usage
 from tallylight.status.json_shapes import (
     fact_sheet_response,
     ledger_response,
+    official_page_response,
     paid_pace_response,
     recommendation_response,
     service_response,
@@ -29,6 +30,8 @@ from tallylight.status.models import (
 )
 from tallylight.status.parameters import ContextParam, RowParam, TranslatorParam
 from tallylight.status.recommendation import MAX_SECONDS, SIZE_PATTERN, RecommendationQuery
+from tallylight.status.report import read_report
+from tallylight.status.report_shapes import ReportResponse, report_response
 from tallylight.status.requests import is_foreign
 from tallylight.status.views.uptimes import UptimeWindow
 
@@ -70,8 +73,10 @@ async def get_service(
     uptimes = [row.uptime(window, now) for window in UptimeWindow]
     ledger = context.sources.history.ledger
     usage = [] if is_foreign(request) else await budget_usage(ledger, [service], None, now)
+    claims = await context.claims(row)
     return ServiceDetailResponse(
         **service_response(row, uptimes[-1]).model_dump(),
+        official_page=None if claims is None else official_page_response(claims),
         sheet=fact_sheet_response(service.sheet, to),
         uptimes=[uptime_response(service.id, each) for each in uptimes],
         next_probes=[
@@ -108,6 +113,20 @@ async def list_uptimes(
     return [
         uptime_response(row.service.id, row.uptime(window, now)) for row in await context.rows(to)
     ]
+
+
+@api_router.get("/report")
+async def get_report(
+    context: ContextParam,
+    to: TranslatorParam,
+    window: Annotated[
+        UptimeWindow, Query(description="The window, which ends now.")
+    ] = UptimeWindow.MONTH,
+) -> ReportResponse:
+    """Return which services are fit for production."""
+    services = context.sources.board.services()
+    report = await read_report(context.sources.history, services, window.length, context.now())
+    return report_response(report, to)
 
 
 @api_router.get("/recommend", responses=_not_found("The purpose or the model does not exist."))

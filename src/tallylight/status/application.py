@@ -69,6 +69,7 @@ def _routes() -> list[Route | Mount]:
         Route("/services/{service}/card", pages.service_card),
         Route("/incidents/{incident}", pages.incident_page),
         Route("/recommend", pages.recommendation_page),
+        Route("/report", pages.report_page),
         Route("/feed.atom", pages.atom_response),
         Route("/badge/{service}.svg", badges.badge_svg),
         Route("/badge/{service}.json", badges.badge_json),

@@ -12,11 +12,14 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.ledger import LedgerEntry
 from tallylight.status.models import (
     BudgetUsageResponse,
+    ClaimedComponentResponse,
+    ClaimedEventResponse,
     ExcludedServiceResponse,
     FactSheetResponse,
     LedgerEntryResponse,
     LedgerResponse,
     OfficialFeedResponse,
+    OfficialPageResponse,
     PaidPaceResponse,
     RankedServiceResponse,
     RecommendationResponse,
@@ -24,6 +27,7 @@ from tallylight.status.models import (
     UptimeResponse,
 )
 from tallylight.status.recommendation import Recommendation
+from tallylight.status.views.claims import ClaimsView
 from tallylight.status.views.probes import BudgetUsage
 from tallylight.status.views.recommendation import (
     exclusion_sentence,
@@ -71,6 +75,20 @@ def ledger_response(
     return LedgerResponse(
         budgets=[BudgetUsageResponse.model_validate(budget) for budget in budgets],
         entries=[LedgerEntryResponse.model_validate(entry) for entry in entries],
+    )
+
+
+def official_page_response(claims: ClaimsView) -> OfficialPageResponse:
+    """Return what the official status page claims."""
+    return OfficialPageResponse(
+        since=claims.since,
+        claimed_availability=claims.claimed,
+        measured_availability=claims.measured,
+        components=[ClaimedComponentResponse.model_validate(each) for each in claims.components],
+        planned_maintenances=[
+            ClaimedEventResponse.model_validate(each) for each in claims.planned_events
+        ],
+        events=[ClaimedEventResponse.model_validate(each) for each in claims.past_events],
     )
 
 

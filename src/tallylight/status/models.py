@@ -143,9 +143,37 @@ class BudgetUsageResponse(_ResponseModel):
     spent_usd: float = Field(validation_alias="spent", description="Settled and reserved.")
 
 
+class ClaimedComponentResponse(_ResponseModel):
+    """A component of the official status page."""
+
+    name: str
+    status: Status
+
+
+class ClaimedEventResponse(_ResponseModel):
+    """An incident or a maintenance of the official status page."""
+
+    title: str
+    status: Status = Field(description="maintenance, or what the incident claims.")
+    start: datetime
+    end: datetime | None = Field(description="null while it is open.")
+
+
+class OfficialPageResponse(_ResponseModel):
+    """What the official status page claims, beside what we measured over the same time."""
+
+    since: datetime
+    claimed_availability: float | None = Field(description="0 to 1; null if it is not known.")
+    measured_availability: float | None = Field(description="null if nothing was monitored.")
+    components: list[ClaimedComponentResponse]
+    planned_maintenances: list[ClaimedEventResponse] = Field(description="In progress or ahead.")
+    events: list[ClaimedEventResponse] = Field(description="Of the last 90 days, latest first.")
+
+
 class ServiceDetailResponse(ServiceResponse):
     """One service with its fact sheet, uptimes, probes and budgets."""
 
+    official_page: OfficialPageResponse | None = Field(description="null if it was not read yet.")
     sheet: FactSheetResponse
     uptimes: list[UptimeResponse]
     next_probes: list[UpcomingProbeResponse]

@@ -2,16 +2,13 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from functools import lru_cache
 from urllib.parse import urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from tallylight.i18n import Language, Translator, translator
 from tallylight.model.ids import IncidentId, ServiceId
 from tallylight.status.budgets import budget_usage
 from tallylight.status.recommendation import (
@@ -20,6 +17,8 @@ from tallylight.status.recommendation import (
     read_seconds,
     read_size,
 )
+from tallylight.status.rendering import render
+from tallylight.status.report import read_report
 from tallylight.status.requests import (
     LANGUAGE_COOKIE,
     base_url_of,
@@ -36,6 +35,7 @@ from tallylight.status.views.incidents import incident_view
 from tallylight.status.views.overview import Overview, overview
 from tallylight.status.views.probes import budget_views, pace_text, probe_views
 from tallylight.status.views.recommendation import policy_options, recommendation_view
+from tallylight.status.views.report import report_view
 from tallylight.status.views.services import BAR_DAYS, ServiceRow, service_view
 from tallylight.status.views.timestamps import timestamp
 from tallylight.status.views.uptimes import UptimeWindow
@@ -107,6 +107,7 @@ async def service_page(request: Request) -> Response:
         request,
         "service.html",
         service=service_view(row, now),
+        claims=await context.claims(row),
         day_columns=day_columns(daily_shares(row.intervals, now, BAR_DAYS), to, BAR_DAYS),
         uptimes=[row.uptime(window, now) for window in _WINDOWS],
         incidents=[incident_view(each, service.name, now, to) for each in incidents],
@@ -163,6 +164,20 @@ async def recommendation_page(request: Request) -> Response:
     )
 
 
+async def report_page(request: Request) -> Response:
+    """Show which services are fit for production."""
+    context, to = context_of(request), translator_of(request)
+    try:
+        window = UptimeWindow(request.query_params.get("window", UptimeWindow.MONTH))
+    except ValueError:
+        raise HTTPException(404) from None
+    sources = context.sources
+    services = sources.board.services()
+    report = await read_report(sources.history, services, window.length, context.now())
+    view = report_view(report, to)
+    return _render_page(request, "report.html", report=view, window=window)
+
+
 async def atom_response(request: Request) -> Response:
     """Return the latest incidents as an Atom feed."""
     context, to = context_of(request), translator_of(request)
@@ -174,7 +189,7 @@ async def atom_response(request: Request) -> Response:
         context.now(),
         to,
     )
-    text = _render("feed.xml", to, "", title=context.sources.options.title, feed=view)
+    text = render("feed.xml", to, "", title=context.sources.options.title, feed=view)
     return Response(text, media_type="application/atom+xml")
 
 
@@ -214,7 +229,7 @@ def _render_page(request: Request, template: str, status: int = 200, **view: obj
     context, to = context_of(request), translator_of(request)
     now = context.now()
     prefix = context.sources.options.prefix
-    text = _render(
+    text = render(
         template,
         to,
         prefix,
@@ -237,25 +252,3 @@ def _render_page(request: Request, template: str, status: int = 200, **view: obj
             samesite="lax",
         )
     return response
-
-
-def _render(template: str, to: Translator, prefix: str, **view: object) -> str:
-    return _template_environment(to.language, prefix).get_template(template).render(view)
-
-
-@lru_cache(maxsize=2 * len(Language))
-def _template_environment(language: Language, prefix: str) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("tallylight.status"),
-        extensions=["jinja2.ext.i18n"],
-        autoescape=True,  # in every template, not only those named .html
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(languages=tuple(Language), language=language, base=prefix)
-    # `install_gettext_translations` comes with the extension, not with the class.
-    environment.extend(translations=None)
-    install = getattr(environment, "install_gettext_translations")  # noqa: B009
-    install(translator(language), newstyle=True)
-    return environment

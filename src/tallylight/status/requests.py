@@ -11,8 +11,10 @@ from tallylight.model.ids import ServiceId
 from tallylight.status.ports import StatusSources
 from tallylight.status.private_paths import FOREIGN_KEY
 from tallylight.status.uptime_cache import UptimeCache
+from tallylight.status.views.claims import ClaimsView, claims_view
 from tallylight.status.views.impact import WeighedStatus, weighed_status
 from tallylight.status.views.services import ServiceRow, service_row
+from tallylight.upstreams.feeds.claims import claims_name, load_claims
 
 LANGUAGE_COOKIE = "lang"
 
@@ -48,6 +50,16 @@ class PageContext:
         """Return the status of every service with its weight, in the catalogue's order."""
         board = self.sources.board
         return [weighed_status(each, board.verdict(each.id).status) for each in board.services()]
+
+    async def claims(self, row: ServiceRow) -> ClaimsView | None:
+        """Return what the official status page claims of a service; None if none was read."""
+        feed = row.service.upstream.feed
+        if feed is None:
+            return None
+        claims = load_claims(await self.sources.history.component_state(claims_name(feed)))
+        if claims is None:
+            return None
+        return claims_view(claims, feed.component, row.intervals, self.now(), row.to)
 
     def service_name(self, id_: ServiceId) -> str:
         """Return a service's name, or its id if it has left the catalogue."""

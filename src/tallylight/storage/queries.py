@@ -7,12 +7,14 @@ from sqlalchemy import Select, select
 
 from tallylight.model.evidence import Evidence
 from tallylight.model.ids import IncidentId, ServiceId
+from tallylight.model.job_totals import JobTotals
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, StatusInterval, Transition
 from tallylight.storage import (
     day_status,
     evidence,
     incidents,
+    rollups,
     transitions,
 )
 from tallylight.storage.attempts import Attempts
@@ -131,6 +133,16 @@ class StorageQueries:
         """Return the seconds that each service spent in each status."""
         async with self.connections.read_transaction() as connection:
             return await day_status.status_seconds(connection, services, start, end)
+
+    async def job_totals(
+        self, services: Collection[ServiceId], start: datetime, end: datetime
+    ) -> Mapping[ServiceId, JobTotals]:
+        """Return what each service's jobs came to; services without any are left out.
+
+        Up to a week whole hours count, over more whole days.
+        """
+        async with self.connections.read_transaction() as connection:
+            return await rollups.job_totals(connection, services, start, end)
 
     async def incidents(
         self,

@@ -9,7 +9,7 @@ bins per doubling), so that a quantile is right within a tenth from a millisecon
 """
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -20,14 +20,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
+from tallylight.model.job_totals import JobTotals
 from tallylight.storage import cursors
-from tallylight.storage.engine import upsert
+from tallylight.storage.engine import MAX_IN_LIST, upsert
 from tallylight.storage.evidence import evidence_from_row, select_page_after
 from tallylight.storage.tables import rollups_table as table
 from tallylight.storage.types import MICROSECOND, bucket_start
 
 _CURSOR = "rollups"
 _BATCH_SIZE = 5000
+_WEEK = timedelta(weeks=1)
+_JOB_SOURCES = (Source.GENERATION.value, Source.TRAFFIC.value)
 _SMALLEST = timedelta(milliseconds=1)
 _PER_DOUBLING = 4
 _LAST_BIN = 4 * 26  # ends at 2**26 ms, 18.6 hours; longer latencies are counted here too
@@ -61,6 +64,8 @@ class Rollup:
 
     Args:
         neutral: The number of all other pieces: faults of callers or ours, claims of feeds.
+        latency_sum: The sum of the latencies of good pieces.
+        latencies: Their histogram.
     """
 
     grain: Grain
@@ -128,11 +133,13 @@ async def oldest_bucket(connection: AsyncConnection, grain: Grain) -> datetime |
 
 async def _add(connection: AsyncConnection, new: dict[_Key, Rollup]) -> None:
     known: dict[_Key, Rollup] = {}
-    for grain, start in {(grain, start) for grain, start, _, _ in new}:
-        where = (table.c.grain == grain.value, table.c.bucket_us == start)
-        for row in await connection.execute(select(table).where(*where)):
-            rollup = rollup_from_row(row)
-            known[grain, start, rollup.service, rollup.source] = rollup
+    for grain in Grain:
+        starts = sorted({start for each, start, _, _ in new if each is grain})
+        for first in range(0, len(starts), MAX_IN_LIST):
+            listed = table.c.bucket_us.in_(starts[first : first + MAX_IN_LIST])
+            query = select(table).where(table.c.grain == grain.value, listed)
+            for rollup in map(rollup_from_row, await connection.execute(query)):
+                known[grain, rollup.start, rollup.service, rollup.source] = rollup
     rows = [
         _values(combine(known[key], rollup) if key in known else rollup)
         for key, rollup in sorted(new.items())  # in the order of the primary key
@@ -156,6 +163,52 @@ def _sum(key: _Key, pieces: Collection[Evidence]) -> Rollup:
         latency_sum=sum(latencies, timedelta()),
         latencies=Counter(map(bin_of, latencies)),
     )
+
+
+async def job_totals(
+    connection: AsyncConnection, services: Collection[ServiceId], start: datetime, end: datetime
+) -> dict[ServiceId, JobTotals]:
+    """Return what each service's jobs came to; services without any are left out.
+
+    Up to a week whole hours count, over more whole days.
+    """
+    grain = Grain.HOUR if end - start <= _WEEK else Grain.DAY
+    query = select(table.c.service, table.c.good, table.c.bad, table.c.latency_bins).where(
+        table.c.grain == grain.value,
+        table.c.bucket_us >= bucket_start(start, grain.width),
+        table.c.bucket_us < end,
+        table.c.source.in_(_JOB_SOURCES),
+    )
+    if len(services) <= MAX_IN_LIST:
+        query = query.where(table.c.service.in_(services))
+    good: Counter[ServiceId] = Counter()
+    bad: Counter[ServiceId] = Counter()
+    bins: dict[ServiceId, Counter[int]] = defaultdict(Counter)
+    for name, delivered, failed, histogram in await connection.execute(query):
+        service = ServiceId(name)
+        good[service] += delivered
+        bad[service] += failed
+        bins[service].update(parse_bins(histogram))
+    return {
+        service: JobTotals(
+            good[service],
+            bad[service],
+            quantile(bins[service], 0.5),
+            quantile(bins[service], 0.95),
+        )
+        for service in good
+    }
+
+
+def quantile(bins: Bins, share: float) -> timedelta | None:
+    """Return the latency that this share of a histogram does not exceed; None if it is empty."""
+    rest = share * sum(bins.values())
+    for number in sorted(bins):
+        rest -= bins[number]
+        if rest <= 0:
+            # The middle of the bin: within a tenth of every latency in it.
+            return _SMALLEST * 2 ** (max(0.0, number - 0.5) / _PER_DOUBLING)
+    return None
 
 
 def bin_of(latency: timedelta) -> int:

@@ -71,7 +71,7 @@ class FeedReader:
     def page(self, replies: Sequence[Reply], api_index: int) -> StatusPage | None:
         """Return the page in the answers, None if they are not those of this API."""
         api = self.apis[api_index]
-        documents = [_document(reply) for reply in replies]
+        documents = [parsed_document(reply) for reply in replies]
         missing = len(api.urls("")) - len(documents)
         return api.parse([*documents, *[None] * missing])
 
@@ -159,7 +159,8 @@ def _conditional_headers(reply: Reply | None) -> dict[str, str]:
     return {name: headers[source] for name, source in _VALIDATORS if headers.get(source)}
 
 
-def _document(reply: Reply) -> object:
+def parsed_document(reply: Reply) -> object:
+    """Return the JSON of an answer, None if it is none that can be trusted."""
     is_complete = reply.is_success and not reply.error and not reply.truncated
     return parse_json(reply.body) if is_complete and not _has_too_many_objects(reply) else None
 

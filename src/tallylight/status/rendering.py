@@ -1,0 +1,40 @@
+"""Renders templates in a reader's language."""
+
+from functools import lru_cache
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from tallylight.i18n import Language, Translator, translator
+from tallylight.status.views.report import ReportView
+
+
+def render(template: str, to: Translator, prefix: str, **view: object) -> str:
+    """Return a rendered template, whose links begin with a prefix."""
+    return _template_environment(to.language, prefix).get_template(template).render(view)
+
+
+def report_document(view: ReportView, to: Translator) -> str:
+    """Return the report as one HTML document that needs no server."""
+    stylesheet = resources.files("tallylight.status") / "static" / "status.css"
+    return render(
+        "report_document.html", to, "", report=view, stylesheet=stylesheet.read_text("utf-8")
+    )
+
+
+@lru_cache(maxsize=2 * len(Language))
+def _template_environment(language: Language, prefix: str) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("tallylight.status"),
+        extensions=["jinja2.ext.i18n"],
+        autoescape=True,  # in every template, not only those named .html
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(languages=tuple(Language), language=language, base=prefix)
+    # `install_gettext_translations` comes with the extension, not with the class.
+    environment.extend(translations=None)
+    install = getattr(environment, "install_gettext_translations")  # noqa: B009
+    install(translator(language), newstyle=True)
+    return environment

@@ -1,0 +1,129 @@
+"""What the official status page claims, beside what we measured."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tallylight.i18n import Translator
+from tallylight.i18n.formatting import format_duration, format_moment_near, format_percent
+from tallylight.i18n.labels import status_label
+from tallylight.model.status import Status
+from tallylight.model.verdict import StatusInterval
+from tallylight.status.views.timestamps import Timestamp, timestamp
+from tallylight.upstreams.feeds.claims import ClaimedEvent, PageClaims
+from tallylight.verdicts.availability import availability
+
+_WINDOW = timedelta(days=30)
+_MAX_EVENTS = 20
+_MAX_COMPONENTS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedComponentView:
+    """A component of the page."""
+
+    name: str
+    status: Status
+    status_label: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedEventView:
+    """An incident of the page.
+
+    Args:
+        duration: How long it lasted, or "" while it is open.
+    """
+
+    title: str
+    status: Status
+    status_label: str
+    at: Timestamp
+    duration: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimsView:
+    """The claims of a page about one service.
+
+    Args:
+        claimed: The claimed availability since `since`; None if it is not known.
+        measured: The one that we measured over the same time; None if nothing was monitored.
+        text: Both: "Status page 99.84%, measured 98.2%", or "".
+        planned: The maintenances in progress or ahead, as sentences.
+        events: The latest of what has begun.
+        planned_events: All that is in progress or ahead.
+        past_events: All that has begun.
+    """
+
+    claimed: float | None
+    measured: float | None
+    since: datetime
+    text: str
+    components: tuple[ClaimedComponentView, ...]
+    planned: tuple[str, ...]
+    events: tuple[ClaimedEventView, ...]
+    planned_events: tuple[ClaimedEvent, ...]
+    past_events: tuple[ClaimedEvent, ...]
+
+
+def claims_view(
+    claims: PageClaims,
+    component: str,
+    intervals: Sequence[StatusInterval],
+    now: datetime,
+    to: Translator,
+) -> ClaimsView:
+    """Return what a page claims about a component, beside our own intervals of a service."""
+    mine = claims.of(component)
+    since = max(now - _WINDOW, mine.since, intervals[0].start if intervals else now)
+    claimed = mine.availability(since, now)
+    measured = availability(intervals, since, now).uptime if since < now else math.nan
+    known = None if math.isnan(measured) else measured
+    return ClaimsView(
+        claimed=claimed,
+        measured=known,
+        since=since,
+        text=comparison_text(claimed, known, to),
+        components=tuple(
+            ClaimedComponentView(row.name, row.status, status_label(row.status, to))
+            for row in mine.components[:_MAX_COMPONENTS]
+        ),
+        planned=tuple(planned_text(event, now, to) for event in mine.planned(now)),
+        events=tuple(_event_view(event, now, to) for event in mine.past(now)[:_MAX_EVENTS]),
+        planned_events=mine.planned(now),
+        past_events=mine.past(now),
+    )
+
+
+def comparison_text(claimed: float | None, measured: float | None, to: Translator) -> str:
+    """Return both availabilities: "Status page 99.84%, measured 98.2%"; "" if one is unknown."""
+    if claimed is None or measured is None:
+        return ""
+    return to.gettext("Status page %(claimed)s, measured %(measured)s") % {
+        "claimed": format_percent(claimed, to, digits=2),
+        "measured": format_percent(measured, to, digits=2),
+    }
+
+
+def planned_text(event: ClaimedEvent, now: datetime, to: Translator) -> str:
+    """Return a planned maintenance with its times."""
+    start = format_moment_near(event.start, now, to)
+    if event.end is None:
+        return to.gettext("%(title)s: from %(start)s") % {"title": event.title, "start": start}
+    return to.gettext("%(title)s: %(start)s to %(end)s") % {
+        "title": event.title,
+        "start": start,
+        "end": format_moment_near(event.end, now, to),
+    }
+
+
+def _event_view(event: ClaimedEvent, now: datetime, to: Translator) -> ClaimedEventView:
+    return ClaimedEventView(
+        title=event.title,
+        status=event.status,
+        status_label=status_label(event.status, to),
+        at=timestamp(event.start, now, to),
+        duration="" if event.end is None else format_duration(event.end - event.start, to),
+    )

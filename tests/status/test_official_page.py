@@ -1,0 +1,76 @@
+"""What the official status page claims, on pages, in the API and in the report."""
+
+from datetime import timedelta
+
+import pytest
+
+from tallylight.catalogue.services import Feed
+from tallylight.model.status import Status
+from tallylight.storage.database import Storage
+from tallylight.upstreams.feeds.claims import (
+    KEPT,
+    ClaimedComponent,
+    ClaimedEvent,
+    PageClaims,
+    claims_name,
+    dump_claims,
+)
+from tests.status.conftest import NOW, Get
+
+HOURS = timedelta(hours=1)
+CLAIMS = PageClaims(
+    since=NOW - KEPT,
+    read_at=NOW,
+    components=tuple(
+        ClaimedComponent(str(n), name, Status.OPERATIONAL)
+        for n, name in enumerate(("Create", "Queue", "Render", "Download", "Playback <b>"))
+    ),
+    events=(
+        ClaimedEvent("m", "Upgrade", Status.MAINTENANCE, NOW + 24 * HOURS, NOW + 25 * HOURS),
+        ClaimedEvent("i", "Jobs <fail>", Status.SUSPENDED, NOW - 80 * HOURS, NOW - 8 * HOURS),
+    ),
+)
+
+
+@pytest.fixture
+async def claimed(history: Storage) -> None:
+    """Store what the page of the official services claims."""
+    feed = Feed("incident_io", "https://status.example.com")
+    await history.save_component_state(claims_name(feed), dump_claims(CLAIMS))
+
+
+@pytest.mark.usefixtures("claimed")
+async def test_the_services_page_shows_what_the_official_page_claims(get: Get) -> None:
+    page = await (await get("/services/sora-2-official")).text()
+
+    for shown in (
+        "Status page 90%, measured 100%",
+        "Planned maintenance: Upgrade: 29 Jan at 14:00 UTC to 29 Jan at 15:00 UTC",
+        "Jobs &lt;fail&gt;",
+        "Playback &lt;b&gt;",
+    ):
+        assert shown in page
+
+
+@pytest.mark.usefixtures("claimed")
+async def test_the_api_has_the_claims_beside_the_measurement(get: Get) -> None:
+    page = (await (await get("/api/services/sora-2-official")).json())["official_page"]
+
+    assert (page["claimed_availability"], page["measured_availability"]) == (0.9, 1.0)
+    assert len(page["components"]) == 5
+    assert [each["title"] for each in page["planned_maintenances"]] == ["Upgrade"]
+    assert [each["title"] for each in page["events"]] == ["Jobs <fail>"]
+
+
+@pytest.mark.usefixtures("claimed")
+async def test_the_report_has_the_claims_and_the_planned_maintenance(get: Get) -> None:
+    page = await (await get("/report")).text()
+    found = await (await get("/api/report")).json()
+
+    assert "Status page 90%, measured 100%" in page
+    assert "Upgrade: 29 Jan at 14:00 UTC" in page
+    assert found["services"][0]["claimed_availability"] == 0.9
+
+
+async def test_a_page_that_was_not_read_claims_nothing(get: Get) -> None:
+    assert (await (await get("/api/services/sora-2-official")).json())["official_page"] is None
