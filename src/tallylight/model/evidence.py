@@ -107,9 +107,8 @@ class Evidence:
 
     @property
     def duration(self) -> timedelta | None:
-        """Return the latency as a measurement; a job that has not delivered has only an age."""
-        is_job = self.source in {Source.GENERATION, Source.TRAFFIC}
-        return None if is_job and self.failure is not None else self.latency
+        """Return the latency if it is one of a good result: a failure has only an age."""
+        return self.latency if self.failure is None else None
 
     @property
     def is_good(self) -> bool:
