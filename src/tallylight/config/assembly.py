@@ -27,7 +27,11 @@ from tallylight.documents.addresses import is_loopback, is_private
 from tallylight.documents.document import MAX_PROBLEMS, Document, dotted_path, in_file_order
 from tallylight.documents.nearest import unknown_name_message
 from tallylight.documents.section import Section
-from tallylight.documents.validation_messages import not_allowed_message, validation_message
+from tallylight.documents.validation_messages import (
+    model_schema,
+    not_allowed_message,
+    validation_message,
+)
 from tallylight.documents.yaml_tree import KeyPath
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
@@ -123,7 +127,7 @@ def _protocol_options(
     try:
         return model.model_validate(options.options)
     except ValidationError as error:
-        schema = model.model_json_schema()
+        schema = model_schema(model)
         for each in error.errors() if protocol is not None else ():
             place = tuple(each["loc"])
             report.add_error(

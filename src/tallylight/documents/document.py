@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from tallylight.documents.environment import read_secret_file
 from tallylight.documents.files import file_error_reason, read_bounded
 from tallylight.documents.substitution import Substitution
-from tallylight.documents.validation_messages import validation_message
+from tallylight.documents.validation_messages import model_schema, validation_message
 from tallylight.documents.yaml_tree import KeyPath, PathStep, parse_yaml
 from tallylight.errors import ConfigurationError, Problem
 
@@ -185,7 +185,7 @@ def validate_partially(
         errors = error.errors(include_url=False)
     broken = {problem.key for problem in document.problems}
     places = [_key_path_of(each["loc"], document) for each in errors]
-    schema = model.model_json_schema()
+    schema = model_schema(model)
     problems = list(document.problems)
     for each, place in zip(errors, places, strict=True):
         if len(problems) >= MAX_PROBLEMS:

@@ -1,12 +1,14 @@
 """Turns pydantic's errors into messages that say what is allowed."""
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 from tallylight.documents.nearest import did_you_mean, listed_names
 from tallylight.documents.yaml_tree import KeyPath
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from pydantic_core import ErrorDetails
 
 _Schema = Mapping[str, object]
@@ -36,6 +38,12 @@ _TYPE_MESSAGES: Mapping[str, str] = {
     "too_short": "must have at least one entry",
     "tuple_type": "must be a list",
 }
+
+
+@cache
+def model_schema(model: type["BaseModel"]) -> _Schema:
+    """Return the JSON Schema of a model, made once: that of a whole file takes pydantic long."""
+    return model.model_json_schema()
 
 
 def validation_message(error: "ErrorDetails", key_path: KeyPath, schema: _Schema) -> str:

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from tallylight.documents.parsers import Money
-from tallylight.documents.validation_messages import validation_message
+from tallylight.documents.validation_messages import model_schema, validation_message
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.model.ids import ProviderId, ServiceId
 from tallylight.model.status import Access, Status
@@ -227,7 +227,7 @@ def parse_json_model(model: type[_Document], text: str, name: str) -> _Document:
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        schema = model.model_json_schema()
+        schema = model_schema(model)
         problems = []
         for finding in error.errors(include_url=False):
             key_path = tuple(finding["loc"])
