@@ -1,6 +1,7 @@
 """Addresses, and the upgrade of tables on opening."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, create_engine, text
 from tallylight.clock import VirtualClock
 from tallylight.errors import ConfigurationError, StorageError
 from tallylight.storage.database import open_storage
-from tallylight.storage.database_address import database_url
+from tallylight.storage.database_address import database_url, require_database
 from tallylight.storage.engine import LockId, connect
 from tallylight.storage.migration import HEAD, stored_revision
 from tallylight.storage.tables import metadata
@@ -64,6 +65,58 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path: Path, clock: Virt
     with pytest.raises(StorageError, match="not a database"):
         async with open_storage(f"sqlite:///{tmp_path}/history.db", clock):
             pass
+
+
+@pytest.mark.parametrize("is_hidden", [False, True])
+async def test_a_file_that_this_user_may_not_use_is_refused_in_one_sentence(
+    tmp_path: Path,
+    clock: VirtualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    is_hidden: bool,
+) -> None:
+    directory = tmp_path / "state"
+    directory.mkdir()
+    address = f"sqlite:///{directory}/history.db"
+    async with open_storage(address, clock):
+        pass
+    if is_hidden:
+        monkeypatch.setattr(Path, "is_dir", _forbidden)
+        monkeypatch.setattr(Path, "exists", _forbidden)
+    else:
+        monkeypatch.setattr(os, "access", lambda *_: False)  # root may read all files
+
+    with pytest.raises(StorageError, match="may not read and write it") as caught:
+        connect(address)
+
+    assert "\n" not in str(caught.value)
+    if is_hidden:
+        with pytest.raises(StorageError, match="may not read and write it"):
+            require_database(address)
+
+
+def _forbidden(*_: object) -> bool:
+    raise PermissionError
+
+
+async def test_another_process_leaves_the_log_of_a_file_that_was_opened_twice(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    file = tmp_path / "history.db"
+    program = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+connection.close()
+"""
+    async with open_storage(f"sqlite:///{file}", clock):
+        await connect(f"sqlite:///{file}").close()
+
+        # The process that is the last to use a file removes its log.
+        await asyncio.to_thread(
+            subprocess.run, [sys.executable, "-c", program, str(file)], check=True
+        )
+
+        assert file.with_name("history.db-wal").exists()
 
 
 async def test_the_tables_are_those_that_the_code_expects(

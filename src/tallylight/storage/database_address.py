@@ -1,11 +1,15 @@
 """The address of a database, and the file of SQLite that it names."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from tallylight.documents.files import file_error_reason, open_private
 from tallylight.errors import ConfigurationError, Problem, StorageError
 
 _ALLOWED = "sqlite:///relative/path, sqlite:////absolute/path or postgresql://user@host/name"
@@ -46,15 +50,51 @@ def require_database(address: str) -> None:
 
     Raises:
         ConfigurationError: if the address has another form.
-        StorageError: if it is a file of SQLite that does not exist.
+        StorageError: if it is a file of SQLite that does not exist, or is hidden from this user.
     """
     url = database_url(address)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+    if url.get_backend_name() != "sqlite":
+        return
+    path = Path(url.database or "")
+    with file_errors(path):
+        exists = path.exists()
+    if not exists:
         raise StorageError(
-            f"database: there is none at {Path(url.database or '').absolute()}; start "
+            f"database: there is none at {path.absolute()}; start "
             "`tallylight serve`, run `tallylight check`, or write the path of an existing one in "
             "database.url"
         )
+
+
+@contextmanager
+def file_errors(path: Path) -> Iterator[None]:
+    """Turn errors of the file system about a file of SQLite into our own."""
+    try:
+        yield
+    except PermissionError as error:
+        raise StorageError(
+            f"database {path}: this user may not read and write it, or its directory; run the "
+            "command as the user that owns them"
+        ) from error
+    except OSError as error:
+        raise StorageError(f"database {path}: {file_error_reason(error)}") from error
+
+
+def prepare_file(path: Path) -> None:
+    """Make a file of SQLite that others cannot read, or check that this user can use the present.
+
+    The other files of SQLite get the same mode. A file that exists is not opened here: to close it
+    would end the locks that SQLite holds on it for this process.
+
+    Raises:
+        OSError: if it cannot be made or used.
+    """
+    if not path.exists():
+        open_private(path).close()
+    elif path.is_dir():
+        raise IsADirectoryError
+    elif not os.access(path, os.R_OK | os.W_OK):
+        raise PermissionError
 
 
 class OpenedFile:

@@ -18,7 +18,6 @@ from contextlib import (
     asynccontextmanager,
     contextmanager,
     nullcontext,
-    suppress,
 )
 from enum import IntEnum
 from pathlib import Path
@@ -36,14 +35,18 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from tallylight.documents.files import open_private
 from tallylight.errors import (
     LockTimeoutError,
     StorageError,
     UncertainCommitError,
     UnwritableError,
 )
-from tallylight.storage.database_address import OpenedFile, database_url
+from tallylight.storage.database_address import (
+    OpenedFile,
+    database_url,
+    file_errors,
+    prepare_file,
+)
 from tallylight.storage.session_settings import (
     NO_LIMITS,
     StatementLimit,
@@ -260,16 +263,18 @@ def connect(address: str, pool_size: int = DEFAULT_POOL_SIZE) -> Connections:
 
     Raises:
         ConfigurationError: if the address has another form.
-        StorageError: if the directory of a SQLite file does not exist.
+        StorageError: if the directory of a SQLite file does not exist, or this user may not
+            write the file.
     """
     url = database_url(address)
     if url.get_backend_name() == "postgresql":
         return Connections(_postgres_engine(url, pool_size, StatementLimit.LONG))
-    directory = Path(url.database or "").absolute().parent
-    if not directory.is_dir():
-        raise StorageError(f"database: the directory {directory} does not exist; create it")
-    with suppress(OSError):  # SQLite says why it cannot open it; its other files get the same mode
-        open_private(Path(url.database or "")).close()
+    path = Path(url.database or "")
+    directory = path.absolute().parent
+    with file_errors(path):
+        if not directory.is_dir():
+            raise StorageError(f"database: the directory {directory} does not exist; create it")
+        prepare_file(path)
     engine = create_async_engine(url, hide_parameters=True, pool_size=3, max_overflow=7)
     configure_sqlite(engine.sync_engine)
     return Connections(engine)
