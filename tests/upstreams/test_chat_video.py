@@ -10,10 +10,12 @@ from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.order import Form, Input, Operation, Order
+from tallylight.upstreams.classify import chat_transcript
 from tallylight.upstreams.messages import Phase, Reply
 from tallylight.upstreams.protocol import FIRST_FRAME
 from tallylight.upstreams.protocols.chat_stream import ChatStream
 from tallylight.upstreams.protocols.registry import adapter_for
+from tallylight.upstreams.redact import redact_secrets
 from tallylight.upstreams.steps import Accepted, Done, Working
 from tests.builders import order_of
 from tests.upstreams.flows import check_request, read_check, submitted, urls
@@ -365,3 +367,20 @@ def test_a_key_that_comes_back_split_over_events_is_masked(
     assert isinstance(end, Failure)
     assert end.text.startswith("Invalid key ***")
     assert planted_key[:8] not in str(end)
+
+
+def test_a_long_answer_is_searched_for_secrets_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[int] = []
+
+    def count(text: str, secrets: tuple[str, ...]) -> str:
+        searched.append(len(text))
+        return redact_secrets(text, secrets)
+
+    monkeypatch.setattr(chat_transcript, "redact_secrets", count)
+    stream = ChatStream(BASE, echoes_model=False, secrets=("sk-abc-123456",))
+
+    for _ in range(20):
+        stream.feed(chunk("a" * 2000))
+    stream.end("")
+
+    assert searched.count(40_000) == 1

@@ -46,8 +46,10 @@ class _RecentText:
 
     _pieces: list[str] = field(default_factory=list)
     size: int = 0
+    _redacted: str | None = None  # since the last change: to search for secrets takes time
 
     def add(self, text: str) -> None:
+        self._redacted = None
         self._pieces.append(text)
         self.size += len(text)
         if self.size > 2 * _TEXT_LIMIT:
@@ -55,7 +57,12 @@ class _RecentText:
             self.size = _TEXT_LIMIT
 
     def clear(self) -> None:
-        self._pieces, self.size = [], 0
+        self._pieces, self.size, self._redacted = [], 0, None
+
+    def redacted(self, secrets: tuple[str, ...]) -> str:
+        if self._redacted is None:
+            self._redacted = redact_secrets(self.whole, secrets)
+        return self._redacted
 
     @property
     def whole(self) -> str:
@@ -95,17 +102,17 @@ class ChatTranscript:
     @property
     def content(self) -> str:
         """Return the content since the last error event, without progress notices."""
-        return redact_secrets(self._content.whole, self.secrets)
+        return self._content.redacted(self.secrets)
 
     @property
     def content_before_error(self) -> str:
         """Return the content before the last error event."""
-        return redact_secrets(self._given_up.whole, self.secrets)
+        return self._given_up.redacted(self.secrets)
 
     @property
     def notices(self) -> str:
         """Return the progress and retry notices."""
-        return redact_secrets(self._notices.whole, self.secrets)
+        return self._notices.redacted(self.secrets)
 
     @property
     def final_words(self) -> str:
