@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from tallylight.alerts.notification import Notification, NotificationKind, Severity
-from tallylight.alerts.rules import evaluate, observe_network, observe_verdict
+from tallylight.alerts.rules import evaluate, observe_network, observe_retraction, observe_verdict
 from tallylight.alerts.snapshot import dump_alert_state, load_alert_state
 from tallylight.alerts.state import AlertRules, AlertState
 from tallylight.catalogue.services import Service
@@ -62,6 +62,12 @@ class Simulation:
             has_recovered=has_recovered,
             incident=incident,
         )
+
+    def take_back(self, service: ServiceId) -> None:
+        """Take back the trouble of a service, as our own network goes down."""
+        self.network(is_down=True)
+        self.state = observe_retraction(self.state, service)
+        self.set_verdict(service, Status.OPERATIONAL)
 
     def network(self, *, is_down: bool) -> None:
         """Take our own network down, or bring it up again."""
@@ -600,3 +606,54 @@ def test_a_status_that_lasts_an_hour_was_notified(steps: list[Step]) -> None:
         assert watch.alertable_status is None or watch.alertable_status.rank <= worst
         assert watch.pending_since is None
         assert not watch.is_flapping
+
+
+def test_trouble_that_is_taken_back_before_it_was_notified_is_not_notified(
+    calm: Simulation,
+) -> None:
+    calm.set_verdict(A, DOWN)
+    calm.take_back(A)
+    during = calm.wait(minutes=10)
+    calm.network(is_down=False)
+
+    assert kinds(during) == [NotificationKind.NETWORK_DOWN]
+    assert kinds(calm.wait(minutes=10)) == [NotificationKind.NETWORK_UP]
+
+
+def test_notified_trouble_that_is_taken_back_is_followed_by_that_it_was_our_own_network(
+    calm: Simulation,
+) -> None:
+    calm.set_verdict(A, DOWN)
+    (fired,) = calm.wait(seconds=90)
+    calm.take_back(A)
+    calm.wait(minutes=10)
+    calm.restart()
+    calm.network(is_down=False)
+    _, told = calm.wait(minutes=10)
+
+    assert told.kind is NotificationKind.RETRACTED
+    assert told.severity is Severity.SUCCESS
+    assert [(each.service, each.notified_in, each.duration) for each in told.changes] == [
+        (A, (fired.id,), None)
+    ]
+    assert calm.wait(hours=6) == []
+
+
+def test_new_trouble_after_what_was_taken_back_is_notified_and_its_end_is_a_recovery(
+    calm: Simulation,
+) -> None:
+    calm.set_verdict(A, DOWN)
+    calm.wait(seconds=90)
+    calm.take_back(A)
+    calm.network(is_down=False)
+    told = calm.wait(minutes=10)
+    calm.set_verdict(A, DOWN)
+    told += calm.wait(minutes=10)
+    calm.set_verdict(A, UP)
+    told += calm.wait(minutes=10)
+
+    assert kinds(told) == [
+        NotificationKind.RETRACTED,
+        NotificationKind.FIRING,
+        NotificationKind.RESOLVED,
+    ]

@@ -27,7 +27,9 @@ from tallylight.alerts.sender import NotificationSender, Render
 from tallylight.clock import VirtualClock
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
+from tallylight.model.verdict import Transition, Verdict
 from tallylight.storage.database import Storage, open_storage
+from tallylight.storage.transition_record import RetractedTransitions, TransitionRecord
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 TOKEN = "planted-token-1234567890"
@@ -86,13 +88,27 @@ class World:
         """Store notifications, as the dispatcher does."""
         await self.history.save_component_state("alerts", "{}", alert_messages(sent, receivers))
 
+    async def retract(self, service: ServiceId) -> None:
+        """Record that trouble of a service began, and that it was taken back."""
+        before, after = (
+            Verdict(service, status, NOW, 1.0, ())
+            for status in (Status.OPERATIONAL, Status.SUSPENDED)
+        )
+        began = Transition(service, NOW, NOW, before, after)
+        retracted = RetractedTransitions(NOW, 1, None)
+        records = (
+            TransitionRecord(service, began, "{}", None),
+            TransitionRecord(service, None, "{}", None, retracted),
+        )
+        await self.history.record_transitions(lambda: records)
+
     @asynccontextmanager
     async def sending(
         self, receivers: Mapping[str, ReceiverOptions], show: Render | None = None
     ) -> AsyncIterator[None]:
         """Run a sender, as one process with one configuration does."""
         sender = NotificationSender(
-            self.history.outbox, receivers, self.clock, show or render, self.metrics
+            self.history, receivers, self.clock, show or render, self.metrics
         )
         task = asyncio.create_task(sender.run())
         try:
@@ -256,6 +272,26 @@ async def test_an_outage_that_was_dropped_is_not_followed_by_its_recovery(
     assert TOKEN not in written
 
 
+async def test_trouble_that_was_taken_back_while_it_waited_is_not_sent_nor_its_correction(
+    world: World, listener: Listener
+) -> None:
+    team = receivers(team={"url": listener.address})
+    both = firing(A, B)
+    correction = replace(
+        resolved(firing(A)), kind=NotificationKind.RETRACTED, at=NOW + timedelta(seconds=3)
+    )
+    await world.queue(team, firing(A), both, correction, firing(B))
+    await world.retract(A)
+
+    with capture_logs() as logs:
+        async with world.sending(team):
+            await world.until(lambda: len(listener.received) == 2 and world.counted("dropped") == 2)
+
+    assert listener.received == [f"firing {B}", f"firing {B}"]
+    reasons = [each["reason"] for each in logs if each["event"] == "alerts.dropped"]
+    assert reasons == ["retracted", "outage_not_delivered"]
+
+
 async def test_what_waits_for_a_receiver_that_leaves_the_file_is_dropped(
     world: World, listener: Listener
 ) -> None:
@@ -264,7 +300,7 @@ async def test_what_waits_for_a_receiver_that_leaves_the_file_is_dropped(
     with capture_logs() as logs:
         async with world.sending({}):
             pass
-        sender = NotificationSender(world.history.outbox, {}, world.clock, render, world.metrics)
+        sender = NotificationSender(world.history, {}, world.clock, render, world.metrics)
         await asyncio.wait_for(sender.run(), 10)
 
     found = [(each["event"], each["receiver"], each["reason"]) for each in logs]

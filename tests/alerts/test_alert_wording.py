@@ -35,3 +35,18 @@ def test_a_recovery_says_whether_videos_arrive(language: Language, title: str) -
     notification = Notification(NotificationKind.RESOLVED, NOW, services, changes)
 
     assert render_notification(notification, CONTEXT, translator(language)).title == title
+
+
+@pytest.mark.parametrize(
+    ("language", "title"),
+    [
+        (Language.EN, "🟢 a: that was our own network"),
+        (Language.ZH_HANT, "🟢 a：剛才是我們自己的網路問題"),
+        (Language.ZH_HANS, "🟢 a：刚才是我们自己的网络问题"),
+    ],
+)
+def test_what_was_taken_back_is_said_to_be_our_own_network(language: Language, title: str) -> None:
+    change = ServiceChange(ServiceId("a"), Status.SUSPENDED, Status.OPERATIONAL, NOW)
+    notification = Notification(NotificationKind.RETRACTED, NOW, (change.service,), (change,))
+
+    assert render_notification(notification, CONTEXT, translator(language)).title == title

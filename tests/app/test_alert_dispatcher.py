@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
+from sqlalchemy import select
 
+from tallylight.alerts.messages import load_notification
 from tallylight.alerts.metrics import AlertMetrics
+from tallylight.alerts.notification import NotificationKind
 from tallylight.alerts.options import AlertOptions
 from tallylight.app.alert_dispatcher import AlertDispatcher, AlertSettings
 from tallylight.board import Board
@@ -22,7 +25,9 @@ from tallylight.i18n import Language
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.storage.database import Storage, open_storage
-from tests.builders import BROKEN
+from tallylight.storage.tables import outbox_table
+from tallylight.verdicts.options import PolicyOptions
+from tests.builders import BROKEN, service_named
 
 NOON = datetime(2026, 1, 28, 12, tzinfo=UTC)
 SERVICE = ServiceId("sora-2-reverse")
@@ -34,6 +39,8 @@ RISK = Failure(
     names_state=True,
     http_status=403,
 )
+
+LOST = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "exception:timeout")
 
 
 @dataclass
@@ -208,3 +215,56 @@ async def test_without_receivers_the_desk_goes_home(
 
     async with asyncio.timeout(5):
         await idle.run()
+
+
+async def stored_kinds(history: Storage) -> list[NotificationKind]:
+    async with history.connections.read_transaction() as connection:
+        query = select(outbox_table.c.body).order_by(outbox_table.c.created_at_us)
+        bodies = await connection.scalars(query)
+        found = [load_notification(body) for body in bodies]
+    return [each.kind for each in found if each is not None]
+
+
+async def until_stored(history: Storage, clock: VirtualClock, kind: NotificationKind) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            await clock.advance(timedelta(seconds=1))
+            for _ in range(50):  # little time passes while the database works
+                if kind in await stored_kinds(history):
+                    return
+
+
+async def test_what_was_told_and_was_our_own_network_is_followed_by_that(
+    history: Storage, clock: VirtualClock, inbox: Inbox
+) -> None:
+    board = Board(history, clock)
+    names = "abcd"
+    await board.apply_config(
+        [service_named(name, provider=name) for name in names], PolicyOptions()
+    )
+
+    async def call(missing: str) -> None:
+        for name in names:
+            failure = LOST if name in missing else None
+            await clock.advance(timedelta(seconds=1))
+            await board.report(Evidence(ServiceId(name), clock.now(), Source.REACH, failure))
+
+    for name in names:
+        await board.report(Evidence(ServiceId(name), clock.now(), Source.GENERATION))
+    async with running(desk(board, history, clock, inbox.url)):
+        await call(missing="")
+        for _ in range(8):
+            await call(missing="a")
+        await until_stored(history, clock, NotificationKind.FIRING)
+        for _ in range(4):
+            await call(missing=names)
+        await until_stored(history, clock, NotificationKind.NETWORK_DOWN)
+        await call(missing="")
+        await until_stored(history, clock, NotificationKind.RETRACTED)
+
+    assert await stored_kinds(history) == [
+        NotificationKind.FIRING,
+        NotificationKind.NETWORK_DOWN,
+        NotificationKind.NETWORK_UP,
+        NotificationKind.RETRACTED,
+    ]

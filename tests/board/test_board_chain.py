@@ -24,6 +24,7 @@ from tallylight.model.verdict import Transition
 from tallylight.storage.database import Storage, open_storage
 from tallylight.verdicts.judge import held
 from tallylight.verdicts.options import PolicyOptions
+from tallylight.verdicts.retraction import retraction_of
 from tests.builders import service_named
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -140,9 +141,17 @@ class BoardMachine(RuleBasedStateMachine):
 
     @invariant()
     def transitions_form_a_chain(self) -> None:
+        taken_back = set()  # whose next announcement is that of the former status
         while not self.events.empty():
             event = self.events.get_nowait()
-            if isinstance(event, Transition):
+            if isinstance(event, Evidence) and (retraction := retraction_of(event)) is not None:
+                own = [each for each in self.announced if each.service == event.service]
+                gone = own[-retraction.count :]
+                self.announced = [each for each in self.announced if each not in gone]
+                taken_back.add(event.service)
+            elif isinstance(event, Transition) and event.service in taken_back:
+                taken_back.remove(event.service)
+            elif isinstance(event, Transition):
                 self.announced.append(event)
         recorded = self.recorded()
         for service in self.services:

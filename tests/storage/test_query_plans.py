@@ -38,7 +38,7 @@ from tallylight.storage.outbox import Outbox
 from tallylight.storage.processes import open_liveness
 from tallylight.storage.retention import RetentionOptions
 from tallylight.storage.retention_gate import FIRST_RETENTION_DELAY
-from tallylight.storage.transition_record import TransitionRecord
+from tallylight.storage.transition_record import RetractedTransitions, TransitionRecord
 from tallylight.storage.videos import Videos
 from tests.builders import NOON
 from tests.storage.explain import SentStatement, full_scans, unused_indexes
@@ -99,7 +99,9 @@ def record() -> TransitionRecord:
     before, after = (
         Verdict(FILM, status, NOON, 1.0, ()) for status in (Status.OPERATIONAL, Status.SUSPENDED)
     )
-    return TransitionRecord(FILM, Transition(FILM, NOON, NOON, before, after), "{}", INCIDENT)
+    transition = Transition(FILM, NOON, NOON, before, after)
+    retracted = RetractedTransitions(NOON, 2, IncidentId("i_8"))
+    return TransitionRecord(FILM, transition, "{}", INCIDENT, retracted)
 
 
 CALLS: Mapping[str, Call] = {
@@ -113,6 +115,7 @@ CALLS: Mapping[str, Call] = {
     "Storage.transitions": lambda s: asyncio.gather(
         s.transitions(FILM, NOON - DAY, NOON), s.transitions(None, NOON - DAY, NOON)
     ),
+    "Storage.retracted": lambda s: s.retracted([(FILM, NOON - HOUR)]),
     "Storage.status_intervals": lambda s: s.status_intervals([FILM], NOON - DAY, NOON),
     "Storage.job_totals": lambda s: s.job_totals([FILM], NOON - 30 * DAY, NOON),
     "Storage.status_seconds": lambda s: s.status_seconds([FILM], NOON - 90 * DAY, NOON),

@@ -4,7 +4,7 @@ A recovery names the notifications that told of the trouble. A receiver that got
 they were dropped, is not told of the recovery either.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from tallylight.alerts.notification import Notification, NotificationKind, ServiceChange
 from tallylight.alerts.options import ReceiverOptions
 from tallylight.alerts.recipients import for_receiver
+from tallylight.model.ids import ServiceId
 from tallylight.model.outbox import Fate, OutboxMessage
 from tallylight.model.status import Status
 
@@ -27,7 +28,9 @@ _BACKOFF_FACTOR = 3
 _LONGEST_PAUSE = timedelta(minutes=10)
 _MAX_EXPONENT = 10  # beyond it every pause is the longest
 
-_RECOVERIES = frozenset({NotificationKind.RESOLVED, NotificationKind.FLAPPING_ENDED})
+_RECOVERIES = frozenset(
+    {NotificationKind.RESOLVED, NotificationKind.RETRACTED, NotificationKind.FLAPPING_ENDED}
+)
 _WELL = frozenset({Status.OPERATIONAL, Status.UNKNOWN})
 _NOTIFICATION = TypeAdapter(Notification)
 
@@ -120,10 +123,28 @@ def without_undelivered(
         for change in _recoveries(notification)
         if _outcome(change.notified_in, receiver, fates) is Fate.GIVEN_UP
     }
-    if not untold:
+    return _without(notification, untold)
+
+
+def beginnings(notification: Notification) -> frozenset[tuple[ServiceId, datetime]]:
+    """Return the beginnings of trouble that a notification tells of, and that may be taken back."""
+    if notification.kind is not NotificationKind.FIRING:
+        return frozenset()
+    return frozenset((change.service, change.since) for change in notification.changes)
+
+
+def without_retracted(
+    notification: Notification, retracted: Collection[tuple[ServiceId, datetime]]
+) -> Notification | None:
+    """Return a notification without trouble that was taken back; None if all of it was."""
+    return _without(notification, {service for service, _ in retracted})
+
+
+def _without(notification: Notification, left_out: Collection[ServiceId]) -> Notification | None:
+    if not left_out:
         return notification
-    changes = tuple(each for each in notification.changes if each.service not in untold)
-    services = tuple(each for each in notification.services if each not in untold)
+    changes = tuple(each for each in notification.changes if each.service not in left_out)
+    services = tuple(each for each in notification.services if each not in left_out)
     return replace(notification, changes=changes, services=services) if services else None
 
 

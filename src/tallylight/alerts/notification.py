@@ -17,6 +17,7 @@ class NotificationKind(StrEnum):
 
     FIRING = "firing"  # services entered a bad status, or changed from one to a worse one
     RESOLVED = "resolved"  # services recovered
+    RETRACTED = "retracted"  # what was notified was our own network's fault
     REMINDER = "reminder"  # services still have a bad status
     FLAPPING = "flapping"  # services fail and recover so often that no single time is notified
     FLAPPING_ENDED = "flapping_ended"  # services stopped flapping; carries their current status
@@ -110,6 +111,7 @@ class Notification:
         match self.kind:
             case (
                 NotificationKind.RESOLVED
+                | NotificationKind.RETRACTED
                 | NotificationKind.NETWORK_UP
                 | NotificationKind.KEY_ACCEPTED
             ):

@@ -54,6 +54,22 @@ def observe_verdict(  # noqa: PLR0913  # the judge says two things beside the ve
     return replace(state, service_alerts={**state.service_alerts, verdict.service: after})
 
 
+def observe_retraction(state: AlertState, service: ServiceId) -> AlertState:
+    """Return the state after the trouble of a service was taken back; its verdict follows."""
+    alert = state.service_alerts.get(service)
+    if alert is None or alert.alertable_status is None:
+        return state
+    well = replace(
+        alert,
+        status=Status.UNKNOWN,
+        reasons=(),
+        trouble_since=None,
+        is_retracted=alert.notified_status is not None,
+        entries=alert.entries[:-1],
+    )
+    return replace(state, service_alerts={**state.service_alerts, service: well})
+
+
 def observe_network(
     state: AlertState, at: datetime, rules: AlertRules, *, is_down: bool
 ) -> AlertState:
@@ -121,7 +137,7 @@ def _with_verdict(  # noqa: PLR0913  # as `observe_verdict`
     # Only a way into trouble counts: one outage with many names is not flapping.
     if was_well and alert.alertable_status is not None:
         entries = (*entries, at)
-        alert = replace(alert, trouble_since=verdict.since, incident="")
+        alert = replace(alert, trouble_since=verdict.since, incident="", is_retracted=False)
     is_flapping = alert.is_flapping or len(entries) > rules.flapping_threshold
     return _with_pending(replace(alert, entries=entries, is_flapping=is_flapping), at, rules)
 
@@ -145,7 +161,9 @@ def _pending_kind(alert: ServiceAlert, now: datetime, rules: AlertRules) -> Noti
     if alert.flapping_notified:
         return NotificationKind.FLAPPING_ENDED
     if alert.alertable_status is None:
-        return None if alert.notified_status is None else NotificationKind.RESOLVED
+        if alert.notified_status is None:
+            return None
+        return NotificationKind.RETRACTED if alert.is_retracted else NotificationKind.RESOLVED
     if alert.notified_status is None or _needs_worse_name(alert, now, rules):
         return NotificationKind.FIRING
     return None
@@ -228,6 +246,7 @@ def _group_notifications(
         NotificationKind.FLAPPING,
         NotificationKind.FLAPPING_ENDED,
         NotificationKind.RESOLVED,
+        NotificationKind.RETRACTED,
     ):
         of_kind = {
             id_: alert for id_, alert in group.items() if _pending_kind(alert, now, rules) is kind
@@ -271,6 +290,7 @@ def _as_notified(alert: ServiceAlert, notification: Notification) -> ServiceAler
         flapping_notified=False,
         pending_since=None,
         notified_status=status,
+        is_retracted=False,
         notified_at=notification.at,
         renamed_at=notification.at if is_renamed else alert.renamed_at if statuses else None,
         notified_statuses=statuses,

@@ -17,10 +17,12 @@ import structlog
 from tallylight.alerts.messages import (
     ALERT_RETRY_PERIOD,
     ENDPOINT_PREFIX,
+    beginnings,
     followed_rows,
     load_notification,
     must_wait,
     pause_after,
+    without_retracted,
     without_undelivered,
 )
 from tallylight.alerts.metrics import AlertMetrics, AlertOutcome
@@ -30,7 +32,7 @@ from tallylight.alerts.receivers import Receiver, RenderedNotification, open_rec
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.model.outbox import OutboxDelivery
-from tallylight.storage.outbox import Outbox
+from tallylight.storage.database import Storage
 
 log = structlog.get_logger()
 
@@ -49,13 +51,14 @@ class NotificationSender:
 
     def __init__(
         self,
-        outbox: Outbox,
+        history: Storage,
         receivers: Mapping[str, ReceiverOptions],
         clock: Clock,
         render: Render,
         metrics: AlertMetrics,
     ) -> None:
-        self._outbox = outbox
+        self._history = history
+        self._outbox = history.outbox
         self._receivers = receivers
         self._clock = clock
         self._render = render
@@ -146,6 +149,13 @@ class NotificationSender:
         if notification is None or (is_old and delivery.attempt_number > 1):
             await self._drop(served, delivery, "unreadable" if notification is None else "expired")
             return None
+        standing = without_retracted(
+            notification, await self._history.retracted(beginnings(notification))
+        )
+        if standing is None:
+            await self._drop(served, delivery, "retracted")
+            return None
+        notification = standing
         fates = await self._outbox.fates(followed_rows(notification, served.name))
         if must_wait(notification, served.name, fates):
             due = self._clock.now() + _FOLLOW_INTERVAL

@@ -46,11 +46,12 @@ class ServiceAlert:
     """The current status of one service, and what was notified of it.
 
     Args:
-        status: The newest status that was known. It is UNKNOWN in two cases only: no status was
-            ever known, or trouble that only free checks have seen is over.
+        status: The newest status that was known. It is UNKNOWN in three cases only: no status was
+            ever known, trouble that only free checks have seen is over, or it was taken back.
         is_confirmed: The judge is sure enough to notify people.
         is_unknown: The current verdict is UNKNOWN.
         has_recovered: The status is UNKNOWN because trouble is over.
+        is_retracted: The notified trouble was taken back: it was our own network.
         blocked: What keeps the upstream from taking our orders.
         notified_status: The bad status that was notified last; None if none was, or once its end
             was.
@@ -71,6 +72,7 @@ class ServiceAlert:
     is_confirmed: bool = True
     is_unknown: bool = False
     has_recovered: bool = False
+    is_retracted: bool = False
     blocked: Block | None = None
     notified_status: Status | None = None
     notified_at: datetime | None = None

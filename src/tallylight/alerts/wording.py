@@ -103,6 +103,8 @@ def _title(  # noqa: C901, PLR0911, PLR0912  # one case per kind
             return f"{icon} {statuses}"
         case NotificationKind.RESOLVED:
             return f"{icon} {_resolved(notification, name_of, to)}"
+        case NotificationKind.RETRACTED:
+            return f"{icon} " + to.gettext("%s: that was our own network") % names
         case NotificationKind.REMINDER:
             return f"{icon} " + to.gettext("Still: %s") % statuses
         case NotificationKind.FLAPPING:

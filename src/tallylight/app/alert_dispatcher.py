@@ -23,6 +23,7 @@ from tallylight.board import Board, NetworkChange
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.i18n import Language
+from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget
 from tallylight.model.status import Status
@@ -69,9 +70,7 @@ class AlertDispatcher:
         self._clock = clock
         self._rules = settings.options.rules()
         self._receivers = settings.options.receivers
-        self._sender = NotificationSender(
-            history.outbox, self._receivers, clock, self._render, metrics
-        )
+        self._sender = NotificationSender(history, self._receivers, clock, self._render, metrics)
         self._total_budget = settings.total_budget
         self._evaluated_at: datetime | None = None
         self._context = AlertContext(
@@ -102,6 +101,8 @@ class AlertDispatcher:
                         is_down = event.is_down
                         state = rules.observe_network(state, now, self._rules, is_down=is_down)
                     else:
+                        if isinstance(event, Evidence) and event.source is Source.RETRACTION:
+                            state = rules.observe_retraction(state, event.service)
                         changed[event.service] = None
                 state = self._observe(state, changed)
                 evaluated, notifications = rules.evaluate(

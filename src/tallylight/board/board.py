@@ -179,15 +179,19 @@ class Board:
         Raises:
             KeyError: if the service is not on the board.
         """
-        return await self._apply(attribute_forwarded(evidence, self.key_period(evidence.service)))
+        forwarded = attribute_forwarded(evidence, self.key_period(evidence.service))
+        return await self._apply(forwarded, is_own=False)
 
     async def _apply_all(self, pieces: Iterable[Evidence]) -> None:
+        was_down = self._network.is_down
         for piece in pieces:
             if piece.service in self:  # it may have left the board while its evidence was held
                 await self._apply(piece)
+        if self._network.is_down and not was_down:
+            await self._role.take_back()
 
-    async def _apply(self, evidence: Evidence) -> Verdict:
-        while (verdict := await self._role.apply(evidence)) is None:
+    async def _apply(self, evidence: Evidence, *, is_own: bool = True) -> Verdict:
+        while (verdict := await self._role.apply(evidence, is_own=is_own)) is None:
             pass  # the role changed while the call waited: the new one applies it
         if self.is_leader and is_accepted_order(evidence):
             await self._report_to_siblings(evidence)

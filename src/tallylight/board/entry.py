@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from tallylight.board.without_misses import StateWithoutMisses
 from tallylight.catalogue.services import Service
 from tallylight.model.evidence import Evidence, Failure, Fault, Source
 from tallylight.model.status import Status
@@ -36,6 +37,7 @@ class ServiceEntry:
         confirmed: On a follower: the state from the leader's evidence alone.
         confirmed_cursor: The id of the last evidence in `confirmed`.
         unconfirmed: On a follower: local evidence that the leader has not stored yet.
+        without_misses: On a leader: the state without the missing answers that counted last.
     """
 
     service: Service
@@ -49,6 +51,7 @@ class ServiceEntry:
     confirmed: ServiceState = field(init=False)
     confirmed_cursor: int = 0
     unconfirmed: list[Evidence] = field(default_factory=list)
+    without_misses: StateWithoutMisses | None = None
 
     def __post_init__(self) -> None:
         self.confirmed = self.state
@@ -68,6 +71,7 @@ class ServiceEntry:
     def apply_key_period(self, period: KeyPeriod) -> None:
         """Set the period of the present key."""
         self.key_period = period
+        self.without_misses = None
         self.state = with_period(self.state, period)
         self.confirmed = with_period(self.confirmed, period)
 

@@ -29,7 +29,7 @@ class FollowerRole(BoardRole):
             entry.recompute(self.clock.now())
         return loaded
 
-    async def apply(self, evidence: Evidence) -> Verdict | None:
+    async def apply(self, evidence: Evidence, *, is_own: bool) -> Verdict | None:  # noqa: ARG002  # of the leader
         """Apply local evidence until the leader's judgment of it arrives."""
         entry = self.entries[evidence.service]
         self.storage.add_evidence(evidence)
@@ -37,6 +37,9 @@ class FollowerRole(BoardRole):
         self.subscribers.publish(evidence)
         self._recompute(entry)
         return entry.published
+
+    async def take_back(self) -> None:
+        """Do nothing: the leader judges."""
 
     async def advance_time(self) -> None:
         """Recompute every service as of now."""

@@ -8,6 +8,7 @@ dies in the meantime finds the transition again when it replays the evidence.
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import structlog
 
@@ -16,9 +17,16 @@ from tallylight.board.storage_port import BoardStorage
 from tallylight.errors import StorageError
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Incident, Transition
-from tallylight.storage.transition_record import TransitionRecord
+from tallylight.storage.transition_record import RetractedTransitions, TransitionRecord
 
 log = structlog.get_logger()
+
+
+class _Pending(NamedTuple):
+    entry: ServiceEntry
+    transition: Transition | None
+    incident: Incident | None
+    retracted: RetractedTransitions | None
 
 
 class TransitionLog:
@@ -26,20 +34,24 @@ class TransitionLog:
 
     def __init__(self, storage: BoardStorage) -> None:
         self._storage = storage
-        self._pending: deque[tuple[ServiceEntry, Transition | None, Incident | None]] = deque()
+        self._pending: deque[_Pending] = deque()
         self._in_flight = 0  # how many of these, from the left, are being recorded
         self._flush_lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def add(
-        self, entry: ServiceEntry, transition: Transition | None, incident: Incident | None
+        self,
+        entry: ServiceEntry,
+        transition: Transition | None,
+        incident: Incident | None,
+        retracted: RetractedTransitions | None = None,
     ) -> None:
-        """Queue a transition or the end of an incident, to be recorded after all earlier ones."""
-        self._pending.append((entry, transition, incident))
+        """Queue what is to be recorded after all earlier changes (`TransitionRecord`)."""
+        self._pending.append(_Pending(entry, transition, incident, retracted))
 
     def pending_services(self) -> frozenset[ServiceId]:
         """Return the services with a transition that is not yet recorded."""
-        return frozenset(entry.service.id for entry, *_ in self._pending)
+        return frozenset(each.entry.service.id for each in self._pending)
 
     async def flush(self) -> None:
         """Record all pending transitions; those that the database misses stay for the next call."""
@@ -72,6 +84,12 @@ class TransitionLog:
         """
         self._in_flight = len(self._pending)
         return [
-            TransitionRecord(entry.service.id, transition, entry.dump_state(), incident)
-            for entry, transition, incident in self._pending
+            TransitionRecord(
+                each.entry.service.id,
+                each.transition,
+                each.entry.dump_state(),
+                each.incident,
+                each.retracted,
+            )
+            for each in self._pending
         ]

@@ -76,8 +76,12 @@ class BoardRole(ABC):
         """Apply stored evidence that is in no snapshot; yield the transitions to be announced."""
 
     @abstractmethod
-    async def apply(self, evidence: Evidence) -> Verdict | None:
+    async def apply(self, evidence: Evidence, *, is_own: bool) -> Verdict | None:
         """Apply new evidence and return the published verdict.
+
+        Args:
+            evidence: The evidence.
+            is_own: This process has seen it, over its own network.
 
         Returns:
             None if another role took over while this call waited; the evidence has not been
@@ -86,6 +90,10 @@ class BoardRole(ABC):
         Raises:
             KeyError: if the service is not on the board.
         """
+
+    @abstractmethod
+    async def take_back(self) -> None:
+        """Restore what missing answers alone have changed lately: our own network is down."""
 
     @abstractmethod
     async def advance_time(self) -> None:

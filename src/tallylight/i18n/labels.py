@@ -48,6 +48,7 @@ _SOURCES: Mapping[Source, str] = {
     Source.SIBLING: gettext_noop("Order with the same key"),
     Source.FEED: gettext_noop("Status feed"),
     Source.CALENDAR: gettext_noop("Calendar"),
+    Source.RETRACTION: gettext_noop("Taken back: our own network"),
 }
 
 _FAILURES: Mapping[FailureKind, str] = {

@@ -27,6 +27,7 @@ class Source(StrEnum):
     SIBLING = "sibling"  # another service accepted an order with the same key
     FEED = "feed"  # the provider's status page
     CALENDAR = "calendar"  # the lifecycle dates of the fact sheet
+    RETRACTION = "retraction"  # missing answers that counted were our own network's
 
 
 class FailureKind(StrEnum):
@@ -85,8 +86,9 @@ class Evidence:
         claimed_status: The status that a feed or the calendar claims; None from other sources. A
             feed that cannot be read claims UNKNOWN.
         until: The scheduled end of a claimed maintenance; the shutdown date of the calendar.
-        note: The headline of a feed, the replacement that the calendar names, or the address or
-            model that was probably meant in place of the configured one; redacted, one line.
+        note: The headline of a feed, the replacement that the calendar names, the address or model
+            that was probably meant in place of the configured one (redacted, one line), or the
+            state that a retraction restores.
         vantage: The place of the observer, for installations that monitor from several places.
     """
 
@@ -113,7 +115,8 @@ class Evidence:
     @property
     def is_good(self) -> bool:
         """Return whether it shows that the service works."""
-        return self.failure is None and self.claimed_status in {None, Status.OPERATIONAL}
+        is_well = self.failure is None and self.claimed_status in {None, Status.OPERATIONAL}
+        return is_well and self.source is not Source.RETRACTION
 
     @property
     def is_bad(self) -> bool:

@@ -47,6 +47,7 @@ _EARLIEST: Final = EPOCH + timedelta(days=20_700)
 _PAST_COLUMNS: Final = (
     transitions_table.c.at_us,
     transitions_table.c.recorded_at_us,
+    transitions_table.c.retracted_at_us,
     transitions_table.c.before_since_us,
     transitions_table.c.after_since_us,
     incidents_table.c.started_at_us,

@@ -9,6 +9,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Never
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from tallylight.clock import Clock
 from tallylight.model.evidence import Evidence
 from tallylight.model.ids import ServiceId
@@ -45,7 +47,7 @@ from tallylight.storage.queries import StorageQueries
 from tallylight.storage.retention import RetentionOptions, RetentionStep
 from tallylight.storage.retention_gate import RetentionGate
 from tallylight.storage.tables import component_state_table
-from tallylight.storage.transition_record import TransitionRecord
+from tallylight.storage.transition_record import RetractedTransitions, TransitionRecord
 from tallylight.storage.types import from_microseconds, to_microseconds
 from tallylight.storage.videos import Videos
 
@@ -127,6 +129,8 @@ class Storage(StorageQueries):
                 cursor = await evidence.insert_evidence(connection, buffered)
                 await state_snapshots.store_snapshots(connection, rows, cursor)
                 for record in found:
+                    if record.retracted is not None:
+                        await _retract(connection, record.service, record.retracted)
                     if record.transition is not None:
                         await transitions.insert_transition(connection, record.transition)
                         await day_status.reopen_days(connection, record.transition.at)
@@ -261,6 +265,16 @@ async def open_storage(
             )
     finally:
         await connections.close()
+
+
+async def _retract(
+    connection: AsyncConnection, service: ServiceId, retracted: RetractedTransitions
+) -> None:
+    first = await transitions.retract_newest(connection, service, retracted.count, retracted.at)
+    if first is not None:
+        await day_status.reopen_days(connection, first)
+    if retracted.incident is not None:
+        await incidents.remove_incident(connection, retracted.incident)
 
 
 async def _newest_evidence_at(connections: Connections) -> datetime | None:

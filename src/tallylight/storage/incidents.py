@@ -42,6 +42,12 @@ async def store_incident(connection: AsyncConnection, incident: Incident) -> Non
         await connection.execute(insert(updates), rows)
 
 
+async def remove_incident(connection: AsyncConnection, incident: IncidentId) -> None:
+    """Remove an incident that never was."""
+    await connection.execute(delete(updates).where(updates.c.incident == incident))
+    await connection.execute(delete(table).where(table.c.id == incident))
+
+
 async def incidents_from_rows(
     connection: AsyncConnection, rows: Sequence[Row[*tuple[object, ...]]]
 ) -> tuple[Incident, ...]:

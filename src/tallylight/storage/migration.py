@@ -9,7 +9,7 @@ from tallylight.errors import StorageError
 from tallylight.storage.engine import Connections, LockId
 
 #: The newest revision in `migrations/versions`.
-HEAD = "0011"
+HEAD = "0012"
 
 
 async def upgrade_schema(connections: Connections) -> None:

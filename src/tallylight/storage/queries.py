@@ -110,12 +110,29 @@ class StorageQueries:
     ) -> tuple[Transition, ...]:
         """Return the transitions that happened in [start, end), oldest first."""
         columns = transitions_table.c
-        query = select(transitions_table).where(columns.at_us >= start, columns.at_us < end)
+        query = select(transitions_table).where(
+            columns.at_us >= start, columns.at_us < end, transitions.STANDS
+        )
         if service is not None:
             query = query.where(columns.service == service)
         query = query.order_by(columns.at_us, columns.id, columns.service)
         async with self.connections.read_transaction() as connection:
             return tuple(map(transitions.transition_from_row, await connection.execute(query)))
+
+    async def retracted(
+        self, beginnings: Collection[tuple[ServiceId, datetime]]
+    ) -> frozenset[tuple[ServiceId, datetime]]:
+        """Return those of some services' verdicts, by their beginning, that were taken back."""
+        if not beginnings:
+            return frozenset()
+        columns = transitions_table.c
+        query = select(columns.service, columns.after_since_us).where(
+            columns.at_us >= min(since for _, since in beginnings), ~transitions.STANDS
+        )
+        async with self.connections.read_transaction() as connection:
+            rows = await connection.execute(query)
+            found = {(ServiceId(row.service), row.after_since_us) for row in rows}
+        return frozenset(each for each in beginnings if each in found)
 
     async def status_intervals(
         self, services: Collection[ServiceId], start: datetime, end: datetime
@@ -182,7 +199,7 @@ class StorageQueries:
         """Return the status that each incident began from; those not known are left out."""
         columns = transitions_table.c
         query = select(columns.service, columns.at_us, columns.before_status).where(
-            columns.at_us.in_([each.started_at for each in found])
+            columns.at_us.in_([each.started_at for each in found]), transitions.STANDS
         )
         async with self.connections.read_transaction() as connection:
             rows = (await connection.execute(query)).all()

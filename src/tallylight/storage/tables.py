@@ -93,6 +93,8 @@ transitions_table = Table(
     Column("after_confidence", Float, nullable=False),
     Column("after_blocked", Text),
     Column("after_reasons", Text, nullable=False),
+    # When it turned out to be our own network's fault; all reads pass over it then.
+    Column("retracted_at_us", MicrosecondTimestamp),
     PrimaryKeyConstraint("service", "id"),
 )
 Index("transitions_at", transitions_table.c.at_us)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from itertools import pairwise
 
-from sqlalchemy import Row, func, insert, select, true, tuple_
+from sqlalchemy import Row, func, insert, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.model.ids import ServiceId
@@ -15,6 +15,9 @@ from tallylight.storage.engine import MAX_IN_LIST
 from tallylight.storage.tables import state_snapshots_table
 from tallylight.storage.tables import transitions_table as table
 from tallylight.storage.types import reasons_from_json, reasons_to_json, to_microseconds
+
+STANDS = table.c.retracted_at_us.is_(None)
+"""Holds for all transitions but those that were taken back, which no reader counts."""
 
 
 async def insert_transition(connection: AsyncConnection, transition: Transition) -> None:
@@ -32,6 +35,23 @@ async def insert_transition(connection: AsyncConnection, transition: Transition)
             **_verdict_values("after", transition.after),
         },
     )
+
+
+async def retract_newest(
+    connection: AsyncConnection, service: ServiceId, count: int, at: datetime
+) -> datetime | None:
+    """Mark the newest transitions of a service as retracted; return when the first happened."""
+    newest = (
+        select(table.c.id, table.c.at_us)
+        .where(table.c.service == service, STANDS)
+        .order_by(table.c.id.desc())
+        .limit(count)
+    )
+    rows = (await connection.execute(newest)).all()
+    ids = [row.id for row in rows]
+    change = update(table).where(table.c.service == service, table.c.id.in_(ids))
+    await connection.execute(change.values(retracted_at_us=at))
+    return min((row.at_us for row in rows), default=None)
 
 
 async def status_intervals(
@@ -81,13 +101,15 @@ async def _changes(
     has_snapshot = true() if listed is None else state_snapshots_table.c.service.in_(listed)
     earlier = table.alias("earlier")
     opening = select(func.max(earlier.c.id)).where(
-        earlier.c.service == state_snapshots_table.c.service, earlier.c.at_us <= start
+        earlier.c.service == state_snapshots_table.c.service,
+        earlier.c.at_us <= start,
+        earlier.c.retracted_at_us.is_(None),
     )
     columns = (table.c.service, table.c.id, table.c.at_us, table.c.after_status)
     # Pairs with IN, not a join: for a join, SQLite would scan all transitions.
     pairs = select(state_snapshots_table.c.service, opening.scalar_subquery()).where(has_snapshot)
     openings = select(*columns).where(tuple_(table.c.service, table.c.id).in_(pairs))
-    inside = select(*columns).where(table.c.at_us > start, table.c.at_us < end, is_wanted)
+    inside = select(*columns).where(table.c.at_us > start, table.c.at_us < end, is_wanted, STANDS)
     changes: dict[ServiceId, list[tuple[datetime, Status]]] = defaultdict(list)
     first: dict[str, int] = {}
     for service, number, at, status in await connection.execute(openings):

@@ -45,6 +45,16 @@ def ended(open_incident: Incident, verdict: Verdict, recovered_at: datetime) -> 
     return replace(open_incident, ended_at=at, updates=(*open_incident.updates, update))
 
 
+def without_last(open_incident: Incident, count: int) -> Incident | None:
+    """Return an incident without its last updates, which are taken back; None if none is left."""
+    updates = open_incident.updates[:-count]
+    bad = [update.status for update in updates if update.status in OPENING]
+    if not bad:
+        return None
+    worst = max(bad, key=lambda each: each.rank)
+    return replace(open_incident, worst=worst, updates=updates)
+
+
 def incident_id(service: ServiceId, started_at: datetime) -> IncidentId:
     """Return the id of an incident: the same on every replica and after every replay."""
     return IncidentId(f"{service}-{started_at:%Y%m%dT%H%M%S}Z")

@@ -39,6 +39,7 @@ from tallylight.verdicts.named_failures import failure_record, named_failure_wei
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.reasons import reasons
 from tallylight.verdicts.recovery import recovered
+from tallylight.verdicts.retraction import retraction_of
 from tallylight.verdicts.state import ServiceState, updated_state
 from tallylight.verdicts.status import DerivedStatus
 
@@ -66,6 +67,9 @@ def judge(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceSta
     applied first. A caller that records transitions must apply them itself with `advance_time`,
     because this function returns only the last of several changes.
     """
+    if evidence.source is Source.RETRACTION:
+        retraction = retraction_of(evidence)
+        return state if retraction is None else retraction.state
     state = _released(state, evidence, policy)
     if _is_routine_success(state, evidence):
         return _apply_routine_success(state, evidence, policy)

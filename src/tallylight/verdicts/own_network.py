@@ -37,6 +37,9 @@ _QUORUM_MISSES = 2  # of each, since the last answer of any host
 _LEAD = timedelta(minutes=1)  # calls count from so long before the first miss in a row …
 _WINDOW = timedelta(minutes=10)  # … and at most for so long
 _DOWN_WINDOW = timedelta(minutes=2)  # misses this close together count as the same moment
+RETRACTED_WITHIN = timedelta(minutes=2)
+"""What missing answers changed so shortly before our network was found down is taken back."""
+
 _MAX_CALLS = 2000  # of one host that are kept; thousands of services may share one
 _WITNESSES = 3
 _ASK_AGAIN_AFTER = timedelta(seconds=5)
@@ -95,23 +98,28 @@ class _Calls:
     times: deque[tuple[datetime, bool]] = field(default_factory=lambda: deque(maxlen=_MAX_CALLS))
     run: int = 0  # misses in a row at its end
     run_began_at: datetime | None = None
-    is_silent: bool = False  # its misses count at once, until it answers
+    silent_since: datetime | None = None  # its misses count at once since then, until it answers
 
     def add(self, at: datetime, *, is_miss: bool) -> None:
         self.times.append((at, is_miss))
         while self.times[0][0] < at - _WINDOW:
             self.times.popleft()
         if not is_miss:
-            self.run, self.run_began_at, self.is_silent = 0, None, False
+            self.run, self.run_began_at, self.silent_since = 0, None, None
             return
         self.run += 1
         self.run_began_at = self.run_began_at or at
+
+    @property
+    def is_silent(self) -> bool:
+        """Tell whether its misses count at once."""
+        return self.silent_since is not None
 
     def forget_misses(self) -> None:
         """Forget the misses in a row at its end: they were our network's."""
         while self.times and self.times[-1][1]:
             self.times.pop()
-        self.run, self.run_began_at = 0, None
+        self.run, self.run_began_at, self.silent_since = 0, None, None
 
     def counts(self, begin: datetime) -> CallCounts:
         answers = misses = in_a_row = 0
@@ -192,9 +200,9 @@ class OwnNetwork:
             return Ruling(pieces)
         host.held += pieces
         if pieces and self._is_silent(host, flow, call, _MIN_PROBABILITY):
-            return Ruling(self._convict(host, flow))
+            return Ruling(self._convict(host, flow, call.at))
         if self._lost_line(call.at):
-            return Ruling(ours=self._go_down())
+            return Ruling(ours=self._go_down(call.at))
         is_repeated = max(host.run, flow.run) >= _QUORUM_MISSES
         return Ruling(witnesses=self._ask(host, call.at) if is_repeated else ())
 
@@ -204,7 +212,7 @@ class OwnNetwork:
         if host is None or not host.held:
             return Ruling()
         if self._is_silent(host, flow, call, _MIN_LIKELY):
-            return Ruling(self._convict(host, flow))
+            return Ruling(self._convict(host, flow, call.at))
         return Ruling(ours=_taken(host))
 
     def _answered(self, host: _Host, call: Call, pieces: tuple[Evidence, ...]) -> Ruling:
@@ -244,10 +252,10 @@ class OwnNetwork:
         own = flow.counts(begin)._replace(in_a_row=flow.run)
         return silent_probability(own, [each.counts(begin) for each in others]) >= bar
 
-    def _convict(self, host: _Host, flow: _Calls) -> tuple[Evidence, ...]:
-        flow.is_silent = True
+    def _convict(self, host: _Host, flow: _Calls, now: datetime) -> tuple[Evidence, ...]:
+        flow.silent_since = now
         if host.run >= flow.run:  # no other kind of call got an answer either
-            host.is_silent = True
+            host.silent_since = now
         return _taken(host)
 
     def _lost_line(self, now: datetime) -> bool:
@@ -262,11 +270,12 @@ class OwnNetwork:
         needed = max(1, min(_QUORUM, len({host.provider for host in others})))
         return len(failing) >= needed and len(missing) >= _MIN_HOLDERS
 
-    def _go_down(self) -> tuple[Evidence, ...]:
+    def _go_down(self, now: datetime) -> tuple[Evidence, ...]:
         self.is_down = True
         held = [piece for host in self._hosts.values() for piece in _taken(host)]
         for calls in (*self._hosts.values(), *self._flows.values()):
-            if not calls.is_silent:
+            # Who fell silent just before is in doubt again: what that changed is taken back.
+            if calls.silent_since is None or calls.silent_since >= now - RETRACTED_WITHIN:
                 calls.forget_misses()
         return tuple(sorted(held, key=lambda piece: piece.at))
 

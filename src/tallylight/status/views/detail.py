@@ -9,7 +9,7 @@ from tallylight.i18n import Translator
 from tallylight.i18n.formatting import format_day, format_duration
 from tallylight.i18n.labels import failure_label, source_label, status_label
 from tallylight.i18n.prices import format_price
-from tallylight.model.evidence import Evidence
+from tallylight.model.evidence import Evidence, Source
 from tallylight.status.views.timestamps import Timestamp, timestamp
 
 
@@ -85,16 +85,22 @@ def _evidence_view(piece: Evidence, now: datetime, to: Translator) -> EvidenceVi
     elif piece.claimed_status is not None:
         result = status_label(piece.claimed_status, to)
     else:
-        result = to.gettext("Good")
+        result = to.gettext("Good") if piece.is_good else ""
     return EvidenceView(
         at=timestamp(piece.at, now, to),
         source=source_label(piece.source, to),
         outcome=outcome,
         symbol={"good": "✓", "bad": "✕", "neutral": "–"}[outcome],
         result=result,
-        upstream_text=(piece.failure.text if piece.failure is not None else "") or piece.note,
+        upstream_text=_upstream_text(piece),
         latency="" if piece.latency is None else format_duration(piece.latency, to),
     )
+
+
+def _upstream_text(piece: Evidence) -> str:
+    if piece.source is Source.RETRACTION:  # its note is a state of ours
+        return ""
+    return (piece.failure.text if piece.failure is not None else "") or piece.note
 
 
 def _shutdown(sheet: FactSheet, to: Translator) -> str:
