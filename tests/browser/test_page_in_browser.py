@@ -205,10 +205,11 @@ async def test_a_reader_asks_which_service_to_use_with_the_keyboard_alone(
     assert "for=production" in page.url
 
 
-async def test_an_invalid_size_is_not_sent(open_page: OpenPage) -> None:
+async def test_an_invalid_size_is_told_above_the_form_which_keeps_it(open_page: OpenPage) -> None:
     page = await open_page("/recommend")
 
     await page.get_by_label("Size").fill("wide")
     await page.get_by_role("button", name="Compare").click()
 
-    assert "size=" not in page.url
+    await expect(page.get_by_role("alert")).to_contain_text("1280x720")
+    await expect(page.get_by_label("Size")).to_have_value("wide")
