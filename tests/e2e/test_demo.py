@@ -56,7 +56,7 @@ def test_the_page_says_what_a_budget_buys(settled: "Demo", eventually: "Eventual
         told: dict[str, Any] = requests.get(settled.page + "/api/advice", timeout=10).json()
         return None if told["state"] == "computing" else told
 
-    told = eventually(found, within=180)
+    told = eventually(found, within=280)
 
     assert told["state"] == "ready"
     assert told["priced"] == 6

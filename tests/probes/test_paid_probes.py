@@ -16,6 +16,7 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.ledger import EntryState
 from tallylight.model.money import Budget
 from tallylight.model.status import Status
+from tallylight.model.verdict import Block
 from tallylight.simulator.scenario import Billing
 from tallylight.verdicts.blocking import EARLIER_KEY_RULE
 from tallylight.verdicts.options import PolicyOptions
@@ -88,7 +89,7 @@ async def test_a_refusal_costs_nothing_and_names_whose_fault_it_was(
     assert found.failure.fault is fault
     verdict = env.board.verdict(ServiceId(name))
     if sign in {"quota", "auth"}:
-        assert verdict.blocked is (FailureKind(sign) if fault is Fault.OURS else None)
+        assert verdict.blocked is (Block(sign) if fault is Fault.OURS else None)
     if fault is not Fault.UPSTREAM:
         assert verdict.status is Status.UNKNOWN
     (entry,) = await env.entries(name)
