@@ -33,12 +33,18 @@ def command(tmp_path: Path, address: str) -> Command:
     """Return a function that runs `keys` with a configuration."""
     path = tmp_path / "tallylight.yaml"
     path.write_text(_CONFIGURATION.format(address=address), encoding="utf-8")
+    asyncio.run(_empty_database(address))  # commands that only read make none
 
     def run(*arguments: str) -> Result:
         line = ["keys", *arguments, "--config", str(path), "--lang", "en"]
         return CliRunner().invoke(application, line)
 
     return run
+
+
+async def _empty_database(address: str) -> None:
+    async with open_storage(address, SystemClock()):
+        pass
 
 
 def test_the_key_is_printed_alone_and_once(command: Command) -> None:
