@@ -23,7 +23,7 @@ NameOf = Callable[[ServiceId], str]
 
 _MOST_NAMES = 3  # in a title; more services are counted
 _LONGEST_ANSWER = 200
-_HIDDEN = re.compile(r"<(script|style|head)\b[^>]*>.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_HIDDEN = re.compile(r"<(script|style|head)\b[^<>]*>.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[a-zA-Z/!][^<>]*(?:>|$)")
 _UPSTREAM_TEXTS = ("answer", "note")
 
