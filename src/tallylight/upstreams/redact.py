@@ -37,14 +37,14 @@ _SECRET_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # name=value and "name": "value" where the name says what it is.
     (
         re.compile(
-            r"(?i)(\b[\w-]{0,40}(?:key|token|secret|passw(?:or)?d|signature|credential|cookie|session)"
+            r"(?i)((?<![\w-])[\w-]*(?:key|token|secret|passw(?:or)?d|signature|credential|cookie|session)"
             r"[\w-]{0,20}=\"?)[^\s\"'&,;*]{3,}"
         ),
         rf"\1{MASK}",
     ),
     (
         re.compile(
-            r"(?i)(\b(?:[\w-]{0,40}(?:key|token|secret|passw(?:or)?d|signature|credential|cookie|session)"
+            r"(?i)((?<![\w-])(?:[\w-]*(?:key|token|secret|passw(?:or)?d|signature|credential|cookie|session)"
             r"|authorization)[\"']?\s?:\s?[\"']?)(?=[\w.+/=-]*\d)[\w.+/=-]{8,}"
         ),
         rf"\1{MASK}",
