@@ -170,7 +170,7 @@ def test_no_secret_shows_anywhere(  # noqa: PLR0913, PLR0917  # all of it is one
     assert len(incidents) > 0
     files = [(name, data) for name, data in unpacked(launch.folder) if name != "relay.key"]
     cells = list(packed_cells(launch.folder / "history.db"))
-    assert {"history.db", "history.db-wal", "all.csv/evidence.csv"} <= {name for name, _ in files}
+    assert {"history.db", "history.db-wal", "all-evidence.csv"} <= {name for name, _ in files}
     assert cells
     assert [name for name, data in (*answers, *cells, *files) if leaks(data)] == []
     # What the upstreams said did arrive, only without the keys.
