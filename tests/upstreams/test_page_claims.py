@@ -161,6 +161,15 @@ def test_better_stack_reports_have_an_end() -> None:
     assert claims.availability(NOW - timedelta(hours=12), NOW) == pytest.approx(0.5)
 
 
+def test_a_component_that_better_stack_does_not_monitor_is_unknown() -> None:
+    attributes = {"public_name": "Video", "status": "not_monitored"}
+    row = {"id": "7", "type": "status_page_resource", "attributes": attributes}
+
+    (component,) = read("betterstack", {"included": [row]}).components
+
+    assert component.status is Status.UNKNOWN
+
+
 def test_instatus_shows_only_what_is_active() -> None:
     listed = {"components": [{"id": "a", "name": "Video", "status": "MAJOROUTAGE"}]}
     active = {

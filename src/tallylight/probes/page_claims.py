@@ -48,13 +48,13 @@ class ClaimsReader:
         self._sender = sender
         self._clock = clock
         self._storage = storage
-        self._read_at: dict[Feed, datetime] = {}
+        self._read_at: dict[str, datetime] = {}
 
     async def run(self) -> Never:
         """Read every page that is due until cancelled, following changes of the services."""
         while True:
-            for feed, upstream in self._due().items():
-                self._read_at[feed] = self._clock.now()
+            for page, (feed, upstream) in self._due().items():
+                self._read_at[page] = self._clock.now()
                 try:
                     await self.read(feed, upstream)
                 except Exception:
@@ -78,15 +78,16 @@ class ClaimsReader:
         if claims is not None:
             await self._storage.save_component_state(claims_name(feed), dump_claims(claims))
 
-    def _due(self) -> Mapping[Feed, Upstream]:
+    def _due(self) -> Mapping[str, tuple[Feed, Upstream]]:
+        """Return the pages that are due, each once, whatever components its services name."""
         now = self._clock.now()
-        feeds = {
-            service.upstream.feed: service.upstream
+        pages = {
+            claims_name(service.upstream.feed): (service.upstream.feed, service.upstream)
             for service in self._board.services()
             if service.upstream.feed is not None
         }
         return {
-            feed: upstream
-            for feed, upstream in feeds.items()
-            if feed not in self._read_at or self._read_at[feed] + _INTERVAL <= now
+            page: read
+            for page, read in pages.items()
+            if page not in self._read_at or self._read_at[page] + _INTERVAL <= now
         }

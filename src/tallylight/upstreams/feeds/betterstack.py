@@ -23,7 +23,7 @@ from tallylight.upstreams.json_access import (
     text_at,
 )
 
-_STATUSES: Mapping[str, Status] = {
+BETTER_STACK_STATUSES: Mapping[str, Status] = {
     "operational": Status.OPERATIONAL,
     "degraded": Status.DEGRADED,
     "downtime": Status.SUSPENDED,
@@ -58,7 +58,9 @@ def _parse_page(documents: Sequence[object]) -> StatusPage | None:
 
 def _component(id_: str, attributes: Mapping[str, object]) -> StatusPageComponent:
     word = text_at(attributes, "status")
-    return StatusPageComponent(id_, text_at(attributes, "public_name"), _STATUSES.get(word), word)
+    return StatusPageComponent(
+        id_, text_at(attributes, "public_name"), BETTER_STACK_STATUSES.get(word), word
+    )
 
 
 def _incidents(

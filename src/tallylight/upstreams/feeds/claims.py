@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from tallylight.catalogue.services import Feed
 from tallylight.model.status import Status
-from tallylight.upstreams.feeds.page import component_keys
+from tallylight.upstreams.feeds.page import component_keys, is_named
 
 KEPT = timedelta(days=90)
 _MAX_EVENTS = 300
@@ -71,7 +71,7 @@ class PageClaims:
 
     def of(self, component: str) -> "PageClaims":
         """Return what concerns a component, with all components of its group; "" takes all."""
-        mine = [row for row in self.components if _is_named(row, component)]
+        mine = [row for row in self.components if is_named(component, row.id, row.name)]
         if not component or not mine:
             return self
         groups = {row.group for row in mine if row.group} | {row.id for row in mine}
@@ -178,7 +178,3 @@ def load_claims(text: str | None) -> PageClaims | None:
 
 
 _CLAIMS = TypeAdapter(PageClaims)
-
-
-def _is_named(row: ClaimedComponent, component: str) -> bool:
-    return component == row.id or component.casefold() == row.name.casefold()

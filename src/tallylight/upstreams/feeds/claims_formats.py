@@ -9,9 +9,16 @@ lines of bounded length.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tallylight.model.status import Status
+from tallylight.upstreams.feeds.betterstack import BETTER_STACK_STATUSES
 from tallylight.upstreams.feeds.claims import ClaimedComponent, ClaimedEvent, ClaimsApi
+from tallylight.upstreams.feeds.google import DISRUPTION, OUTAGE
+from tallylight.upstreams.feeds.instatus import INSTATUS_STATUSES
 from tallylight.upstreams.feeds.page import component_keys
-from tallylight.upstreams.feeds.statuspage import COMPONENT_STATUSES
+from tallylight.upstreams.feeds.statuspage import (
+    COMPONENT_STATUSES,
+    affected_components,
+    is_open_incident,
+)
 from tallylight.upstreams.json_access import (
     first_timestamp,
     has_array,
@@ -29,16 +36,6 @@ _IMPACTS: Mapping[str, Status] = {
     "minor": Status.DEGRADED,
     "major": Status.SUSPENDED,
     "critical": Status.SUSPENDED,
-}
-_INSTATUS: Mapping[str, Status] = {
-    "OPERATIONAL": Status.OPERATIONAL,
-    "MAJOROUTAGE": Status.SUSPENDED,
-    "UNDERMAINTENANCE": Status.MAINTENANCE,
-}
-_BETTERSTACK: Mapping[str, Status] = {
-    "operational": Status.OPERATIONAL,
-    "downtime": Status.SUSPENDED,
-    "maintenance": Status.MAINTENANCE,
 }
 _SEVERITY = (Status.SUSPENDED, Status.DEGRADED, Status.OPERATIONAL)
 
@@ -69,7 +66,7 @@ def _statuspage(
 def _incidents(source: object) -> Iterator[ClaimedEvent]:
     for row in objects_at(source, "incidents"):
         start = first_timestamp(row, "started_at", "created_at")
-        is_over = text_at(row, "status") in {"resolved", "postmortem"}
+        is_over = is_open_incident(text_at(row, "status")) is False
         end = first_timestamp(row, "resolved_at")
         if end is None and is_over:
             end = first_timestamp(row, "updated_at")
@@ -80,7 +77,7 @@ def _incidents(source: object) -> Iterator[ClaimedEvent]:
                 _incident_status(row),
                 start,
                 end,
-                _affected(row),
+                _keys(affected_components(row)),
             )
 
 
@@ -108,18 +105,8 @@ def _maintenances(source: object) -> Iterator[ClaimedEvent]:
                 Status.MAINTENANCE,
                 start,
                 first_timestamp(row, "resolved_at", "scheduled_until"),
-                _affected(row),
+                _keys(affected_components(row)),
             )
-
-
-def _affected(row: Mapping[str, object]) -> tuple[str, ...]:
-    named = [(text_at(item, "id"), text_at(item, "name")) for item in objects_at(row, "components")]
-    named += [
-        (text_at(item, "code"), text_at(item, "name"))
-        for update in objects_at(row, "incident_updates")
-        for item in objects_at(update, "affected_components")
-    ]
-    return _keys(named)
 
 
 def _google(
@@ -128,14 +115,16 @@ def _google(
     listed, *products = documents
     if not isinstance(listed, list):
         return None
-    impacts = {"SERVICE_OUTAGE": Status.SUSPENDED, "SERVICE_DISRUPTION": Status.DEGRADED}
+    impacts = {OUTAGE: Status.SUSPENDED, DISRUPTION: Status.DEGRADED}
     events = []
     for row in objects_at({"incidents": listed}, "incidents"):
         start, status = first_timestamp(row, "begin"), impacts.get(text_at(row, "status_impact"))
         if start is not None and status is not None:
             affected = _keys(
-                (text_at(item, "id"), text_at(item, "title"))
-                for item in objects_at(row, "affected_products")
+                component_keys(
+                    (text_at(item, "id"), text_at(item, "title"))
+                    for item in objects_at(row, "affected_products")
+                )
             )
             title = _line(text_at(row, "external_desc"))
             end = first_timestamp(row, "end")
@@ -161,12 +150,14 @@ def _betterstack(
     for row in objects_at(document, "included"):
         attributes, id_ = object_at(row, "attributes"), _line(text_at(row, "id"))
         if text_at(row, "type") == "status_page_resource":
-            status = _BETTERSTACK.get(text_at(attributes, "status"), Status.DEGRADED)
+            status = BETTER_STACK_STATUSES.get(text_at(attributes, "status"), Status.DEGRADED)
             rows.append(ClaimedComponent(id_, _line(text_at(attributes, "public_name")), status))
         start = first_timestamp(attributes, "starts_at")
         if text_at(row, "type") == "status_report" and start is not None:
             is_planned = text_at(attributes, "report_type") == "maintenance"
-            claimed = _BETTERSTACK.get(text_at(attributes, "aggregate_state"), Status.DEGRADED)
+            claimed = BETTER_STACK_STATUSES.get(
+                text_at(attributes, "aggregate_state"), Status.DEGRADED
+            )
             events.append(
                 ClaimedEvent(
                     id_,
@@ -175,8 +166,10 @@ def _betterstack(
                     start,
                     first_timestamp(attributes, "ends_at"),
                     _keys(
-                        (text_at(item, "status_page_resource_id"), "")
-                        for item in objects_at(attributes, "affected_resources")
+                        component_keys(
+                            (text_at(item, "status_page_resource_id"), "")
+                            for item in objects_at(attributes, "affected_resources")
+                        )
                     ),
                 )
             )
@@ -193,7 +186,7 @@ def _instatus(
         ClaimedComponent(
             _line(text_at(row, "id")),
             _line(text_at(row, "name")),
-            _INSTATUS.get(text_at(row, "status"), Status.DEGRADED),
+            INSTATUS_STATUSES.get(text_at(row, "status"), Status.DEGRADED),
         )
         for row in objects_at(listed, "components")
     ]
@@ -201,7 +194,7 @@ def _instatus(
     for key, begin in (("activeIncidents", "started"), ("activeMaintenances", "start")):
         for row in objects_at(summary, key):
             start, title = first_timestamp(row, begin), _line(text_at(row, "name"))
-            claimed = _INSTATUS.get(text_at(row, "impact"), Status.DEGRADED)
+            claimed = INSTATUS_STATUSES.get(text_at(row, "impact"), Status.DEGRADED)
             status = Status.MAINTENANCE if key == "activeMaintenances" else claimed
             if start is not None:
                 id_ = _line(text_at(row, "url")) or f"{title} {start:%Y%m%dT%H%M}"
@@ -213,8 +206,8 @@ def _line(text: str) -> str:
     return redact_line(text, max_length=_MAX_TEXT)
 
 
-def _keys(pairs: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    return tuple(_line(key) for key in sorted(component_keys(pairs))[:_MAX_AFFECTED])
+def _keys(affected: Iterable[str]) -> tuple[str, ...]:
+    return tuple(_line(key) for key in sorted(affected)[:_MAX_AFFECTED])
 
 
 _STATUSPAGE_PATHS = (

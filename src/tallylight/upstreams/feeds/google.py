@@ -20,8 +20,8 @@ from tallylight.upstreams.feeds.page import (
 from tallylight.upstreams.feeds.reader import FeedApi, FeedReader, root_paths
 from tallylight.upstreams.json_access import first_timestamp, has_array, objects_at, text_at
 
-_OUTAGE = "SERVICE_OUTAGE"
-_DISRUPTION = "SERVICE_DISRUPTION"
+OUTAGE = "SERVICE_OUTAGE"
+DISRUPTION = "SERVICE_DISRUPTION"
 _NO_IMPACT = frozenset({"AVAILABLE", "SERVICE_INFORMATION"})
 _GLOBAL = "global"
 
@@ -54,13 +54,13 @@ def _incidents(holder: Mapping[str, object]) -> Iterator[StatusPageIncident]:
             continue
         yield StatusPageIncident(
             title=text_at(row, "external_desc"),
-            is_open=True if impact in {_OUTAGE, _DISRUPTION} else None,
+            is_open=True if impact in {OUTAGE, DISRUPTION} else None,
             affected=component_keys(
                 (text_at(product, "id"), text_at(product, "title"))
                 for product in objects_at(row, "affected_products")
             ),
             at=first_timestamp(row, "modified", "begin"),
-            is_full_outage=impact == _OUTAGE and _is_global(row),
+            is_full_outage=impact == OUTAGE and _is_global(row),
         )
 
 

@@ -25,7 +25,7 @@ from tallylight.upstreams.json_access import (
     text_at,
 )
 
-_COMPONENT_STATUSES: Mapping[str, Status] = {
+INSTATUS_STATUSES: Mapping[str, Status] = {
     "OPERATIONAL": Status.OPERATIONAL,
     "DEGRADEDPERFORMANCE": Status.DEGRADED,
     "PARTIALOUTAGE": Status.DEGRADED,
@@ -57,7 +57,7 @@ def _parse_page(documents: Sequence[object]) -> StatusPage | None:
 def _component(row: Mapping[str, object]) -> StatusPageComponent:
     word = text_at(row, "status")
     return StatusPageComponent(
-        text_at(row, "id"), text_at(row, "name"), _COMPONENT_STATUSES.get(word), word
+        text_at(row, "id"), text_at(row, "name"), INSTATUS_STATUSES.get(word), word
     )
 
 

@@ -28,7 +28,7 @@ class StatusPageComponent:
 
     def matches(self, configured: str) -> bool:
         """Tell whether a configured component is this one: by its id, or its name in any case."""
-        return configured == self.id or configured.casefold() == self.name.casefold()
+        return is_named(configured, self.id, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,11 @@ class StatusPage:
     maintenances: tuple[StatusPageMaintenance, ...] = field(default=())
     lists_all_components: bool = True
     at: datetime | None = None
+
+
+def is_named(configured: str, id_: str, name: str) -> bool:
+    """Tell whether a configured component has this id, or this name in any case."""
+    return configured == id_ or configured.casefold() == name.casefold()
 
 
 def component_keys(pairs: Iterable[tuple[str, str]]) -> frozenset[str]:

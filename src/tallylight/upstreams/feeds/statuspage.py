@@ -89,7 +89,7 @@ def _incidents(source: object) -> Iterator[StatusPageIncident]:
             yield StatusPageIncident(
                 title=text_at(row, "name"),
                 is_open=state,
-                affected=_affected(row),
+                affected=affected_components(row),
                 at=first_timestamp(row, "updated_at", "started_at", "created_at"),
             )
 
@@ -103,12 +103,13 @@ def _maintenances(summary: object) -> Iterator[StatusPageMaintenance]:
                 is_active=is_active,
                 start=first_timestamp(row, "scheduled_for"),
                 end=first_timestamp(row, "scheduled_until"),
-                affected=_affected(row),
+                affected=affected_components(row),
                 at=first_timestamp(row, "updated_at"),
             )
 
 
-def _affected(row: Mapping[str, object]) -> frozenset[str]:
+def affected_components(row: Mapping[str, object]) -> frozenset[str]:
+    """Return the keys of the components that an incident or a maintenance names."""
     named = [(text_at(item, "id"), text_at(item, "name")) for item in objects_at(row, "components")]
     named += [
         (text_at(item, "code"), text_at(item, "name"))
