@@ -30,6 +30,7 @@ from tallylight.model.status import Status
 from tallylight.model.verdict import Transition, Verdict
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.transition_record import RetractedTransitions, TransitionRecord
+from tests.servers import serving
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 TOKEN = "planted-token-1234567890"
@@ -44,11 +45,11 @@ class Listener:
     refuses: str = "nothing"
     received: list[str] = field(default_factory=list)
     refused: int = 0
-    port: int = 0
+    host: str = ""
 
     @property
     def address(self) -> str:
-        return f"json://127.0.0.1:{self.port}/{TOKEN}"
+        return f"json://{self.host}/{TOKEN}"
 
     async def answer(self, request: web.Request) -> web.Response:
         message = (await request.json())["message"]
@@ -64,13 +65,8 @@ async def listener() -> AsyncIterator[Listener]:
     listener = Listener()
     app = web.Application()
     app.router.add_post("/{path:.*}", listener.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    listener.port = runner.addresses[0][1]
-    yield listener
-    await runner.cleanup()
+    async with serving(app) as listener.host:
+        yield listener
 
 
 @dataclass

@@ -19,6 +19,7 @@ from tallylight.clock import SystemClock
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode
+from tests.servers import serving
 
 NOW = datetime(2026, 1, 28, 12, tzinfo=UTC)
 DISCORD = "discord://123456789012345678/" + "a" * 68
@@ -220,7 +221,7 @@ class Endpoint:
 
     received: list[web.BaseRequest]
     bodies: list[str]
-    port: int = 0
+    host: str = ""
 
 
 @pytest.fixture
@@ -234,19 +235,12 @@ async def endpoint() -> AsyncIterator[Endpoint]:
 
     app = web.Application()
     app.router.add_post("/{path:.*}", take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    found.port = runner.addresses[0][1]
-    yield found
-    await runner.cleanup()
+    async with serving(app) as found.host:
+        yield found
 
 
 async def test_a_program_receives_fields_beside_the_text(endpoint: Endpoint) -> None:
-    assert await deliver(
-        receiver(f"json://127.0.0.1:{endpoint.port}/hook"), firing("a", answer="down")
-    )
+    assert await deliver(receiver(f"json://{endpoint.host}/hook"), firing("a", answer="down"))
 
     body = json.loads(endpoint.bodies[0])
     (service,) = body["services"]
@@ -261,7 +255,7 @@ async def test_a_program_receives_fields_beside_the_text(endpoint: Endpoint) -> 
 
 
 async def test_a_receiver_with_a_secret_receives_signed_webhooks(endpoint: Endpoint) -> None:
-    options = receiver(f"http://127.0.0.1:{endpoint.port}/hook", secret=SECRET)
+    options = receiver(f"http://{endpoint.host}/hook", secret=SECRET)
     opened = open_receiver(options)
     assert opened is not None
     message = render_for_receiver(firing("a"), options, CONTEXT)

@@ -28,6 +28,7 @@ from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.tables import outbox_table
 from tallylight.verdicts.options import PolicyOptions
 from tests.builders import BROKEN, service_named
+from tests.servers import serving
 
 NOON = datetime(2026, 1, 28, 12, tzinfo=UTC)
 SERVICE = ServiceId("sora-2-reverse")
@@ -51,8 +52,8 @@ class Inbox:
     told: asyncio.Queue[dict[str, str]] = field(default_factory=asyncio.Queue)
 
 
-@asynccontextmanager
-async def serving() -> AsyncIterator[Inbox]:
+@pytest.fixture
+async def inbox() -> AsyncIterator[Inbox]:
     inbox = Inbox("")
 
     async def take(request: web.Request) -> web.Response:
@@ -61,21 +62,9 @@ async def serving() -> AsyncIterator[Inbox]:
 
     application = web.Application()
     application.router.add_post("/{any:.*}", take)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    inbox.url = f"json://127.0.0.1:{runner.addresses[0][1]}/hook"
-    try:
+    async with serving(application) as host:
+        inbox.url = f"json://{host}/hook"
         yield inbox
-    finally:
-        await runner.cleanup()
-
-
-@pytest.fixture
-async def inbox() -> AsyncIterator[Inbox]:
-    async with serving() as found:
-        yield found
 
 
 @pytest.fixture

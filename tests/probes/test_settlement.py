@@ -13,6 +13,7 @@ from tallylight.errors import StorageError
 from tallylight.model.attempt_state import AttemptState
 from tallylight.model.ledger import EntryState
 from tallylight.simulator.scenario import Billing
+from tests.servers import serving
 
 Start = Callable[..., Awaitable[Any]]
 
@@ -40,14 +41,8 @@ async def upstream_whose_job(**end: object) -> AsyncIterator[str]:
     app.router.add_post("/v1/videos", create)
     app.router.add_get("/v1/videos/job_1", poll)
     app.router.add_get("/v1/videos/job_1/content", content)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield "http://{}:{}/v1".format(*runner.addresses[0])
-    finally:
-        await runner.cleanup()
+    async with serving(app) as host:
+        yield f"http://{host}/v1"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
-from tallylight.model.status import Access, Status
+from tallylight.model.status import TROUBLE_STATUSES, Access, Status
 from tallylight.model.verdict import Incident, Transition
 from tallylight.verdicts import incidents, snapshot
 from tallylight.verdicts.judge import advance_time, initial_state, jobs_down_probability, judge
@@ -226,7 +226,7 @@ class Judging(RuleBasedStateMachine):
 
     @invariant()
     def incidents_are_open_while_it_is_bad(self) -> None:
-        is_bad = self.state.verdict.status in incidents.OPENING
+        is_bad = self.state.verdict.status in TROUBLE_STATUSES
         is_open = self.incident is not None and self.incident.ended_at is None
         assert is_open or not is_bad
 

@@ -9,9 +9,7 @@ from tallylight.alerts.notification import Notification, NotificationKind
 from tallylight.alerts.state import AlertRules, AlertState, Contradiction, ServiceAlert
 from tallylight.catalogue.services import Service
 from tallylight.model.ids import ProviderId, ServiceId
-from tallylight.model.status import Status
-
-_TROUBLE = frozenset({Status.DEGRADED, Status.RISK_CONTROL, Status.SUSPENDED})
+from tallylight.model.status import TROUBLE_STATUSES, Status
 
 
 def update_contradictions(
@@ -53,5 +51,5 @@ def _contradicts(claim: Status, alert: ServiceAlert | None) -> bool:
     if alert is None or alert.is_unknown:
         return False
     if claim is Status.OPERATIONAL:
-        return alert.status in _TROUBLE
-    return claim in _TROUBLE and alert.status is Status.OPERATIONAL
+        return alert.status in TROUBLE_STATUSES
+    return claim in TROUBLE_STATUSES and alert.status is Status.OPERATIONAL

@@ -4,6 +4,7 @@ Apprise knows how long a message of each service may be, and escapes what it wou
 messages are split at lines; where a service takes only short ones (SMS), they are cut.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ _BYTE_LIMITS = {"NotifyWeComBot": 2048, "NotifyDingTalk": 20_000, "NotifyFeishu"
 """Services that count bytes, where Apprise counts characters."""
 _BYTES_OF_A_CHARACTER = 3.2  # Chinese has three, a lamp four
 _WEBHOOK_TIMEOUT = timedelta(seconds=15)
+_ATTEMPT_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,27 @@ class Receiver(Protocol):
     async def send(self, message: RenderedNotification, now: datetime) -> bool:
         """Send a notification; return whether the receiver accepted it."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """Whether a receiver accepted a message; the class of the error that prevented an answer."""
+
+    is_accepted: bool
+    error: str = ""
+
+
+async def attempt(receiver: Receiver, message: RenderedNotification, now: datetime) -> SendResult:
+    """Make one attempt to send; never raises.
+
+    Of an error only the class is told: the text and the traceback of a plugin may show the
+    receiver's address.
+    """
+    try:
+        async with asyncio.timeout(_ATTEMPT_SECONDS):
+            return SendResult(await receiver.send(message, now))
+    except Exception as error:  # noqa: BLE001  # of a plugin
+        return SendResult(is_accepted=False, error=type(error).__name__)
 
 
 def open_receiver(options: ReceiverOptions) -> Receiver | None:

@@ -28,7 +28,7 @@ from tallylight.alerts.messages import (
 from tallylight.alerts.metrics import AlertMetrics, AlertOutcome
 from tallylight.alerts.notification import Notification
 from tallylight.alerts.options import ReceiverOptions
-from tallylight.alerts.receivers import Receiver, RenderedNotification, open_receiver
+from tallylight.alerts.receivers import Receiver, RenderedNotification, attempt, open_receiver
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.model.outbox import OutboxDelivery
@@ -39,7 +39,6 @@ log = structlog.get_logger()
 _POLL_INTERVAL = timedelta(seconds=1)
 _BACKLOG_INTERVAL = timedelta(seconds=5)
 _CLAIM_TTL = timedelta(minutes=2)  # longer than an attempt
-_ATTEMPT_TIMEOUT_SECONDS = 60
 _FOLLOW_INTERVAL = timedelta(seconds=5)
 
 Render = Callable[[Notification, ReceiverOptions], RenderedNotification | None]
@@ -186,15 +185,10 @@ class NotificationSender:
     async def _is_sent(self, served: "_Served", message: RenderedNotification) -> bool:
         if served.receiver is None:
             return False
-        try:
-            async with asyncio.timeout(_ATTEMPT_TIMEOUT_SECONDS):
-                return await served.receiver.send(message, self._clock.now())
-        except Exception as error:  # noqa: BLE001  # of a plugin
-            # Not the traceback: that of a plugin may show the receiver's address.
-            log.error(  # noqa: TRY400
-                "alerts.failed", receiver=served.name, error=type(error).__name__
-            )
-            return False
+        result = await attempt(served.receiver, message, self._clock.now())
+        if result.error:
+            log.error("alerts.failed", receiver=served.name, error=result.error)
+        return result.is_accepted
 
     async def _drop(self, served: "_Served", delivery: OutboxDelivery, reason: str) -> None:
         await self._outbox.give_up(delivery, reason)

@@ -4,11 +4,9 @@ import asyncio
 from datetime import datetime
 
 from tallylight.alerts.options import ReceiverOptions
-from tallylight.alerts.receivers import RenderedNotification, open_receiver
+from tallylight.alerts.receivers import RenderedNotification, attempt, open_receiver
 from tallylight.i18n import Language, translator
 from tallylight.i18n.formatting import format_moment_short
-
-_TIMEOUT_SECONDS = 60
 
 
 async def send_trial(options: ReceiverOptions, now: datetime, language: Language) -> bool:
@@ -24,8 +22,4 @@ async def send_trial(options: ReceiverOptions, now: datetime, language: Language
         id=f"alert_test_{int(now.timestamp())}",
         fields={"kind": "test", "at": now.isoformat()},
     )
-    try:
-        async with asyncio.timeout(_TIMEOUT_SECONDS):
-            return await receiver.send(message, now)
-    except Exception:  # noqa: BLE001  # of a plugin; its text may show the address
-        return False
+    return (await attempt(receiver, message, now)).is_accepted

@@ -20,7 +20,7 @@ from tallylight.model.ids import ServiceId, UpstreamId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Verdict
 from tallylight.status.views.overview import overview
-from tallylight.status.views.probes import pace_text
+from tallylight.status.views.probes import pace_json, pace_text
 from tallylight.status.views.services import ServiceRow
 from tallylight.verdicts.learned import LearnedFalseAlarmRate, LearnedFigures
 
@@ -78,21 +78,10 @@ def summary_json(rows: Iterable[ServiceRow], paces: Paces = _NO_PACES) -> list[d
             "confidence": round(row.verdict.confidence, 4),
             "blocked": None if row.verdict.blocked is None else row.verdict.blocked.value,
             "reasons": row.reasons,
-            "paid_pace": _pace_json(paces.get(row.service.id)),
+            "paid_pace": pace_json(paces.get(row.service.id)),
         }
         for row in rows
     ]
-
-
-def _pace_json(pace: PaceInForce | None) -> dict[str, object] | None:
-    if pace is None:
-        return None
-    return {
-        "basis": pace.basis.value,
-        "configured_seconds": pace.configured.total_seconds(),
-        "interval_seconds": round(pace.interval.total_seconds(), 1),
-        "sees_of_3h": round(pace.share_seen(timedelta(hours=3)), 3),
-    }
 
 
 def _summary_lines(row: ServiceRow, paces: Paces) -> Iterator[str]:

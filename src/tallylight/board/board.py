@@ -32,7 +32,7 @@ from tallylight.verdicts.blocking import (
     KeyPeriod,
     attribute_forwarded,
     attribute_to_key,
-    has_other_key,
+    by_key,
 )
 from tallylight.verdicts.judge import initial_state
 from tallylight.verdicts.options import PolicyOptions, service_policy
@@ -67,6 +67,7 @@ class Board:
         self._role = self._new_role(storage, is_leader=is_leader)
         self._entries_lock = asyncio.Lock()
         self._pace_checks: dict[tuple[ServiceId, ...], _PaceCheck] = {}
+        self._by_key: Mapping[ServiceId, tuple[ServiceId, ...]] = {}
 
     @property
     def is_leader(self) -> bool:
@@ -102,6 +103,7 @@ class Board:
             known = {**role.entries, **new}
             role.entries = {id_: known[id_] for id_ in wanted}
             self._services = tuple(wanted.values())
+            self._by_key = by_key(self._services)
         try:
             await self.advance_time()
             if has_unsaved:  # a restart then replays from where this process started
@@ -199,7 +201,7 @@ class Board:
 
     async def _may_be_own_pace(self, id_: ServiceId, sent_at: datetime) -> bool:
         """Tell whether our own pace may be the cause of an order that was refused as too many."""
-        sharing = self._sharing_key(id_)
+        sharing = self._by_key[id_]
         checked = self._pace_checks.get(sharing)
         if checked is not None and abs(sent_at - checked.at) < _PACE_CHECK_INTERVAL:
             return checked.may_be_ours
@@ -212,17 +214,10 @@ class Board:
 
     async def _report_to_siblings(self, evidence: Evidence) -> None:
         """Report an accepted order to the services that the same key keeps out."""
-        for id_ in self._sharing_key(evidence.service):
+        for id_ in self._by_key.get(evidence.service, ()):
             state = self._role.entries[id_].state
             if id_ != evidence.service and (state.blocked or state.rate_limit):
                 await self._apply(Evidence(id_, evidence.at, Source.SIBLING))
-
-    def _sharing_key(self, id_: ServiceId) -> tuple[ServiceId, ...]:
-        """Return the services whose upstream gets the same key, this one included."""
-        upstream = self.service(id_).upstream
-        return tuple(
-            each.id for each in self._services if not has_other_key(each.upstream, upstream)
-        )
 
     async def advance_time(self) -> None:
         """Apply what time alone changes: expired evidence, maintenance windows, shutdown dates."""

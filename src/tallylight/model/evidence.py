@@ -30,6 +30,10 @@ class Source(StrEnum):
     RETRACTION = "retraction"  # missing answers that counted were our own network's
 
 
+FREE_SOURCES = frozenset({Source.REACH, Source.CREDENTIALS})
+"""The sources of free probes."""
+
+
 class FailureKind(StrEnum):
     """What went wrong; the labels of the error corpus."""
 

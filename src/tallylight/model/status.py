@@ -34,6 +34,9 @@ class Status(StrEnum):
         return _RANKS[self]
 
 
+TROUBLE_STATUSES = frozenset({Status.DEGRADED, Status.RISK_CONTROL, Status.SUSPENDED})
+"""The statuses of a service that fails, unannounced: they open an incident."""
+
 _ICONS: Mapping[Status, str] = {
     Status.OPERATIONAL: "🟢",
     Status.DEGRADED: "🟡",

@@ -9,7 +9,7 @@ from tallylight.catalogue.services import Service
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget
 from tallylight.probes.budget_allocation import ProbeSchedule, allocate_schedules
-from tallylight.probes.probe_state import ProbeState, probe_candidate
+from tallylight.probes.probe_state import ProbeState, probe_candidates
 
 
 def pace_in_force(service: Service, schedule: ProbeSchedule | None) -> PaceInForce | None:
@@ -23,12 +23,7 @@ def pace_in_force(service: Service, schedule: ProbeSchedule | None) -> PaceInFor
 
 def paces_in_force(board: Board, total: Budget, now: datetime) -> Mapping[ServiceId, PaceInForce]:
     """Return the paces of all services with paid probes, as a prober that starts now has them."""
-    candidates = {}
-    for service in board.services():
-        state, policy = board.state(service.id)
-        candidate = probe_candidate(service, ProbeState(now), state, now, policy)
-        if candidate is not None:
-            candidates[service.id] = candidate
-    schedules = allocate_schedules(candidates, total)
+    states = {service.id: ProbeState(now) for service in board.services()}
+    schedules = allocate_schedules(probe_candidates(states, board, now), total)
     found = ((each.id, pace_in_force(each, schedules.get(each.id))) for each in board.services())
     return {id_: pace for id_, pace in found if pace is not None}

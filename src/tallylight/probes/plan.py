@@ -265,27 +265,23 @@ def _is_undecided(facts: PlanInput) -> bool:
 
 def _retry_delay(facts: PlanInput, timing: ProbeTiming, last_probe: datetime) -> timedelta:
     """Return the delay before the next paid probe while jobs fail or are undecided."""
+    backoff, down_since = timing.outage_backoff, facts.jobs_down_since
     if facts.feed_reports_since is not None and facts.jobs_recovering:
         # A job that passes is expected in a partial outage, so it is no cause to hurry.
-        return _delay_while_reported(facts, timing, last_probe, facts.feed_reports_since)
+        delay = (last_probe - (down_since or facts.feed_reports_since)) * backoff
+        return _limited(delay, facts, timing.reported_interval)
     if facts.has_conflicting_evidence:
         return timing.conflict_interval
-    if facts.jobs_down_since is None or facts.jobs_recovering:
+    if down_since is None or facts.jobs_recovering:
         return timing.undecided_interval
-    backoff = timing.outage_backoff * (timing.refusal_factor if facts.refusals_in_a_row else 1)
-    delay = (last_probe - facts.jobs_down_since) * backoff
-    if facts.schedule is not None:
-        delay = min(delay, facts.schedule.recovery_interval)
-    return max(timing.undecided_interval, delay)
+    backoff *= timing.refusal_factor if facts.refusals_in_a_row else 1
+    return _limited((last_probe - down_since) * backoff, facts, timing.undecided_interval)
 
 
-def _delay_while_reported(
-    facts: PlanInput, timing: ProbeTiming, last_probe: datetime, since: datetime
-) -> timedelta:
-    delay = (last_probe - (facts.jobs_down_since or since)) * timing.outage_backoff
-    if facts.schedule is not None:
-        delay = min(delay, facts.schedule.recovery_interval)
-    return max(timing.reported_interval, delay)
+def _limited(delay: timedelta, facts: PlanInput, shortest: timedelta) -> timedelta:
+    """Return a delay that is at least the shortest, and no longer than the allocated one."""
+    longest = delay if facts.schedule is None else facts.schedule.recovery_interval
+    return max(shortest, min(delay, longest))
 
 
 def _traffic_wait(facts: PlanInput, timing: ProbeTiming) -> timedelta:

@@ -1,5 +1,6 @@
 """The prober's state of one service, and what the plan and the allocation read from it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -8,6 +9,7 @@ from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import PaceBasis, Service
 from tallylight.clock import Clock
 from tallylight.model.evidence import Depth, Source
+from tallylight.model.ids import ServiceId
 from tallylight.probes.budget_allocation import DecayingSpend, ProbeCandidate, ProbeSchedule
 from tallylight.probes.free_probes import FreeProbeResult
 from tallylight.probes.plan import PlanInput
@@ -86,27 +88,20 @@ class ProbeState:
         self.last_probed_at[Depth.GENERATION] = at
         self.withheld_at, self.withheld_reason = None, ""
 
-    def record_cost(
-        self, intended_at: datetime, previous_intended_at: datetime | None, cost: float
-    ) -> None:
-        """Record the cost of a generation; 0 if it was refused."""
-        self.refusals_in_a_row = 0 if cost else self.refusals_in_a_row + 1
-        if self.schedule is None or self.extra_spend is None or previous_intended_at is None:
-            return
-        if intended_at - previous_intended_at < self.schedule.routine_interval * _ROUTINE_SHARE:
-            self.extra_spend = self.extra_spend.plus(cost, intended_at)
-
     def record_paid(
         self, facts: PlanInput, at: datetime, previous_at: datetime | None, cost: float
     ) -> None:
-        """Record the cost of a generation that was sent at this time for these facts."""
-        if facts.feed_reports_since is None:
-            self.record_cost(at, previous_at, cost)
-            return
-        # A page raised it, so the service's own routine pays it.
+        """Record the cost of a generation that was sent for these facts; 0 if it was refused."""
         self.refusals_in_a_row = 0 if cost else self.refusals_in_a_row + 1
-        spend = self.reported_spend or DecayingSpend(0.0, at)
-        self.reported_spend = spend.plus(cost, at)
+        if facts.feed_reports_since is not None:
+            # A page raised it, so the service's own routine pays it.
+            spend = self.reported_spend or DecayingSpend(0.0, at)
+            self.reported_spend = spend.plus(cost, at)
+            return
+        if self.schedule is None or self.extra_spend is None or previous_at is None:
+            return
+        if at - previous_at < self.schedule.routine_interval * _ROUTINE_SHARE:
+            self.extra_spend = self.extra_spend.plus(cost, at)
 
     def record_withheld(self, at: datetime, reason: str) -> None:
         """Record that a generation could not be sent, and which budget did not allow it."""
@@ -201,3 +196,17 @@ def probe_candidate(
         is_at_least=is_at_least,
         reported_per_day=0.0 if reported is None else reported.per_day(now),
     )
+
+
+def probe_candidates(
+    states: Mapping[ServiceId, ProbeState], board: Board, now: datetime
+) -> dict[ServiceId, ProbeCandidate]:
+    """Return what the allocation needs to know of the services that are on the board."""
+    found = {}
+    for id_, state in states.items():
+        if id_ in board:
+            service_state, policy = board.state(id_)
+            candidate = probe_candidate(board.service(id_), state, service_state, now, policy)
+            if candidate is not None:
+                found[id_] = candidate
+    return found

@@ -19,13 +19,12 @@ from tallylight.errors import (
     ProbeWithheldError,
     StorageError,
 )
-from tallylight.model.evidence import Depth, Evidence, Source
+from tallylight.model.evidence import FREE_SOURCES, Depth, Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Transition
 from tallylight.model.video import Video
 from tallylight.probes.budget_allocation import (
     ALLOCATION_INTERVAL,
-    ProbeCandidate,
     allocate_schedules,
 )
 from tallylight.probes.free_probes import (
@@ -37,7 +36,7 @@ from tallylight.probes.pace import pace_in_force
 from tallylight.probes.paid_probes import ProbeHistory
 from tallylight.probes.plan import PlannedProbe, ProbeTiming, initial_delay, planned_probes
 from tallylight.probes.ports import PaidProbes
-from tallylight.probes.probe_state import ProbeState, current_plan_input, probe_candidate
+from tallylight.probes.probe_state import ProbeState, current_plan_input, probe_candidates
 from tallylight.probes.setup_mends import with_mend
 from tallylight.probes.timers import Timers
 from tallylight.upstreams.client import RequestSender
@@ -54,9 +53,6 @@ _DATABASE_RETRY_DELAY = timedelta(seconds=5)
 
 _MAX_CONCURRENT_FREE_PROBES = 512
 """Limit of concurrent free probes, so that many hanging services do not use up all sockets."""
-
-_OWN_SOURCES = frozenset({Source.REACH, Source.CREDENTIALS})
-"""Evidence of the prober itself: the end of a probe plans the next one anyway."""
 
 
 class Prober:
@@ -149,8 +145,8 @@ class Prober:
 
     def withheld_reasons(self) -> Mapping[ServiceId, str]:
         """Return, by service, which budget does not allow its generation; only where one does."""
-        reasons = {id_: state.withheld_reason for id_, state in self._states.items()}
-        return {id_: reason for id_, reason in reasons.items() if reason}
+        states = self._states.items()
+        return {id_: each.withheld_reason for id_, each in states if each.withheld_reason}
 
     def planned_probes(self, id_: ServiceId) -> tuple[PlannedProbe, ...]:
         """Return the next probe of each depth of one service, soonest first."""
@@ -191,7 +187,7 @@ class Prober:
         if now - self._allocated_at < ALLOCATION_INTERVAL:
             return
         self._allocated_at = now
-        candidates = _candidates(self._states, self._board, now)
+        candidates = probe_candidates(self._states, self._board, now)
         schedules = allocate_schedules(candidates, self._paid_probes.total_budget)
         for id_, state in self._states.items():
             state.schedule = schedules.get(id_)
@@ -243,8 +239,8 @@ class Prober:
 
     def _handle_events(self, events: asyncio.Queue[BoardEvent]) -> None:
         while not events.empty():
-            event = events.get_nowait()
-            is_ours = isinstance(event, Evidence) and event.source in _OWN_SOURCES
+            event = events.get_nowait()  # the end of our own probe plans the next one anyway
+            is_ours = isinstance(event, Evidence) and event.source in FREE_SOURCES
             _stop_waiting_if_overdue(self._states, event)
             if isinstance(event, Evidence | Transition) and not is_ours:
                 self._schedule(event.service)
@@ -349,17 +345,3 @@ def _was_accepted(board: Board, id_: ServiceId, probe: Video) -> bool:
 async def _wait_for_database(clock: Clock, error: StorageError) -> None:
     log.warning("probe.database_unavailable", error=str(error))
     await clock.sleep(_DATABASE_RETRY_DELAY)
-
-
-def _candidates(
-    states: Mapping[ServiceId, ProbeState], board: Board, now: datetime
-) -> dict[ServiceId, ProbeCandidate]:
-    """Return what the allocation needs to know of the services that are still on the board."""
-    found = {}
-    for id_, state in states.items():
-        if id_ in board:
-            service_state, policy = board.state(id_)
-            candidate = probe_candidate(board.service(id_), state, service_state, now, policy)
-            if candidate is not None:
-                found[id_] = candidate
-    return found

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from tallylight.catalogue.services import ProbeIntervals
-from tallylight.model.evidence import Depth, Evidence, Fault, Source
+from tallylight.model.evidence import FREE_SOURCES, Depth, Evidence, Fault, Source
 from tallylight.model.money import Budget
 from tallylight.model.status import Status
 from tallylight.probes.budget_allocation import ALLOCATION_INTERVAL, allocate_schedules
@@ -35,7 +35,6 @@ from tallylight.verdicts.state import ServiceState
 
 _ALL_DEPTHS, _PAID_DEPTHS = tuple(Depth), (Depth.GENERATION,)
 _SOURCES = {Depth.REACH: Source.REACH, Depth.CREDENTIALS: Source.CREDENTIALS}
-_FREE_SOURCES = frozenset(_SOURCES.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +312,7 @@ class RehearsalRun:
         if depth is not None and is_unchanged and was_uncertain is service.is_uncertain:
             # The other inputs of the plan are unchanged.
             self._schedule_probe(service, depth, now)
-        elif evidence.source in _FREE_SOURCES or after.verdict.status is not before.verdict.status:
+        elif evidence.source in FREE_SOURCES or after.verdict.status is not before.verdict.status:
             self._replan(service, _ALL_DEPTHS, now)
         else:
             # The plan of free probes does not depend on jobs.

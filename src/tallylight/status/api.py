@@ -11,7 +11,6 @@ from tallylight.status.json_shapes import (
     fact_sheet_response,
     ledger_response,
     official_page_response,
-    paid_pace_response,
     recommendation_response,
     service_response,
     uptime_response,
@@ -22,6 +21,7 @@ from tallylight.status.models import (
     ErrorResponse,
     EvidenceResponse,
     LedgerResponse,
+    PaidPaceResponse,
     RecommendationResponse,
     ServiceDetailResponse,
     ServiceResponse,
@@ -33,6 +33,7 @@ from tallylight.status.recommendation import MAX_SECONDS, SIZE_PATTERN, Recommen
 from tallylight.status.report import read_report
 from tallylight.status.report_shapes import ReportResponse, report_response
 from tallylight.status.requests import is_foreign
+from tallylight.status.views.probes import pace_json
 from tallylight.status.views.uptimes import UptimeWindow
 
 LimitParam = Annotated[
@@ -74,6 +75,7 @@ async def get_service(
     ledger = context.sources.history.ledger
     usage = [] if is_foreign(request) else await budget_usage(ledger, [service], None, now)
     claims = await context.claims(row)
+    pace = pace_json(None if plan is None else plan.paid_pace(service.id))
     return ServiceDetailResponse(
         **service_response(row, uptimes[-1]).model_dump(),
         official_page=None if claims is None else official_page_response(claims),
@@ -83,7 +85,7 @@ async def get_service(
             UpcomingProbeResponse.model_validate(probe)
             for probe in (() if plan is None else plan.planned_probes(service.id))
         ],
-        paid_pace=None if plan is None else paid_pace_response(plan.paid_pace(service.id)),
+        paid_pace=None if pace is None else PaidPaceResponse.model_validate(pace),
         withheld=None if plan is None else plan.withheld_reasons().get(service.id),
         budgets=[BudgetUsageResponse.model_validate(each) for each in usage],
     )

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import timedelta
 
-from tallylight.catalogue.pace import PaceInForce
 from tallylight.catalogue.services import FactSheet
 from tallylight.i18n import Translator
 from tallylight.i18n.prices import format_price
@@ -20,7 +18,6 @@ from tallylight.status.models import (
     LedgerResponse,
     OfficialFeedResponse,
     OfficialPageResponse,
-    PaidPaceResponse,
     RankedServiceResponse,
     RecommendationResponse,
     ServiceResponse,
@@ -152,16 +149,4 @@ def recommendation_response(
             for each in recommendation.excluded
         ],
         delivery=round(recommendation.success_probability, 6),
-    )
-
-
-def paid_pace_response(pace: PaceInForce | None) -> PaidPaceResponse | None:
-    """Return the pace of paid probes as JSON; None if there is none."""
-    if pace is None:
-        return None
-    return PaidPaceResponse(
-        basis=pace.basis,
-        configured_seconds=pace.configured.total_seconds(),
-        interval_seconds=round(pace.interval.total_seconds(), 1),
-        sees_of_3h=round(pace.share_seen(timedelta(hours=3)), 3),
     )

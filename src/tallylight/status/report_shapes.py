@@ -79,7 +79,7 @@ def report_response(report: Report, to: Translator) -> ReportResponse:
 
 
 def _service(each: ServiceReport, report: Report, to: Translator) -> ServiceReportResponse:
-    service, figures, claims = each.service, each.figures, each.claims
+    service, figures = each.service, each.figures
     found, jobs = figures.availability, figures.jobs
     is_known = bool(found.monitored)
     cost = figures.cost_per_video
@@ -104,9 +104,7 @@ def _service(each: ServiceReport, report: Report, to: Translator) -> ServiceRepo
         median_seconds=_seconds(jobs.median),
         p95_seconds=_seconds(jobs.p95),
         cost_per_video_usd=None if cost is None else round(float(cost), 6),
-        claimed_availability=None
-        if claims is None
-        else claims.availability(max(report.start, found.first_look or report.start), report.end),
+        claimed_availability=each.claimed_availability(report.start, report.end),
         outages=found.outages,
         longest_outage_seconds=_seconds(figures.longest_outage),
         mtbf_seconds=_seconds(found.mtbf),

@@ -18,11 +18,15 @@ No stored value is derived from a key: a process knows since when it has used it
 (`KeyPeriod`), and a request of an earlier moment says nothing about that key.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tallylight.catalogue.services import ProbeIntervals, Upstream
+from tallylight.catalogue.services import ProbeIntervals, Service, Upstream
+from tallylight.documents.secret import Secret
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Block
 from tallylight.verdicts import rate_limit
 from tallylight.verdicts.layer_state import FailureRecord
@@ -55,9 +59,22 @@ class KeyPeriod:
         return None if self.is_first else self.began_at
 
 
+def by_key(services: Iterable[Service]) -> Mapping[ServiceId, tuple[ServiceId, ...]]:
+    """Return for each service those whose upstream gets the same key, itself included."""
+    groups: dict[tuple[str, Secret | None], list[ServiceId]] = defaultdict(list)
+    for service in services:
+        groups[_key_of(service.upstream)].append(service.id)
+    return {id_: tuple(group) for group in groups.values() for id_ in group}
+
+
+def _key_of(upstream: Upstream) -> tuple[str, Secret | None]:
+    """Return what refusals are about: a key at an address."""
+    return upstream.base_url, upstream.key
+
+
 def has_other_key(before: Upstream, after: Upstream) -> bool:
     """Tell whether refusals of one upstream say nothing about the key at another one."""
-    return (before.base_url, before.key) != (after.base_url, after.key)
+    return _key_of(before) != _key_of(after)
 
 
 def is_refusal(failure: Failure | None) -> bool:

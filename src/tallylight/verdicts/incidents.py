@@ -10,10 +10,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from tallylight.model.ids import IncidentId, ServiceId
-from tallylight.model.status import Status
+from tallylight.model.status import TROUBLE_STATUSES, Status
 from tallylight.model.verdict import Incident, IncidentUpdate, Transition, Verdict
 
-OPENING = frozenset({Status.DEGRADED, Status.RISK_CONTROL, Status.SUSPENDED})
 ENDING = frozenset({Status.OPERATIONAL, Status.RETIRED})
 
 
@@ -27,7 +26,7 @@ def apply_transition(
     status = transition.after.status
     update = IncidentUpdate(transition.at, status, transition.after.reasons)
     if open_incident is None or open_incident.ended_at is not None:
-        return _opened(transition, update) if status in OPENING else None
+        return _opened(transition, update) if status in TROUBLE_STATUSES else None
     at = max(transition.at, open_incident.started_at)
     is_over = status in ENDING or recovered_at is not None
     return replace(
@@ -48,7 +47,7 @@ def ended(open_incident: Incident, verdict: Verdict, recovered_at: datetime) -> 
 def without_last(open_incident: Incident, count: int) -> Incident | None:
     """Return an incident without its last updates, which are taken back; None if none is left."""
     updates = open_incident.updates[:-count]
-    bad = [update.status for update in updates if update.status in OPENING]
+    bad = [update.status for update in updates if update.status in TROUBLE_STATUSES]
     if not bad:
         return None
     worst = max(bad, key=lambda each: each.rank)
@@ -72,4 +71,4 @@ def _opened(transition: Transition, update: IncidentUpdate) -> Incident:
 
 
 def _worse(worst: Status, status: Status) -> Status:
-    return max(worst, status, key=lambda each: each.rank) if status in OPENING else worst
+    return max(worst, status, key=lambda each: each.rank) if status in TROUBLE_STATUSES else worst

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tallylight.model.evidence import Evidence, Source
+from tallylight.model.status import TROUBLE_STATUSES
 from tallylight.verdicts import durations, failure_rate, overdue
 from tallylight.verdicts.feed_trust import (
     WEIGHT_OF_PASS,
@@ -29,7 +30,7 @@ from tallylight.verdicts.named_failures import failure_record, named_failure_wei
 from tallylight.verdicts.noise import without_pending
 from tallylight.verdicts.outage_history import update_outage_history
 from tallylight.verdicts.policy import MODEL_UNLISTED, Policy
-from tallylight.verdicts.state import TROUBLE_STATUSES, FeedClaim, ServiceState, updated_state
+from tallylight.verdicts.state import FeedClaim, ServiceState, updated_state
 
 _LISTING_INTERVAL = timedelta(hours=1)
 _TRAFFIC_SOURCES = frozenset({Source.TRAFFIC, Source.ACCEPTANCE})

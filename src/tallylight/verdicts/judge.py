@@ -7,7 +7,7 @@ time. Its rules are those of `docs/verdicts.md`. Each has its own module; this o
 from dataclasses import replace
 from datetime import datetime
 
-from tallylight.model.evidence import Evidence, FailureKind, Fault, Source
+from tallylight.model.evidence import FREE_SOURCES, Evidence, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Verdict
@@ -24,7 +24,6 @@ from tallylight.verdicts import (
 )
 from tallylight.verdicts.layer_state import LayerStatus
 from tallylight.verdicts.layers import (
-    FREE_SOURCES,
     LayerResult,
     apply_result,
     apply_success_while_up,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from tallylight.model.evidence import FailureKind, Source
+from tallylight.model.evidence import FREE_SOURCES, FailureKind, Source
 from tallylight.verdicts.layer_state import (
     FailureRecord,
     FalseAlarmRate,
@@ -23,8 +23,6 @@ from tallylight.verdicts.layer_state import (
 from tallylight.verdicts.named_failures import STATE_KINDS
 from tallylight.verdicts.noise import add_result, false_alarm_rate, without_pending
 from tallylight.verdicts.policy import Likelihood, Policy
-
-FREE_SOURCES = frozenset({Source.REACH, Source.CREDENTIALS})
 
 RELAPSE_WINDOW = timedelta(hours=2)
 """A layer that goes down again within this time after it came up continues the former outage."""

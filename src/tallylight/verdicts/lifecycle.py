@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from tallylight.model.evidence import Evidence, Source
-from tallylight.model.status import Status
+from tallylight.model.status import TROUBLE_STATUSES, Status
 from tallylight.verdicts.feed_trust import (
     FeedTrust,
     is_mute,
@@ -16,7 +16,6 @@ from tallylight.verdicts.layer_state import LayerStatus
 from tallylight.verdicts.layers import apply_secondhand, decayed_log_odds, secondhand_weight
 from tallylight.verdicts.policy import FEED_DEGRADED, FEED_OPERATIONAL, Policy, log_odds_of
 from tallylight.verdicts.state import (
-    TROUBLE_STATUSES,
     CalendarState,
     MaintenanceWindow,
     ServiceState,

@@ -7,7 +7,7 @@ import math
 from dataclasses import replace
 from datetime import datetime
 
-from tallylight.model.evidence import Evidence, FailureKind, Source
+from tallylight.model.evidence import FREE_SOURCES, Evidence, FailureKind, Source
 from tallylight.model.status import Access
 from tallylight.verdicts.layer_state import FailureRecord
 from tallylight.verdicts.policy import Policy
@@ -18,7 +18,6 @@ _NAMEABLE_KINDS = frozenset(
     {FailureKind.RISK_CONTROL, FailureKind.SUSPENDED, FailureKind.MAINTENANCE}
 )
 STATE_KINDS = _NAMEABLE_KINDS | {FailureKind.RETIRED}
-_FREE_SOURCES = frozenset({Source.REACH, Source.CREDENTIALS})
 _DEPTH_RANK = {
     Source.REACH: 0,
     Source.CREDENTIALS: 1,
@@ -174,7 +173,7 @@ def _is_sign(failure: FailureRecord, policy: Policy) -> bool:
 
 def _is_challenged_check(failure: FailureRecord) -> bool:
     is_challenge = failure.kind is FailureKind.RISK_CONTROL and failure.rule.endswith(":challenge")
-    return is_challenge and failure.source in _FREE_SOURCES
+    return is_challenge and failure.source in FREE_SOURCES
 
 
 def _is_challenge_run(state: ServiceState, first: FailureRecord, newest: FailureRecord) -> bool:

@@ -7,8 +7,7 @@ ends the trouble. Missing evidence ends none.
 
 from datetime import datetime
 
-from tallylight.model.status import Status
-from tallylight.verdicts.incidents import OPENING
+from tallylight.model.status import TROUBLE_STATUSES, Status
 from tallylight.verdicts.layer_state import LayerStatus
 from tallylight.verdicts.state import Recovery, ServiceState, TroubleSource
 
@@ -19,7 +18,7 @@ def recovered(state: ServiceState, status: Status, since: datetime) -> Recovery:
     The state still holds the former verdict; `since` is when the new status began.
     """
     trouble, api, before = _trouble(state, status), state.api, state.recovery
-    name = status if status in OPENING else before.status
+    name = status if status in TROUBLE_STATUSES else before.status
     if status is not Status.UNKNOWN:
         return Recovery(trouble, status=None if trouble is TroubleSource.NONE else name)
     if trouble is TroubleSource.CHECKS and api.status is LayerStatus.UP:

@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
 
-from tallylight.model.evidence import Evidence, Failure, Source
+from tallylight.model.evidence import FREE_SOURCES, Evidence, Failure, Source
 from tallylight.verdicts.layer_state import FailureRecord
 from tallylight.verdicts.named_failures import failure_record
 from tallylight.verdicts.state import ServiceState
-
-FREE_PROBES = frozenset({Source.REACH, Source.CREDENTIALS})
 
 
 class SetupProblem(StrEnum):
@@ -83,7 +81,7 @@ def setup_problem_of(record: FailureRecord) -> SetupProblem:
 
 
 def _problem_in(state: ServiceState, evidence: Evidence) -> SetupProblem | None:
-    if evidence.failure is None or evidence.source not in FREE_PROBES:
+    if evidence.failure is None or evidence.source not in FREE_SOURCES:
         return None
     problem = setup_problem(evidence.failure)
     if problem is None and evidence.note:

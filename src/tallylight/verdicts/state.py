@@ -13,9 +13,6 @@ from tallylight.verdicts.feed_trust import UNTRIED, FeedTrust
 from tallylight.verdicts.job_history import NO_JOBS, JobHistory
 from tallylight.verdicts.layer_state import FailureRecord, LayerState, RateLimit
 
-TROUBLE_STATUSES = frozenset({Status.DEGRADED, Status.RISK_CONTROL, Status.SUSPENDED})
-"""The statuses of a service that fails, unannounced."""
-
 
 @dataclass(frozen=True, slots=True)
 class FeedClaim:

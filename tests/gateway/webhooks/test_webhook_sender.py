@@ -19,6 +19,7 @@ from tallylight.gateway.webhooks.options import WebhookEndpoints, WebhookOptions
 from tallylight.gateway.webhooks.sender import WebhookSender
 from tallylight.model.outbox import OutboxMessage
 from tallylight.storage.database import Storage, open_storage
+from tests.servers import serving
 from tests.storage.writes import store_messages
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -66,15 +67,10 @@ async def running_receiver() -> AsyncIterator[Receiver]:
     receiver = Receiver()
     application = web.Application()
     application.router.add_post("/hook/{token}", receiver.receive)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    receiver.url = f"http://{host}:{port}/hook/token-of-ours"
-    yield receiver
-    receiver.never.set()
-    await runner.cleanup()
+    async with serving(application, shutdown_timeout=0.1) as host:
+        receiver.url = f"http://{host}/hook/token-of-ours"
+        yield receiver
+        receiver.never.set()
 
 
 @pytest.fixture

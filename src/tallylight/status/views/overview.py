@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tallylight.i18n import Translator
 from tallylight.i18n.formatting import format_number
 from tallylight.i18n.labels import status_label
-from tallylight.model.status import Status
+from tallylight.model.status import TROUBLE_STATUSES, Status
 from tallylight.status.views.impact import Impact, WeighedStatus, overall_impact
 
 #: Worst first.
@@ -19,7 +19,6 @@ _ORDER = (
     Status.OPERATIONAL,
     Status.RETIRED,
 )
-_TROUBLE = frozenset({Status.SUSPENDED, Status.RISK_CONTROL, Status.DEGRADED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def impact_label(impact: Impact, to: Translator) -> str:
 
 
 def _is_in_trouble(statuses: Sequence[Status]) -> bool:
-    return any(status in _TROUBLE for status in statuses)
+    return any(status in TROUBLE_STATUSES for status in statuses)
 
 
 def _headline(statuses: Sequence[Status], to: Translator) -> str:

@@ -84,6 +84,18 @@ _REASONS: Mapping[str, str] = {
 }
 
 
+def pace_json(pace: PaceInForce | None) -> dict[str, object] | None:
+    """Return the pace of paid probes as JSON; None without paid probes."""
+    if pace is None:
+        return None
+    return {
+        "basis": pace.basis.value,
+        "configured_seconds": pace.configured.total_seconds(),
+        "interval_seconds": round(pace.interval.total_seconds(), 1),
+        "sees_of_3h": round(pace.share_seen(_SHOWN_OUTAGE), 3),
+    }
+
+
 def pace_text(pace: PaceInForce | None, to: Translator) -> str:
     """Return how often paid probes are sent and how much that sees; "" without paid probes."""
     if pace is None:

@@ -53,6 +53,12 @@ class ServiceReport:
     figures: ServiceFigures
     claims: PageClaims | None = None
 
+    def claimed_availability(self, start: datetime, end: datetime) -> float | None:
+        """Return what the page claims of the time in a window in which we monitored as well."""
+        if self.claims is None:
+            return None
+        return self.claims.availability(self.figures.availability.first_look or start, end)
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -212,10 +218,9 @@ def _row(each: ServiceReport, report: Report, to: Translator) -> ReportRow:
 
 def _claimed(each: ServiceReport, report: Report, to: Translator) -> str:
     found = each.figures.availability
-    if each.claims is None or not found.monitored:
-        return NONE
-    since = max(report.start, found.first_look or report.start)
-    return comparison_text(each.claims.availability(since, report.end), found.uptime, to) or NONE
+    measured = found.uptime if found.monitored else None
+    claimed = each.claimed_availability(report.start, report.end)
+    return comparison_text(claimed, measured, to) or NONE
 
 
 def _planned(report: Report, to: Translator) -> Sequence[str]:

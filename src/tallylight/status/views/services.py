@@ -1,6 +1,6 @@
 """One service's row: the value that pages, both JSON APIs, badges, events and the CLI render."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Protocol
@@ -19,7 +19,7 @@ from tallylight.i18n.labels import (
 )
 from tallylight.i18n.prices import format_amount, format_price
 from tallylight.i18n.reasons import reason_sentence
-from tallylight.model.evidence import Evidence, Source
+from tallylight.model.evidence import FREE_SOURCES, Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval, Verdict
@@ -30,9 +30,8 @@ from tallylight.status.views.uptimes import UptimeView, UptimeWindow, uptime_vie
 
 BAR_DAYS = 90
 _SHUTDOWN_NOTICE = timedelta(days=90)
-_FREE_PROBES = (Source.REACH, Source.CREDENTIALS)
 _JOB_SOURCES = (Source.GENERATION, Source.TRAFFIC)
-_OWN_SOURCES = (*_FREE_PROBES, Source.ACCEPTANCE, *_JOB_SOURCES)
+_OWN_SOURCES = (*FREE_SOURCES, Source.ACCEPTANCE, *_JOB_SOURCES)
 
 
 class VerdictSource(Protocol):
@@ -130,7 +129,7 @@ class ServiceRow:
     @property
     def latency(self) -> timedelta | None:
         """Return the response time of the latest free probe."""
-        return self._latency(_FREE_PROBES)
+        return self._latency(FREE_SOURCES)
 
     @property
     def job_time(self) -> timedelta | None:
@@ -146,7 +145,7 @@ class ServiceRow:
         """Return the uptime over a window that ends now."""
         return uptime_view(self.intervals, window, now, self.to)
 
-    def _latency(self, sources: Sequence[Source]) -> timedelta | None:
+    def _latency(self, sources: Iterable[Source]) -> timedelta | None:
         timed = [e for s in sources if (e := self.latest.get(s)) and e.duration is not None]
         return max(timed, key=lambda e: e.at).duration if timed else None
 
