@@ -8,6 +8,8 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
+from tallylight.i18n import Language
+
 OpenPage = Callable[..., Awaitable[Page]]
 Fail = Callable[[str], Awaitable[None]]
 
@@ -33,6 +35,14 @@ _OVERLAPPING = """
     .map(([b]) => `${a} / ${b}`));
 })
 """
+
+_SIDEWAYS = """
+[document.documentElement, ...document.querySelectorAll("main *")]
+  .filter((each) => !each.closest(".visually-hidden, thead, svg"))
+  .filter((each) => each.scrollWidth > Math.max(each.clientWidth, each.offsetWidth))
+  .map((each) => each.outerHTML.slice(0, 200))
+"""
+"""The parts of the page that are wider than their box."""
 
 PATHS = [
     "/",
@@ -113,6 +123,18 @@ async def test_a_narrow_screen_never_scrolls_sideways(open_page: OpenPage, path:
     page = await open_page(path, width=320)
 
     assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+async def test_the_report_is_cards_on_a_phone_in_every_language(open_page: OpenPage) -> None:
+    page = await open_page("/report", width=390)
+
+    for language in Language:
+        await page.goto(f"{page.url.partition('?')[0]}?lang={language}")
+
+        assert await page.evaluate(_SIDEWAYS) == []
+        await expect(page.locator(".cards tbody tr").first).to_have_css("display", "grid")
+        found = await Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
 
 
 async def test_the_page_shows_what_a_budget_buys(open_page: OpenPage) -> None:
