@@ -1,4 +1,4 @@
-"""Status pages: their two formats, their delays and omissions."""
+"""Status pages: their delays and omissions."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime

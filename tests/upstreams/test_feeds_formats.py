@@ -204,6 +204,34 @@ def test_instatus_incident_raises_a_green_component() -> None:
     assert (reading.claimed_status, reading.note) == (Status.DEGRADED, "Slow")
 
 
+@pytest.mark.parametrize(
+    ("start", "minutes", "end"),
+    [
+        ("2026-11-21T02:00:00.000Z", 90, "2026-11-21T03:30:00+00:00"),
+        (
+            "Sat Nov 21 2026 02:00:00 GMT+0000 (Coordinated Universal Time)",
+            "90",
+            "2026-11-21T03:30:00+00:00",
+        ),
+        ("Sat Nov 21 2026 03:00:00 GMT+0100 (CET)", "90", "2026-11-21T03:30:00+00:00"),
+        ("2026-11-21T02:00:00.000Z", "soon", None),
+        ("2026-11-21T02:00:00.000Z", "9" * 30, None),
+        ("Sat Nov 31 2026 02:00:00 GMT+0000", "90", None),
+        ("soon", "90", None),
+    ],
+)
+def test_instatus_maintenance_ends_after_its_minutes(
+    start: str, minutes: object, end: str | None
+) -> None:
+    plan = {"name": "Upgrade", "start": start, "status": "NOTSTARTEDYET", "duration": minutes}
+    summary = {"page": {"status": "UP"}, "activeMaintenances": [plan]}
+    rows = {"components": [{"id": "k1", "name": "Video", "status": "OPERATIONAL"}]}
+
+    ends = [plan.end.isoformat() for plan in read("instatus", "k1", summary, rows).maintenances]
+
+    assert ends == ([] if end is None else [end])
+
+
 def better_stack(word: str, report: dict[str, object] | None = None) -> object:
     included: list[object] = [
         {

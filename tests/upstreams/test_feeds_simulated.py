@@ -110,13 +110,14 @@ async def test_a_simulated_page_is_read(
         assert await reader.read() is status
 
 
-@pytest.mark.parametrize("format_", ["statuspage", "incident_io"])
+@pytest.mark.parametrize("format_", FEED_READERS)
 async def test_an_unchanged_page_is_not_sent_again(format_: str) -> None:
     async with page(format_) as (_, reader):
         first, second = await reader.read(), await reader.read()
 
     assert first is second is Status.OPERATIONAL
-    assert reader.statuses == [200, 200, 304, 304]
+    count = len(reader.statuses) // 2
+    assert reader.statuses == [200] * count + [304] * count
 
 
 @pytest.mark.parametrize("format_", ["statuspage", "incident_io"])

@@ -166,6 +166,9 @@ class FeedFault(ScenarioSection):
     response: Literal["html", "not_found", "error", "truncated_json"] = "html"
 
 
+FeedFormat = Literal["statuspage", "incident_io", "google", "instatus", "betterstack"]
+
+
 class ScenarioFeed(ScenarioSection):
     """A provider's status page.
 
@@ -175,7 +178,7 @@ class ScenarioFeed(ScenarioSection):
         components: Components besides those that services name.
     """
 
-    format: Literal["statuspage", "incident_io"]
+    format: FeedFormat
     title: NonEmptyString
     lag: float = Field(default=0.0, ge=0)
     blind: float = Field(default=0.0, ge=0, le=1)

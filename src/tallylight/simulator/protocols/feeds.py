@@ -1,18 +1,32 @@
 """Status pages over HTTP, with conditional requests and faults of the page itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pydantic import JsonValue
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from tallylight.simulator.protocols import incident_io, statuspage
+from tallylight.simulator.protocols import (
+    better_stack,
+    google_status,
+    incident_io,
+    instatus,
+    statuspage,
+)
 from tallylight.simulator.protocols.statuspage import PageSnapshot
 from tallylight.simulator.responses import SimulatedResponse, conditional_response
 from tallylight.simulator.scenario import FeedFault
 from tallylight.simulator.world import Simulation
 
+#: By format, the body of each path.
+RESPONSE_BODIES: Mapping[str, Mapping[str, Callable[[PageSnapshot], JsonValue]]] = {
+    "statuspage": statuspage.RESPONSE_BODIES,
+    "incident_io": incident_io.RESPONSE_BODIES,
+    "google": google_status.RESPONSE_BODIES,
+    "instatus": instatus.RESPONSE_BODIES,
+    "betterstack": better_stack.RESPONSE_BODIES,
+}
 _HTML_PAGE = (
     "<!doctype html><html><head><title>Status</title></head>"
     "<body><div id='root'></div><script src='/app.js'></script></body></html>"
@@ -21,8 +35,7 @@ _HTML_PAGE = (
 
 def feed_routes(world: Simulation, feed: str) -> list[BaseRoute]:
     """Return the routes of one status page."""
-    is_statuspage = world.scenario.feeds[feed].format == "statuspage"
-    bodies = statuspage.RESPONSE_BODIES if is_statuspage else incident_io.RESPONSE_BODIES
+    bodies = RESPONSE_BODIES[world.scenario.feeds[feed].format]
     routes = [Route(path, _body_handler(world, feed, body)) for path, body in bodies.items()]
     return [Mount(f"/status/{feed}", routes=routes)]
 
@@ -42,7 +55,7 @@ def _body_handler(
 
 
 def make_snapshot(world: Simulation, feed: str) -> PageSnapshot:
-    """Return the current page, from which both formats are written."""
+    """Return the current page, from which each format is written."""
     return PageSnapshot(
         id=feed,
         title=world.scenario.feeds[feed].title,

@@ -136,7 +136,10 @@ class ClaimsApi:
 def claims_after(
     api: ClaimsApi, documents: Sequence[object], before: PageClaims | None, now: datetime
 ) -> PageClaims | None:
-    """Return what a page claims, completed by what it claimed before; None if it is unreadable."""
+    """Return what a page claims, completed by what it claimed before; None if it is unreadable.
+
+    Some pages call an incident that is over operational; it keeps the status that it had before.
+    """
     parsed = api.parse(documents)
     if parsed is None:
         return None
@@ -146,6 +149,8 @@ def claims_after(
         if event.id not in known:
             # An open event that a page no longer shows is over.
             known[event.id] = event if event.end else replace(event, end=now)
+        elif known[event.id].status is Status.OPERATIONAL:
+            known[event.id] = replace(known[event.id], status=event.status)
     recent = [e for e in known.values() if (e.end or now) > now - KEPT]
     recent.sort(key=lambda event: event.start, reverse=True)
     began = [e.start for e in found if e.status is not Status.MAINTENANCE]

@@ -12,7 +12,11 @@ from tallylight.model.status import Status
 from tallylight.upstreams.feeds.betterstack import BETTER_STACK_STATUSES
 from tallylight.upstreams.feeds.claims import ClaimedComponent, ClaimedEvent, ClaimsApi
 from tallylight.upstreams.feeds.google import DISRUPTION, OUTAGE
-from tallylight.upstreams.feeds.instatus import INSTATUS_STATUSES
+from tallylight.upstreams.feeds.instatus import (
+    INSTATUS_STATUSES,
+    instatus_date,
+    planned_end,
+)
 from tallylight.upstreams.feeds.page import component_keys
 from tallylight.upstreams.feeds.statuspage import (
     COMPONENT_STATUSES,
@@ -193,12 +197,12 @@ def _instatus(
     events = []
     for key, begin in (("activeIncidents", "started"), ("activeMaintenances", "start")):
         for row in objects_at(summary, key):
-            start, title = first_timestamp(row, begin), _line(text_at(row, "name"))
+            start, title = instatus_date(row, begin), _line(text_at(row, "name"))
             claimed = INSTATUS_STATUSES.get(text_at(row, "impact"), Status.DEGRADED)
             status = Status.MAINTENANCE if key == "activeMaintenances" else claimed
             if start is not None:
                 id_ = _line(text_at(row, "url")) or f"{title} {start:%Y%m%dT%H%M}"
-                events.append(ClaimedEvent(id_, title, status, start, None))
+                events.append(ClaimedEvent(id_, title, status, start, planned_end(row)))
     return rows, events
 
 
