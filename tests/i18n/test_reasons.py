@@ -51,6 +51,16 @@ CASES: list[tuple[ReasonCode, dict[str, str | int | float], str]] = [
         "Videos take 3.1 times as long as usual (4 min 10 s; the median is 1 min 20 s).",
     ),
     (
+        ReasonCode.JOBS_OVERDUE,
+        {"jobs": 1, "sent_at": SINCE, "seconds": 240, "median_seconds": 61.0},
+        "A job sent on 28 Jan at 09:00 UTC had no video after 4 min (the median is 1 min 1 s).",
+    ),
+    (
+        ReasonCode.JOBS_OVERDUE,
+        {"jobs": 2, "sent_at": SINCE, "seconds": 240},
+        "2 jobs are overdue; the last, sent on 28 Jan at 09:00 UTC, had no video after 4 min.",
+    ),
+    (
         ReasonCode.NO_RECENT_JOBS,
         {"last_at": SINCE, "hold_seconds": 21600},
         "No job has ended since 28 Jan at 09:00 UTC.",
@@ -156,6 +166,38 @@ def test_a_reason_is_translated_around_the_upstreams_response() -> None:
     sentence = reason_sentence(Reason(ReasonCode.RISK_CONTROL_REPORTED, AT, facts), HANT)
 
     assert sentence == "上游自己說明是風控（HTTP 403）；1月28日 13:51 UTC 的回應：「账号触发风控」"
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        (
+            Language.ZH_HANT,
+            (
+                "有 2 個任務逾時未完成；最近一個於 1月28日 09:00 UTC 送出，"
+                "經過 4 分仍未送達影片（中位數為 1 分）。"
+            ),
+        ),
+        (
+            Language.ZH_HANS,
+            (
+                "有 2 个任务逾时未完成；最近一个于 1月28日 09:00 UTC 发出，"
+                "经过 4 分仍未送达视频（中位数为 1 分）。"
+            ),
+        ),
+    ],
+)
+def test_an_overdue_job_has_a_sentence_of_its_own(language: Language, expected: str) -> None:
+    facts: dict[str, str | int | float] = {
+        "jobs": 2,
+        "sent_at": SINCE,
+        "seconds": 240,
+        "median_seconds": 60,
+    }
+
+    sentence = reason_sentence(Reason(ReasonCode.JOBS_OVERDUE, AT, facts), translator(language))
+
+    assert sentence == expected
 
 
 @pytest.mark.parametrize("language", list(Language))

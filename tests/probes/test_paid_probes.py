@@ -1,8 +1,10 @@
 """Paid probes over real HTTP: the video, the stored attempt and the cost."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,15 +13,18 @@ import pytest
 from tallylight.catalogue.services import BillingBasis
 from tallylight.documents.secret import Secret
 from tallylight.errors import BudgetError
-from tallylight.model.evidence import FailureKind, Fault, Source
+from tallylight.i18n import Language, translator
+from tallylight.i18n.reasons import reason_sentence
+from tallylight.model.evidence import Evidence, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.ledger import EntryState
 from tallylight.model.money import Budget
 from tallylight.model.status import Status
-from tallylight.model.verdict import Block
+from tallylight.model.verdict import Block, ReasonCode
 from tallylight.simulator.scenario import Billing
 from tallylight.verdicts.blocking import EARLIER_KEY_RULE
 from tallylight.verdicts.options import PolicyOptions
+from tallylight.verdicts.overdue import is_overdue
 
 Start = Callable[..., Awaitable[Any]]
 FaultSpec = Mapping[str, object]
@@ -239,6 +244,29 @@ async def test_a_job_that_stalls_is_given_up_and_counts_as_paid(start: Start, na
     (entry,) = await env.entries(name)
     assert entry.state is SETTLED
     await env.check_ledgers()
+
+
+async def test_a_probe_that_takes_far_longer_than_usual_is_told_while_it_runs(
+    start: Start,
+) -> None:
+    env = await start(RELAY, speed=300.0)
+    service, now = ServiceId(RELAY), env.clock.now()
+    for hours in range(12, 0, -1):
+        at, latency = now - timedelta(hours=hours), timedelta(seconds=30)
+        await env.board.report(Evidence(service, at, Source.GENERATION, latency=latency))
+    env.set_faults(RELAY, {"kind": "stall"})
+
+    async with env.board.subscribe() as events:
+        generating = asyncio.create_task(env.generate(RELAY))
+        event = await events.get()
+        while not (isinstance(event, Evidence) and is_overdue(event)):
+            event = await events.get()
+        reasons = {reason.code: reason for reason in env.board.verdict(service).reasons}
+        generating.cancel()
+        await asyncio.wait([generating])
+
+    sentence = reason_sentence(reasons[ReasonCode.JOBS_OVERDUE], translator(Language.EN))
+    assert re.search(r"A job sent on .+ had no video after \d+ min", sentence)
 
 
 async def test_a_stream_that_stalls_is_given_up_too(start: Start) -> None:

@@ -7,6 +7,7 @@ import pytest
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
+from tallylight.model.verdict import ReasonCode
 from tallylight.verdicts.judge import initial_state, jobs_are_uncertain, judge
 from tallylight.verdicts.overdue import overdue_after, overdue_failure
 from tallylight.verdicts.policy import Policy
@@ -73,6 +74,41 @@ def test_one_overdue_job_alone_is_doubt(jobs: Jobs) -> None:
 
     assert jobs.status is Status.OPERATIONAL
     assert jobs_are_uncertain(jobs.state, jobs.at(4 * MINUTE), POLICY)
+
+
+def overdue_facts(jobs: Jobs) -> list[dict[str, str | int | float]]:
+    """Return the facts of the reason that tells of overdue jobs."""
+    told = [r for r in jobs.state.verdict.reasons if r.code is ReasonCode.JOBS_OVERDUE]
+    return [dict(reason.facts) for reason in told]
+
+
+def test_an_overdue_job_is_a_reason_of_its_own(jobs: Jobs) -> None:
+    jobs.overdue(0)
+    (facts,) = overdue_facts(jobs)
+
+    assert facts == {
+        "jobs": 1,
+        "sent_at": jobs.at(0).isoformat(),
+        "seconds": 240,
+        "source": "generation",
+        "median_seconds": pytest.approx(60, rel=0.05),
+    }
+
+    jobs.overdue(4 * MINUTE)
+    failing, overdue, *_ = jobs.state.verdict.reasons
+    assert (failing.code, overdue.code) == (ReasonCode.JOBS_FAILING, ReasonCode.JOBS_OVERDUE)
+    assert overdue.facts["jobs"] == 2
+    assert "answer" not in failing.facts  # its text is ours, and the other reason tells it
+
+
+def test_a_late_video_or_a_job_after_it_ends_the_reason(jobs: Jobs) -> None:
+    jobs.overdue(0)
+    jobs.end(0, 5 * MINUTE)
+    after_delivery = overdue_facts(jobs)
+    jobs.overdue(HOUR)
+    jobs.end(HOUR + 5 * MINUTE, MINUTE)
+
+    assert after_delivery == overdue_facts(jobs) == []
 
 
 def test_two_overdue_jobs_are_down(jobs: Jobs) -> None:

@@ -82,6 +82,8 @@ def _finding(  # noqa: C901, PLR0911, PLR0912  # a closed set
             return to.gettext("Jobs have been failing since %s") % facts.time_text("since")
         case ReasonCode.JOBS_SLOW:
             return _slow(facts, to)
+        case ReasonCode.JOBS_OVERDUE:
+            return _overdue(facts, to)
         case ReasonCode.NO_RECENT_JOBS:
             return _no_jobs(facts, to)
         case ReasonCode.LAST_SEEN:
@@ -143,13 +145,17 @@ _PLAIN_FINDINGS: Mapping[ReasonCode, str] = {
 """The findings that name no fact."""
 
 
-def _details(code: ReasonCode, facts: _ReasonFacts, to: Translator) -> Iterator[str]:
+def _details(  # noqa: C901  # a closed set
+    code: ReasonCode, facts: _ReasonFacts, to: Translator
+) -> Iterator[str]:
     failed, of, times = facts.number("failed"), facts.number("of"), facts.number("times")
     match code:
         case ReasonCode.JOBS_DELIVERED:
             yield _delivery_count(facts, to)
         case ReasonCode.JOBS_SLOW:
             yield _slowness(facts, to)
+        case ReasonCode.JOBS_OVERDUE if facts.duration_text("median_seconds"):
+            yield to.gettext("the median is %s") % facts.duration_text("median_seconds")
         case ReasonCode.RISK_CONTROL_SUSPECTED if facts.time("first_at"):
             yield to.gettext("first on %s") % facts.time_text("first_at")
         case ReasonCode.RETIREMENT_REPORTED | ReasonCode.RATE_LIMITED if times:
@@ -244,6 +250,23 @@ def _slowness(facts: _ReasonFacts, to: Translator) -> str:
         "typical": typical,
         "median": median,
     }
+
+
+def _overdue(facts: _ReasonFacts, to: Translator) -> str:
+    jobs = int(facts.number("jobs") or 1)
+    said = {
+        "jobs": jobs,
+        "at": facts.time_text("sent_at"),
+        "duration": facts.duration_text("seconds") or to.gettext("an unusually long time"),
+    }
+    return (
+        to.ngettext(
+            "A job sent on %(at)s had no video after %(duration)s",
+            "%(jobs)d jobs are overdue; the last, sent on %(at)s, had no video after %(duration)s",
+            jobs,
+        )
+        % said
+    )
 
 
 def _rate_limited(facts: _ReasonFacts, to: Translator) -> str:

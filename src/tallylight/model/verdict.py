@@ -24,6 +24,7 @@ class ReasonCode(StrEnum):
     JOBS_FAILING = "jobs_failing"
     JOBS_PARTLY_FAILING = "jobs_partly_failing"
     JOBS_SLOW = "jobs_slow"
+    JOBS_OVERDUE = "jobs_overdue"
     NO_RECENT_JOBS = "no_recent_jobs"
     LAST_SEEN = "last_seen"
     API_RESPONDING = "api_responding"
@@ -86,6 +87,7 @@ _OF_JOBS = frozenset(
         ReasonCode.JOBS_FAILING,
         ReasonCode.JOBS_PARTLY_FAILING,
         ReasonCode.JOBS_SLOW,
+        ReasonCode.JOBS_OVERDUE,
     }
 )
 

@@ -22,6 +22,9 @@ OVERDUE_RULE = "job:overdue"
 STALLED_RULE = "job:stalled"
 """The rule of the failure of an accepted job whose time limit has passed; it may still deliver."""
 
+RULES_WITHOUT_ANSWER = frozenset({OVERDUE_RULE, STALLED_RULE})
+"""The rules of failures whose text is ours, since the upstream has said nothing."""
+
 _P95 = 0.95
 _P95_FACTOR = 4.0
 _SHORTEST = timedelta(minutes=3)
@@ -57,7 +60,7 @@ def may_deliver_late(evidence: Evidence) -> bool:
     failure = evidence.failure
     return (
         failure is not None
-        and failure.rule in {OVERDUE_RULE, STALLED_RULE}
+        and failure.rule in RULES_WITHOUT_ANSWER
         and evidence.latency is not None
     )
 
@@ -87,6 +90,16 @@ def is_in_doubt(history: JobHistory, layer: LayerState) -> bool:
     if layer.status is not LayerStatus.UP or not layer.is_failing or not history.overdue:
         return False
     return history.overdue[-1].at == layer.last_result_at
+
+
+def jobs_without_video(
+    history: JobHistory, layer: LayerState, after: datetime
+) -> tuple[OverdueJob, ...]:
+    """Return the overdue jobs of the current run of bad results that counted after a moment."""
+    run = layer.bad_run
+    if run is None or not layer.is_failing:
+        return ()
+    return tuple(job for job in history.overdue if job.at >= run.since and job.at > after)
 
 
 def counted_job(history: JobHistory, evidence: Evidence) -> OverdueJob | None:

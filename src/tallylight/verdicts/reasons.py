@@ -3,15 +3,16 @@
 `docs/verdicts.md` lists the facts of each code; `i18n.reasons` turns them into sentences.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from statistics import median
 
 from tallylight.model.evidence import FailureKind
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode
-from tallylight.verdicts import failure_rate, rate_limit, setup
+from tallylight.verdicts import failure_rate, overdue, rate_limit, setup
 from tallylight.verdicts.intervals import wilson_interval
+from tallylight.verdicts.job_history import OverdueJob
 from tallylight.verdicts.layer_state import FailureRecord, LayerState, LayerStatus, RateLimit
 from tallylight.verdicts.lifecycle import (
     feed_claims_maintenance,
@@ -95,6 +96,9 @@ def _additional_reasons(
     state: ServiceState, derived: DerivedStatus, policy: Policy
 ) -> Iterator[Reason]:
     blocked, feed, retirement = state.blocked, state.feed, state.retirement
+    late = overdue.jobs_without_video(state.job_history, state.jobs, state.at - policy.jobs_ttl)
+    if late and derived.status not in {Status.RETIRED, Status.MAINTENANCE}:
+        yield _overdue_reason(late, state.job_history.median_seconds)
     if state.setup is not None:
         yield _setup_reason(state.setup)
     if blocked is not None:
@@ -293,6 +297,19 @@ def _partial_failure_reason(state: ServiceState, policy: Policy) -> Reason:
     return Reason(ReasonCode.JOBS_PARTLY_FAILING, at, facts | _last_failure_facts(layer))
 
 
+def _overdue_reason(late: Sequence[OverdueJob], usual: float | None) -> Reason:
+    newest = late[-1]
+    facts: ReasonFacts = {
+        "jobs": len(late),
+        "sent_at": _iso(newest.began_at),
+        "seconds": round((newest.at - newest.began_at).total_seconds()),
+        "source": newest.source.value,
+    }
+    if usual is not None:
+        facts["median_seconds"] = round(usual, 1)
+    return Reason(ReasonCode.JOBS_OVERDUE, newest.at, facts)
+
+
 def _is_limited_alone(layer: LayerState) -> bool:
     """Tell whether the failures of an outage are orders that were refused as too many."""
     run, is_down = layer.bad_run, layer.status is LayerStatus.DOWN
@@ -344,7 +361,7 @@ def _failure_facts(failure: FailureRecord) -> ReasonFacts:
         "source": failure.source.value,
         "rule": failure.rule,
     }
-    if failure.text:
+    if failure.text and failure.rule not in overdue.RULES_WITHOUT_ANSWER:
         facts["answer"] = failure.text
     if failure.http_status is not None:
         facts["http_status"] = failure.http_status
