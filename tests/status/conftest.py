@@ -42,6 +42,9 @@ from tallylight.status.recommendation import (
 )
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.transition_record import TransitionRecord
+from tallylight.verdicts.judge import initial_state
+from tallylight.verdicts.policy import Policy
+from tallylight.verdicts.state import ServiceState
 from tests.builders import SHEET, order_of, price_per_second, service_named
 
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
@@ -153,6 +156,7 @@ class StubBoard:
         self._newest: dict[tuple[ServiceId, Source], Evidence] = {}
         self._listeners: set[asyncio.Queue[BoardEvent]] = set()
         self.network_is_down = False
+        self.states: dict[ServiceId, ServiceState] = {}
 
     def set_verdict(self, verdict: Verdict) -> Transition:
         """Set a verdict and notify subscribers of the transition."""
@@ -177,6 +181,9 @@ class StubBoard:
 
     def verdict(self, id_: ServiceId) -> Verdict:
         return self._verdicts[id_]
+
+    def state(self, id_: ServiceId) -> tuple[ServiceState, Policy]:
+        return self.states.get(id_, initial_state(id_, NOW)), Policy()
 
     def latest_evidence(self, id_: ServiceId, source: Source) -> Evidence | None:
         return self._newest.get((id_, source))

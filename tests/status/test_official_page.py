@@ -1,10 +1,12 @@
 """What the official status page claims, on pages, in the API and in the report."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from tallylight.catalogue.services import Feed
+from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.storage.database import Storage
 from tallylight.upstreams.feeds.claims import (
@@ -15,7 +17,10 @@ from tallylight.upstreams.feeds.claims import (
     claims_name,
     dump_claims,
 )
-from tests.status.conftest import NOW, Get
+from tallylight.verdicts.feed_trust import FeedTrust
+from tallylight.verdicts.judge import initial_state
+from tallylight.verdicts.state import FeedClaim
+from tests.status.conftest import NOW, Backend, Get
 
 HOURS = timedelta(hours=1)
 CLAIMS = PageClaims(
@@ -74,3 +79,25 @@ async def test_the_report_has_the_claims_and_the_planned_maintenance(get: Get) -
 
 async def test_a_page_that_was_not_read_claims_nothing(get: Get) -> None:
     assert (await (await get("/api/services/sora-2-official")).json())["official_page"] is None
+
+
+async def test_the_api_tells_how_often_the_page_has_agreed_with_jobs(
+    get: Get, backend: Backend
+) -> None:
+    id_ = ServiceId("sora-2-official")
+    trust = FeedTrust(agreed=4, denied=1, green_agreed=2)
+    backend.board.states[id_] = replace(initial_state(id_, NOW), feed=FeedClaim(trust=trust))
+
+    official = await (await get(f"/api/services/{id_}")).json()
+    reverse = await (await get("/api/services/sora-2-reverse")).json()
+
+    assert official["feed_trust"] == {
+        "is_used": False,
+        "red": 0.5,
+        "green": 0.5,
+        "agreed": 4,
+        "denied": 1,
+        "green_agreed": 2,
+        "green_denied": 0,
+    }
+    assert reverse["feed_trust"] is None

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime
 from tallylight.status.budgets import budget_usage
 from tallylight.status.json_shapes import (
     fact_sheet_response,
+    feed_trust_response,
     ledger_response,
     official_page_response,
     recommendation_response,
@@ -78,6 +79,9 @@ async def get_service(
     pace = pace_json(None if plan is None else plan.paid_pace(service.id))
     return ServiceDetailResponse(
         **service_response(row, uptimes[-1]).model_dump(),
+        feed_trust=None
+        if service.upstream.feed is None
+        else feed_trust_response(*context.sources.board.state(service.id)),
         official_page=None if claims is None else official_page_response(claims),
         sheet=fact_sheet_response(service.sheet, to),
         uptimes=[uptime_response(service.id, each) for each in uptimes],

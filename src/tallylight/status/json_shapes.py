@@ -14,6 +14,7 @@ from tallylight.status.models import (
     ClaimedEventResponse,
     ExcludedServiceResponse,
     FactSheetResponse,
+    FeedTrustResponse,
     LedgerEntryResponse,
     LedgerResponse,
     OfficialFeedResponse,
@@ -33,6 +34,9 @@ from tallylight.status.views.recommendation import (
 )
 from tallylight.status.views.services import ServiceRow
 from tallylight.status.views.uptimes import UptimeView
+from tallylight.verdicts.learned import learned_figures
+from tallylight.verdicts.policy import Policy
+from tallylight.verdicts.state import ServiceState
 
 
 def service_response(row: ServiceRow, uptime: UptimeView) -> ServiceResponse:
@@ -63,6 +67,12 @@ def service_response(row: ServiceRow, uptime: UptimeView) -> ServiceResponse:
         replacement=service.sheet.replacement,
         checked_at=row.checked_at,
     )
+
+
+def feed_trust_response(state: ServiceState, policy: Policy) -> FeedTrustResponse:
+    """Return how far the status page of a service is believed."""
+    trust = learned_figures(state, policy).feed_trust
+    return FeedTrustResponse(is_used=policy.learned_feed_trust, **asdict(trust))
 
 
 def ledger_response(

@@ -170,9 +170,26 @@ class OfficialPageResponse(_ResponseModel):
     events: list[ClaimedEventResponse] = Field(description="Of the last 90 days, latest first.")
 
 
+class FeedTrustResponse(_ResponseModel):
+    """How far the official status page is believed, from its agreement with jobs."""
+
+    is_used: bool = Field(description="Whether verdicts count it: verdicts.learned_feed_trust.")
+    red: Annotated[float, _rounded(4)] = Field(
+        description="Probability that trouble on the page is real, 0 to 1."
+    )
+    green: Annotated[float, _rounded(4)] = Field(
+        description="Probability that trouble is over when the page says so, 0 to 1."
+    )
+    agreed: int = Field(description="Episodes of trouble on the page in which jobs failed.")
+    denied: int = Field(description="Episodes that jobs refuted.")
+    green_agreed: int = Field(description="Ends of an episode after which jobs went well.")
+    green_denied: int = Field(description="Ends of an episode after which a job failed.")
+
+
 class ServiceDetailResponse(ServiceResponse):
     """One service with its fact sheet, uptimes, probes and budgets."""
 
+    feed_trust: FeedTrustResponse | None = Field(description="null without a status page.")
     official_page: OfficialPageResponse | None = Field(description="null if it was not read yet.")
     sheet: FactSheetResponse
     uptimes: list[UptimeResponse]

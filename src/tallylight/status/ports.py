@@ -20,6 +20,8 @@ from tallylight.status.recommendation import RecommendationSource
 from tallylight.status.views.probes import UpcomingProbe
 from tallylight.status.views.services import VerdictSource
 from tallylight.storage.database import Storage
+from tallylight.verdicts.policy import Policy
+from tallylight.verdicts.state import ServiceState
 
 
 class BoardReader(VerdictSource, Protocol):
@@ -32,6 +34,10 @@ class BoardReader(VerdictSource, Protocol):
     @property
     def network_is_down(self) -> bool:
         """Tell whether our own network is down, which freezes all verdicts."""
+        ...
+
+    def state(self, id_: ServiceId, /) -> tuple[ServiceState, Policy]:
+        """Return the judge's state of a service, and the policy it is judged by."""
         ...
 
     def subscribe(self) -> AbstractAsyncContextManager[asyncio.Queue[BoardEvent]]:
