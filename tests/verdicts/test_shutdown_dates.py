@@ -12,6 +12,7 @@ from tallylight.model.evidence import Source
 from tallylight.model.status import Status
 from tallylight.model.verdict import ReasonCode
 from tallylight.probes.calendar import calendar_evidence
+from tallylight.status.views.detail import sheet_view
 from tallylight.status.views.services import shutdown_notice
 from tallylight.verdicts.state import CalendarState
 from tests.builders import SERVICE, SHEET
@@ -108,6 +109,7 @@ def test_a_replacement_that_was_shut_down_is_followed_to_a_live_one() -> None:
     assert evidence is not None
     assert evidence.note == "c"
     assert "names c as the replacement" in notice(sheet, is_retired=False)
+    assert sheet_view(sheet, NOON.date(), EN).lines["Replacement"] == "c"
 
 
 def test_a_replacement_without_a_live_one_is_named_as_shut_down() -> None:
@@ -116,3 +118,5 @@ def test_a_replacement_without_a_live_one_is_named_as_shut_down() -> None:
     assert notice(sheet, is_retired=False).endswith(
         "The replacement that the provider names, c, was shut down as well."
     )
+    line = sheet_view(sheet, NOON.date(), EN).lines["Replacement"]
+    assert line == "c, which was shut down as well"

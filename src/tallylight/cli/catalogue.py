@@ -181,10 +181,11 @@ def print_schema() -> None:
 
 
 def _sheet_rows(sheet: "FactSheet", to: Translator) -> list[tuple[str, str]]:
+    from tallylight.clock import SystemClock
     from tallylight.i18n.labels import access_label
     from tallylight.status.views.detail import sheet_view
 
-    view = sheet_view(sheet, to)
+    view = sheet_view(sheet, SystemClock().now().date(), to)
     rows = [
         (to.gettext("Fact sheet"), sheet.id),
         (to.gettext("Title"), view.title),

@@ -61,7 +61,7 @@ async def list_services(context: ContextParam, to: TranslatorParam) -> list[Serv
     """Return every service with its verdict, in the catalogue's order."""
     now = context.now()
     return [
-        service_response(row, row.uptime(UptimeWindow.QUARTER, now))
+        service_response(row, row.uptime(UptimeWindow.QUARTER, now), now.date())
         for row in await context.rows(to)
     ]
 
@@ -78,7 +78,7 @@ async def get_service(
     claims = await context.claims(row)
     pace = pace_json(None if plan is None else plan.paid_pace(service.id))
     return ServiceDetailResponse(
-        **service_response(row, uptimes[-1]).model_dump(),
+        **service_response(row, uptimes[-1], now.date()).model_dump(),
         feed_trust=None
         if service.upstream.feed is None
         else feed_trust_response(*context.sources.board.state(service.id)),

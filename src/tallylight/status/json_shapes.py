@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import date
 
 from tallylight.catalogue.services import FactSheet
 from tallylight.i18n import Translator
@@ -39,9 +40,10 @@ from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import ServiceState
 
 
-def service_response(row: ServiceRow, uptime: UptimeView) -> ServiceResponse:
+def service_response(row: ServiceRow, uptime: UptimeView, today: date) -> ServiceResponse:
     """Return one service with its uptime over the last 90 days."""
     service, verdict, feed = row.service, row.verdict, row.feed
+    successor = service.sheet.replacement_on(today)
     latency, job_time = row.latency, row.job_time
     return ServiceResponse(
         id=service.id,
@@ -64,7 +66,7 @@ def service_response(row: ServiceRow, uptime: UptimeView) -> ServiceResponse:
         price=row.price,
         uptime=uptime_response(service.id, uptime),
         shutdown_at=service.sheet.shutdown_at,
-        replacement=service.sheet.replacement,
+        replacement="" if successor is None else successor.model,
         checked_at=row.checked_at,
     )
 

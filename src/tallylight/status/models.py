@@ -97,7 +97,9 @@ class ServiceResponse(_ResponseModel):
     price: str
     uptime: UptimeResponse = Field(description="Over the last 90 days.")
     shutdown_at: date | None
-    replacement: str
+    replacement: str = Field(
+        description="The first live model in its chain of replacements, else the last."
+    )
     checked_at: datetime | None
 
 

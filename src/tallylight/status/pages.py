@@ -112,7 +112,7 @@ async def service_page(request: Request) -> Response:
         uptimes=[row.uptime(window, now) for window in _WINDOWS],
         incidents=[incident_view(each, service.name, now, to) for each in incidents],
         evidence=evidence_views(evidence, now, to),
-        sheet=sheet_view(service.sheet, to),
+        sheet=sheet_view(service.sheet, now.date(), to),
         probes=() if plan is None else probe_views(plan.planned_probes(service.id), now, to),
         pace="" if plan is None else pace_text(plan.paid_pace(service.id), to),
         withheld="" if plan is None else plan.withheld_reasons().get(service.id, ""),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from tallylight.catalogue.services import FactSheet, ShutdownPrecision
 from tallylight.i18n import Translator
@@ -56,7 +56,7 @@ def evidence_outcome(piece: Evidence) -> str:
     return "good" if piece.is_good else "bad" if piece.is_bad else "neutral"
 
 
-def sheet_view(sheet: FactSheet, to: Translator) -> SheetView:
+def sheet_view(sheet: FactSheet, today: date, to: Translator) -> SheetView:
     """Return a fact sheet as text, without the unknown facts."""
     seconds = to.gettext(", ").join(str(length) for length in sheet.lengths)
     lines = {
@@ -67,7 +67,7 @@ def sheet_view(sheet: FactSheet, to: Translator) -> SheetView:
         if sheet.announced_at
         else "",
         to.gettext("Shutdown"): _shutdown(sheet, to),
-        to.gettext("Replacement"): sheet.replacement,
+        to.gettext("Replacement"): _replacement(sheet, today, to),
     }
     return SheetView(
         title=sheet.title,
@@ -101,6 +101,15 @@ def _upstream_text(piece: Evidence) -> str:
     if piece.source is Source.RETRACTION:  # its note is a state of ours
         return ""
     return (piece.failure.text if piece.failure is not None else "") or piece.note
+
+
+def _replacement(sheet: FactSheet, today: date, to: Translator) -> str:
+    successor = sheet.replacement_on(today)
+    if successor is None:
+        return ""
+    if successor.is_retired(today):
+        return to.gettext("%s, which was shut down as well") % successor.model
+    return successor.model
 
 
 def _shutdown(sheet: FactSheet, to: Translator) -> str:
