@@ -130,6 +130,11 @@ CASES: list[tuple[ReasonCode, dict[str, str | int | float], str]] = [
         ),
     ),
     (
+        ReasonCode.RETIREMENT_REPORTED,
+        {"times": 2, "since": SINCE, "rule": "models:not_listed"},
+        "The list of models has lacked the model since 28 Jan at 09:00 UTC (2 times).",
+    ),
+    (
         ReasonCode.BALANCE_EMPTY,
         {"http_status": 402},
         "Our balance or quota is used up (HTTP 402, most recently on 28 Jan at 13:51 UTC).",

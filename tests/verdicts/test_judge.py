@@ -9,6 +9,7 @@ from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Sou
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access, Status
 from tallylight.model.verdict import Block, ReasonCode
+from tallylight.upstreams.protocols.model_list import not_listed
 from tallylight.verdicts.judge import (
     advance_time,
     api_is_up,
@@ -659,6 +660,38 @@ def test_a_listing_without_the_model_makes_jobs_uncertain_and_changes_no_status(
 
     assert asked > 10 * quiet
     assert set(story.seen) == {Status.OPERATIONAL}
+
+
+def test_a_list_that_lacks_the_model_is_no_outage_and_counts_until_a_delivery(
+    story: Story,
+) -> None:
+    unlisted = not_listed("sora-2", 200)
+    story.deliver(0)
+    story.apply(600, Source.CREDENTIALS, unlisted)
+    asked = jobs_down_probability(story.state, story.at(600), story.policy)
+    story.fail(700, 760)
+    failing = codes(story)
+    story.deliver(800, 860, 920, 980)
+    quiet = jobs_down_probability(story.state, story.at(1200), story.policy)
+    for n in range(2, 30):
+        story.apply(600 * n, Source.CREDENTIALS, unlisted)
+
+    assert asked > 10 * quiet
+    assert ReasonCode.RETIREMENT_REPORTED in failing
+    assert jobs_down_probability(story.state, story.at(1200), story.policy) < 2 * quiet
+    assert story.state.api.last_result_at is None
+    assert story.status is Status.OPERATIONAL
+
+
+def test_a_list_that_lacks_the_model_replaces_no_answer_that_names_retirement(
+    story: Story,
+) -> None:
+    story.deliver(0)
+    for n in range(5):
+        story.fail(HOUR + 6 * HOUR * n, failure=RETIRED)
+        story.apply(2 * HOUR + 6 * HOUR * n, Source.CREDENTIALS, not_listed("sora-2", 200))
+
+    assert story.status is Status.RETIRED
 
 
 def test_a_result_reported_twice_counts_once(story: Story) -> None:

@@ -16,6 +16,7 @@ from tallylight.i18n.formatting import (
     format_number,
 )
 from tallylight.i18n.labels import status_label
+from tallylight.model.evidence import NOT_LISTED_RULE
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode
 
@@ -111,6 +112,10 @@ def _finding(  # noqa: C901, PLR0911, PLR0912  # a closed set
             ) % _date(facts, to)
         case ReasonCode.SHUTDOWN_PASSED:
             return to.gettext("The model was shut down on %s") % _date(facts, to)
+        case ReasonCode.RETIREMENT_REPORTED if facts.text("rule") == NOT_LISTED_RULE:
+            return to.gettext("The list of models has lacked the model since %s") % (
+                facts.time_text("since")
+            )
         case ReasonCode.RETIREMENT_REPORTED:
             return to.gettext("The API has reported since %s that the model does not exist") % (
                 facts.time_text("since")

@@ -33,6 +33,9 @@ class Source(StrEnum):
 FREE_SOURCES = frozenset({Source.REACH, Source.CREDENTIALS})
 """The sources of free probes."""
 
+NOT_LISTED_RULE = "models:not_listed"
+"""The rule of a free probe's failure if the upstream's list of models lacks ours."""
+
 
 class FailureKind(StrEnum):
     """What went wrong; the labels of the error corpus."""

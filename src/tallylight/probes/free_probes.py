@@ -5,11 +5,11 @@ from datetime import timedelta
 
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
-from tallylight.model.evidence import Evidence, Failure, FailureKind, Source
+from tallylight.model.evidence import NOT_LISTED_RULE, Evidence, Failure, FailureKind, Source
 from tallylight.model.jobs import JobRef
 from tallylight.upstreams.client import RequestSender, run_flow
 from tallylight.upstreams.messages import Reply
-from tallylight.upstreams.protocols.model_list import NOT_LISTED_RULE, nearest_model
+from tallylight.upstreams.protocols.model_list import nearest_model
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.steps import Accepted
 

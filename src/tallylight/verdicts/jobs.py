@@ -26,7 +26,11 @@ from tallylight.verdicts.layers import (
     secondhand_weight,
 )
 from tallylight.verdicts.lifecycle import feed_is_shown
-from tallylight.verdicts.named_failures import failure_record, named_failure_weight
+from tallylight.verdicts.named_failures import (
+    failure_record,
+    is_contradicted,
+    named_failure_weight,
+)
 from tallylight.verdicts.noise import without_pending
 from tallylight.verdicts.outage_history import update_outage_history
 from tallylight.verdicts.policy import MODEL_UNLISTED, Policy
@@ -159,10 +163,10 @@ def apply_missing_listing(state: ServiceState, at: datetime, policy: Policy) -> 
 
     Such a list makes the jobs uncertain, again each hour, until a delivery proves it wrong.
     """
-    retirement, delivery = state.retirement, state.job_history.last_delivery
+    retirement = state.retirement
     if retirement is None:
         return state
-    is_disproved = delivery is not None and delivery.at > retirement.first.at
+    is_disproved = is_contradicted(retirement, state.job_history.last_delivery)
     counted_at = retirement.listing_counted_at
     if counted_at is not None and (is_disproved or at - counted_at < _LISTING_INTERVAL):
         return state

@@ -253,7 +253,9 @@ def _with_time(state: ServiceState, evidence: Evidence) -> ServiceState:
 def _apply_api_result(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceState:
     """Return the state with a free check applied to the API layer."""
     failure = evidence.failure
-    if failure is not None and failure.kind is FailureKind.RETIRED:
+    if failure is not None and (
+        failure.kind is FailureKind.RETIRED or named_failures.is_unlisted(failure)
+    ):
         # The API responded and accepted our key; only the model is missing in its list.
         return jobs.apply_missing_listing(_with_time(state, evidence), evidence.at, policy)
     record = failure_record(evidence)

@@ -7,8 +7,16 @@ import math
 from dataclasses import replace
 from datetime import datetime
 
-from tallylight.model.evidence import FREE_SOURCES, Evidence, FailureKind, Source
+from tallylight.model.evidence import (
+    FREE_SOURCES,
+    NOT_LISTED_RULE,
+    Evidence,
+    Failure,
+    FailureKind,
+    Source,
+)
 from tallylight.model.status import Access
+from tallylight.verdicts.job_history import DeliveredVideo
 from tallylight.verdicts.layer_state import FailureRecord
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import RetirementEvidence, ServiceState
@@ -122,14 +130,24 @@ def newest_challenge(state: ServiceState, since: datetime, policy: Policy) -> Fa
 def add_retirement_evidence(
     retirement: RetirementEvidence | None, failure: FailureRecord | None
 ) -> RetirementEvidence | None:
-    """Return the evidence that the model no longer exists, after one more failure."""
-    if failure is None or failure.kind is not FailureKind.RETIRED:
+    """Return the evidence that the model no longer exists, after one more failure.
+
+    What a list lacks is weaker than what an answer says, and replaces no evidence of that.
+    """
+    if failure is None or not (failure.kind is FailureKind.RETIRED or is_unlisted(failure)):
+        return retirement
+    if retirement is not None and is_unlisted(failure) and not is_unlisted(retirement.first):
         return retirement
     if retirement is None or retirement.first.rule != failure.rule:
         return RetirementEvidence(failure, failure.at)
     if failure.at <= retirement.last_at:
         return retirement
     return replace(retirement, last_at=failure.at, count=retirement.count + 1)
+
+
+def is_contradicted(retirement: RetirementEvidence, delivery: DeliveredVideo | None) -> bool:
+    """Tell whether a job has delivered since the model was first said to be gone."""
+    return delivery is not None and delivery.at > retirement.first.at
 
 
 def is_retired(retirement: RetirementEvidence | None, policy: Policy) -> bool:
@@ -142,12 +160,20 @@ def is_retired(retirement: RetirementEvidence | None, policy: Policy) -> bool:
     )
 
 
+def is_unlisted(failure: Failure | FailureRecord) -> bool:
+    """Tell whether a free check found that the list of models lacks ours."""
+    return failure.rule == NOT_LISTED_RULE and failure.kind is FailureKind.UNKNOWN
+
+
 def is_disproved_by(failure: FailureRecord, source: Source) -> bool:
     """Tell whether a good result of a source disproves an earlier failure.
 
     A failure is disproved at its own depth or a deeper one: a list of models does not show that the
-    balance suffices, a delivered video does.
+    balance suffices, a delivered video does. A list without the model stays what it is until one
+    has it: a delivery shows that the list is wrong, and the next list is wrong as well.
     """
+    if is_unlisted(failure):
+        return source is failure.source
     return _DEPTH_RANK[source] >= _DEPTH_RANK[failure.source]
 
 

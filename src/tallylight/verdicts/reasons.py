@@ -19,6 +19,7 @@ from tallylight.verdicts.lifecycle import (
     feed_is_shown,
     maintenance_at,
 )
+from tallylight.verdicts.named_failures import is_contradicted, is_unlisted
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import RetirementEvidence, ServiceState
 from tallylight.verdicts.status import DerivedStatus, has_shut_down
@@ -95,7 +96,7 @@ def _operational_reasons(state: ServiceState, policy: Policy) -> Iterator[Reason
 def _additional_reasons(
     state: ServiceState, derived: DerivedStatus, policy: Policy
 ) -> Iterator[Reason]:
-    blocked, feed, retirement = state.blocked, state.feed, state.retirement
+    blocked, feed = state.blocked, state.feed
     late = overdue.jobs_without_video(state.job_history, state.jobs, state.at - policy.jobs_ttl)
     if late and derived.status not in {Status.RETIRED, Status.MAINTENANCE}:
         yield _overdue_reason(late, state.job_history.median_seconds)
@@ -107,8 +108,8 @@ def _additional_reasons(
         yield Reason(code, blocked.at, _failure_facts(blocked))
     if state.rate_limit is not None and rate_limit.blocks(state.rate_limit):
         yield _rate_limit_reason(state.rate_limit)
-    if retirement is not None and derived.status not in {Status.RETIRED, Status.OPERATIONAL}:
-        yield _retirement_reason(retirement)
+    if derived.status not in {Status.RETIRED, Status.OPERATIONAL}:
+        yield from _reported_retirement(state)
     if feed.at is not None and feed.claimed_status is not Status.OPERATIONAL:
         is_given = derived.status is Status.MAINTENANCE and feed_claims_maintenance(state)
         if not is_given:
@@ -125,6 +126,15 @@ def _additional_reasons(
     if date is not None and is_ahead and derived.status is not Status.RETIRED:
         code = ReasonCode.SHUTDOWN_DISPROVED if has_shut_down(state) else ReasonCode.SHUTDOWN_AHEAD
         yield Reason(code, state.at, _shutdown_facts(state, date))
+
+
+def _reported_retirement(state: ServiceState) -> Iterator[Reason]:
+    """Return what says that the model is gone, unless it is a list that a delivery proves wrong."""
+    retirement, delivery = state.retirement, state.job_history.last_delivery
+    if retirement is None:
+        return
+    if not (is_unlisted(retirement.first) and is_contradicted(retirement, delivery)):
+        yield _retirement_reason(retirement)
 
 
 def _retirement_reasons(state: ServiceState, policy: Policy) -> Iterator[Reason]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
 
-from tallylight.model.evidence import FREE_SOURCES, Evidence, Failure, Source
+from tallylight.model.evidence import FREE_SOURCES, NOT_LISTED_RULE, Evidence, Failure, Source
 from tallylight.verdicts.layer_state import FailureRecord
 from tallylight.verdicts.named_failures import failure_record
 from tallylight.verdicts.state import ServiceState
@@ -30,7 +30,7 @@ _BY_RULE: Mapping[str, SetupProblem] = {
     "page:web-interface": SetupProblem.ADDRESS,
     "page:page": SetupProblem.ADDRESS,
     "words:wrong-path": SetupProblem.ADDRESS,
-    "models:not_listed": SetupProblem.MODEL,
+    NOT_LISTED_RULE: SetupProblem.MODEL,
 }
 _OTHER_SCHEME = re.compile(
     r"wrong[_ ]version[_ ]number|record[_ ]layer[_ ]failure|\bssl: http_request\b"

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from tallylight.catalogue.wording import wording_for
 from tallylight.documents.addresses import HttpUrl
 from tallylight.documents.section import Section
-from tallylight.model.evidence import Failure, FailureKind
+from tallylight.model.evidence import NOT_LISTED_RULE, Failure, FailureKind
 from tallylight.model.jobs import FREE, JobRef
 from tallylight.model.order import Form, Medium, Order, Role
 from tallylight.upstreams.auth import SchemeAuth
@@ -22,7 +22,6 @@ from tallylight.upstreams.failures import as_upstream_fault, upstream_failure
 from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
-from tallylight.upstreams.protocols.model_list import NOT_LISTED_RULE
 from tallylight.upstreams.protocols.result_addresses import find_results, way_to
 from tallylight.upstreams.steps import (
     IMAGE,

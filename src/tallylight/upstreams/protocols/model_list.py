@@ -1,7 +1,7 @@
 """Asks for the list of models, which most upstreams return for free to a valid key."""
 
 from tallylight.documents.nearest import nearest_name
-from tallylight.model.evidence import Failure, FailureKind
+from tallylight.model.evidence import NOT_LISTED_RULE, Failure, FailureKind
 from tallylight.upstreams.error_table import Errors
 from tallylight.upstreams.failures import upstream_failure
 from tallylight.upstreams.json_access import json_text, parse_json, text_at, unwrapped_object
@@ -9,7 +9,6 @@ from tallylight.upstreams.messages import Phase, Reply, Request, get
 from tallylight.upstreams.protocol import Flow
 from tallylight.upstreams.steps import Accepted
 
-NOT_LISTED_RULE = "models:not_listed"
 _PATH = "/models"
 
 
