@@ -159,7 +159,7 @@ def resolved(*fired: Notification, at: datetime = NOW + timedelta(seconds=1)) ->
     return Notification(NotificationKind.RESOLVED, at, services, changes)
 
 
-def render(notification: Notification, _: ReceiverOptions) -> RenderedNotification:
+async def render(notification: Notification, _: ReceiverOptions) -> RenderedNotification:
     body = f"{notification.kind} {', '.join(notification.services)}"
     return RenderedNotification("服務", body, notification.severity)
 
@@ -329,8 +329,8 @@ async def test_what_a_delayed_receiver_would_be_told_too_late_is_not_sent_nor_it
     late = receivers(team={"url": listener.address, "after": "30m"})
     await world.queue(late, firing(A), firing(B), resolved(firing(A)))
 
-    def over(told: Notification, options: ReceiverOptions) -> RenderedNotification | None:
-        return None if A in told.services else render(told, options)
+    async def over(told: Notification, options: ReceiverOptions) -> RenderedNotification | None:
+        return None if A in told.services else await render(told, options)
 
     async with world.sending(late, over):
         await world.until(lambda: world.counted("dropped") == 2, step=30)
@@ -347,8 +347,8 @@ async def test_trouble_that_is_over_after_quiet_hours_is_told_by_its_recovery(
     team = receivers(team={"url": listener.address, "quiet_hours": hours})
     await world.queue(team, firing(A), resolved(firing(A)))
 
-    def over(told: Notification, options: ReceiverOptions) -> RenderedNotification | None:
-        return None if told.kind is NotificationKind.FIRING else render(told, options)
+    async def over(told: Notification, options: ReceiverOptions) -> RenderedNotification | None:
+        return None if told.kind is NotificationKind.FIRING else await render(told, options)
 
     async with world.sending(team, over):
         await world.until(lambda: bool(listener.received), step=30)

@@ -13,7 +13,7 @@ from standardwebhooks import Webhook
 from tallylight.alerts.addresses import apprise_address
 from tallylight.alerts.notification import Notification, NotificationKind, ServiceChange
 from tallylight.alerts.options import AlertOptions, ReceiverOptions
-from tallylight.alerts.receivers import open_receiver
+from tallylight.alerts.receivers import RenderedNotification, open_receiver
 from tallylight.alerts.wording import AlertContext, render_for_receiver
 from tallylight.clock import SystemClock
 from tallylight.model.ids import ServiceId
@@ -103,6 +103,24 @@ async def test_wecom_counts_bytes(sent: list[dict[str, object]]) -> None:
     assert all(
         len(str(text["content"]).encode()) <= 2048 for text in texts if isinstance(text, dict)
     )
+
+
+@pytest.mark.parametrize("address", [DISCORD, WECOM, TELEGRAM])
+async def test_a_report_that_is_too_long_for_a_chat_ends_with_its_note(
+    sent: list[dict[str, object]], address: str
+) -> None:
+    lines = [f"Sora {number}: ★★★★★ · 99.9%" for number in range(500)]
+    note = "The rest is in the report: https://status.example.com/report"
+    message = RenderedNotification("報告", "\n".join(lines), cut_note=note, html="<p>x</p>")
+
+    opened = open_receiver(receiver(address))
+    assert opened is not None
+    assert await opened.send(message, NOW)
+
+    (told,) = sent
+    assert "Sora 1: " in str(told)
+    assert "status.example.com/report" in str(told)
+    assert "Sora 499: " not in str(told)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -16,7 +17,7 @@ from sqlalchemy import select
 from tallylight.alerts.messages import load_notification
 from tallylight.alerts.metrics import AlertMetrics
 from tallylight.alerts.notification import NotificationKind
-from tallylight.alerts.options import AlertOptions
+from tallylight.alerts.options import AlertOptions, ReportOptions
 from tallylight.app.alert_dispatcher import AlertDispatcher, AlertSettings
 from tallylight.board import Board
 from tallylight.clock import VirtualClock
@@ -49,7 +50,7 @@ class Inbox:
     """A receiver on loopback that keeps what it was told."""
 
     url: str
-    told: asyncio.Queue[dict[str, str]] = field(default_factory=asyncio.Queue)
+    told: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
 
 
 @pytest.fixture
@@ -108,9 +109,12 @@ async def board(history: Storage, clock: VirtualClock, configuration: Configurat
     return found
 
 
-def desk(board: Board, history: Storage, clock: VirtualClock, url: str) -> AlertDispatcher:
+def desk(
+    board: Board, history: Storage, clock: VirtualClock, url: str, *reported: str
+) -> AlertDispatcher:
     options = AlertOptions.model_validate({"receivers": {"hook": {"url": url}}})
-    return AlertDispatcher(board, history, clock, AlertSettings(options, Language.EN), metrics())
+    settings = AlertSettings(options, Language.EN, ReportOptions(receivers=reported))
+    return AlertDispatcher(board, history, clock, settings, metrics())
 
 
 def metrics() -> AlertMetrics:
@@ -121,7 +125,7 @@ def jobs(clock: VirtualClock, failure: Failure | None) -> Evidence:
     return Evidence(SERVICE, clock.now(), Source.GENERATION, failure)
 
 
-async def until_told(inbox: Inbox, clock: VirtualClock) -> dict[str, str]:
+async def until_told(inbox: Inbox, clock: VirtualClock) -> dict[str, Any]:
     async with asyncio.timeout(20):
         while inbox.told.empty():
             await clock.advance(timedelta(seconds=1))
@@ -223,6 +227,12 @@ async def until_stored(history: Storage, clock: VirtualClock, kind: Notification
                     return
 
 
+async def until_saved(history: Storage, clock: VirtualClock) -> None:
+    async with asyncio.timeout(60):
+        while await history.component_state("alerts") is None:
+            await clock.advance(timedelta(seconds=1))
+
+
 async def test_what_was_told_and_was_our_own_network_is_followed_by_that(
     history: Storage, clock: VirtualClock, inbox: Inbox
 ) -> None:
@@ -257,3 +267,23 @@ async def test_what_was_told_and_was_our_own_network_is_followed_by_that(
         NotificationKind.NETWORK_UP,
         NotificationKind.RETRACTED,
     ]
+
+
+async def test_the_report_of_a_month_is_sent_once_over_restarts_and_a_pause(
+    board: Board, history: Storage, clock: VirtualClock, inbox: Inbox
+) -> None:
+    await board.report(jobs(clock, None))
+    async with running(desk(board, history, clock, inbox.url, "hook")):
+        await until_saved(history, clock)
+    await clock.advance(timedelta(days=4))  # the server is down on 1 February at 9:00
+
+    async with running(desk(board, history, clock, inbox.url, "hook")):
+        report = await until_told(inbox, clock)
+    async with running(desk(board, history, clock, inbox.url, "hook")):
+        await clock.advance(timedelta(minutes=10))
+
+    assert (report["kind"], report["title"]) == ("report", "Report for January 2026")
+    assert "Sora 2 官逆 (Reverse): " in report["message"]
+    assert [each["id"] for each in report["services"]] == [SERVICE]
+    assert inbox.told.empty()
+    assert await stored_kinds(history) == [NotificationKind.REPORT]

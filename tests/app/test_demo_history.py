@@ -24,7 +24,8 @@ async def test_the_month_before_has_the_shape_of_the_market(tmp_path: Path) -> N
 
     async with open_storage(configuration.database_url, clock) as history:
         services = list(configuration.catalogue.services.values())
-        report = await read_report(history, services, timedelta(days=30), clock.now())
+        now = clock.now()
+        report = await read_report(history, services, now - timedelta(days=30), now, now)
         open_incidents = await history.open_incidents()
 
     found = {str(each.service.id): each.figures for each in report.services}

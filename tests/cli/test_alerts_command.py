@@ -1,5 +1,6 @@
 """`alerts test` tries receivers, and `config check` refuses those that cannot be reached."""
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tallylight.cli.shared import application
+from tallylight.clock import SystemClock
+from tallylight.storage.database import open_storage
 
 TOKEN = "planted-token-1234567890"
 
@@ -72,6 +75,25 @@ def test_a_trial_message_is_sent_to_each_receiver(run: Run) -> None:
     assert (one.exit_code, one.output) == (0, "ops: delivered\n")
     assert received[0]["title"] == "tallylight: trial message"
     assert received[0]["kind"] == "test"
+
+
+async def _create(database: str) -> None:
+    async with open_storage(database, SystemClock()):
+        pass
+
+
+def test_the_report_is_sent_to_try_a_receiver(run: Run, tmp_path: Path) -> None:
+    asyncio.run(_create(f"sqlite:///{tmp_path}/history.db"))
+    with receiving(200) as (good, received), receiving(403) as (bad, _):
+        first = run("report", "--send", "ops", "--send", "pager", ops=good, pager=bad)
+    unknown = run("report", "--send", "opps", ops=good)
+    both = run("report", "--send", "ops", "--format", "json", ops=good)
+
+    assert (first.exit_code, first.output) == (1, "ops: delivered\npager: not delivered\n")
+    assert received[0]["title"].startswith("Report for ")
+    assert received[0]["kind"] == "report"
+    assert unknown.exit_code == both.exit_code == 2
+    assert "No such receiver: opps. Did you mean ops?" in unknown.output
 
 
 def test_an_unknown_receiver_is_named_with_the_nearest(run: Run) -> None:

@@ -171,6 +171,7 @@ services:
 alerts:
   receivers:
     team: {url: 'json://x', services: [five]}
+report: {receivers: [teem]}
 """
     )
 
@@ -183,11 +184,13 @@ alerts:
         ["tallylight.yaml:17", "services.two.upstream"],
         ["tallylight.yaml:19", "services.Four"],
         ["tallylight.yaml:22", "alerts.receivers.team.services"],
+        ["tallylight.yaml:23", "report.receivers.0"],
     ]
     assert "Did you mean openai_videos? Allowed: openai_videos, chat_video" in found[0]
     assert "Did you mean new_api?" in found[2]
     assert "Did you mean statuspage? Allowed: statuspage, incident_io" in found[3]
     assert "No such upstream: d. Known: a, b, c." in found[5]
+    assert "No such receiver: teem. Did you mean team?" in found[8]
 
 
 def test_an_unknown_key_is_told_with_those_of_its_entry(complain: Complain) -> None:

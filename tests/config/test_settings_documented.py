@@ -63,6 +63,7 @@ def test_the_schema_is_json_and_names_every_section() -> None:
         "database",
         "gateway",
         "probes",
+        "report",
         "routes",
         "services",
         "status",

@@ -14,7 +14,7 @@ _ADDRESS = re.compile(
 )
 _OWN = re.compile(r"\{\{ ?base ?\}\}(?:/|\{\{ path \}\}|$)|#")
 _WHOLE = re.compile(
-    r"https://|\{\{ (?:source|entry\.url)(?:\|[a-z]+)? \}\}|\{\{ feed\.base_url \}\}/"
+    r"https://|\{\{ (?:source|link|entry\.url)(?:\|[a-z]+)? \}\}|\{\{ feed\.base_url \}\}/"
 )
 
 

@@ -45,6 +45,8 @@ def alert_messages(
     messages = []
     for notification in notifications:
         for name, options in receivers.items():
+            if notification.receiver not in {"", name}:
+                continue
             wanted = for_receiver(notification, options)
             if wanted is not None:
                 id_ = message_id(notification.id, name)

@@ -29,6 +29,7 @@ class NotificationKind(StrEnum):
     REMOVED = "removed"  # services left the configuration while they were down
     BUDGET_SPENT = "budget_spent"  # a share of a budget for probes is spent
     FEED_CONTRADICTS = "feed_contradicts"  # the official status page says otherwise than we
+    REPORT = "report"  # the report on the month that has ended
 
 
 class Severity(StrEnum):
@@ -85,8 +86,10 @@ class Notification:
             SHUTDOWN_AHEAD: `date` (ISO), `days`, `replacement` ("" for none).
             BUDGET_SPENT: `scope`, `window`, `percent`, `spent` and `limit` (USD).
             FEED_CONTRADICTS: `says`, the status on the page.
+            REPORT: `month` (ISO, its first day), `start` and `end` (ISO, with time and zone).
         follows: The ids of the notifications whose trouble is over.
         provider: The provider of its services, "" if they have several.
+        receiver: The only receiver that gets it, "" for all that want it.
     """
 
     kind: NotificationKind
@@ -96,6 +99,7 @@ class Notification:
     facts: Mapping[str, str | int] = field(default_factory=dict)
     follows: tuple[str, ...] = ()
     provider: str = ""
+    receiver: str = ""
 
     @property
     def id(self) -> str:
@@ -125,7 +129,7 @@ class Notification:
                 | NotificationKind.FEED_CONTRADICTS
             ):
                 return Severity.WARNING
-            case NotificationKind.REMOVED:
+            case NotificationKind.REMOVED | NotificationKind.REPORT:
                 return Severity.INFO
             case (
                 NotificationKind.FIRING

@@ -90,6 +90,18 @@ class ReceiverOptions(Section):
         return self
 
 
+class ReportOptions(Section):
+    """Who is sent the report on the month that has ended, and when."""
+
+    receivers: tuple[Name, ...] = Field(
+        (), description="The receivers of alerts that are sent the report; without any it is not."
+    )
+    day: int = Field(1, ge=1, le=28, description="The day of the month on which it is sent.")
+    at: _Clock = Field(
+        "09:00", description="The time of that day, HH:MM in the receiver's time zone."
+    )
+
+
 class AlertOptions(Section):
     """Receivers, and when they are notified."""
 

@@ -7,7 +7,7 @@ messages are split at lines; where a service takes only short ones (SMS), they a
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -20,6 +20,8 @@ from tallylight.signed_webhooks import SignedWebhook, open_webhook_session
 if TYPE_CHECKING:
     from apprise import NotifyBase
 
+_LONG = 32_768  # characters: what Apprise allows in a mail
+_MARKUP = 16  # characters around a title that becomes the first line
 _SHORT = 500  # characters: longer messages of such a service are cut, not split
 _BYTE_LIMITS = {"NotifyWeComBot": 2048, "NotifyDingTalk": 20_000, "NotifyFeishu": 20_000}
 """Services that count bytes, where Apprise counts characters."""
@@ -35,6 +37,9 @@ class RenderedNotification:
     Args:
         id: The same at each attempt.
         fields: The same as JSON, for receivers that are programs.
+        html: The same as an HTML document, for mail; "" if it is text only.
+        cut_note: What a chat service that takes only short messages shows in place of the lines
+            that do not fit; "" splits the message.
     """
 
     title: str
@@ -42,6 +47,8 @@ class RenderedNotification:
     severity: Severity = Severity.INFO
     id: str = ""
     fields: Mapping[str, object] = field(default_factory=dict)
+    html: str = ""
+    cut_note: str = ""
 
 
 class Receiver(Protocol):
@@ -115,14 +122,50 @@ class _AppriseReceiver:
             vars(self._plugin)["payload_extras"] = {**message.fields, **self._extras}
         client = apprise.Apprise()
         client.add(self._plugin)
+        is_html = bool(message.html) and _takes_documents(self._plugin)
+        if is_html:  # half a document is none
+            self._plugin.body_maxlen = max(self._plugin.body_maxlen, len(message.html))
         return bool(
             await client.async_notify(
-                body=message.body,
+                body=message.html if is_html else _fitting_body(message, self._plugin),
                 title=message.title,
                 notify_type=message.severity.value,
-                body_format=apprise.NotifyFormat.TEXT,
+                body_format=apprise.NotifyFormat.HTML if is_html else apprise.NotifyFormat.TEXT,
             )
         )
+
+
+def _takes_documents(plugin: "NotifyBase") -> bool:
+    """Tell whether a service is mail: it prefers HTML, and its messages may be long."""
+    return plugin.resolve_format(None).value == "html" and plugin.body_maxlen >= _LONG
+
+
+def _fitting_body(message: RenderedNotification, plugin: "NotifyBase") -> str:
+    """Return the body, cut at a line if the message says what to show in place of the rest."""
+    if not message.cut_note:
+        return message.body
+    # A service without titles gets the title as the first line.
+    title = "" if plugin.title_maxlen > 0 else message.title + " " * _MARKUP
+    room = plugin.body_maxlen - _length(title, plugin)
+    if _length(message.body, plugin) <= room:
+        return message.body
+    room -= _length(message.cut_note, plugin)
+    kept = []
+    for line in message.body.split("\n"):
+        room -= _length(line + "\n", plugin)
+        if room < 0:
+            break
+        kept.append(line)
+    return "\n".join([*kept, message.cut_note])
+
+
+def _length(text: str, plugin: "NotifyBase") -> int:
+    """Return the length of a text as Apprise counts it, after escaping."""
+    from apprise import NotifyFormat, conversion  # noqa: PLC0415  # is loaded by now
+
+    shown = plugin.resolve_format(NotifyFormat.TEXT)
+    convert: Callable[..., str] = conversion.convert_between
+    return len(convert(NotifyFormat.TEXT, shown, text))
 
 
 @dataclass(frozen=True, slots=True)

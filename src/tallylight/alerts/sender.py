@@ -7,7 +7,7 @@ the address contains its token.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Never
@@ -41,8 +41,11 @@ _BACKLOG_INTERVAL = timedelta(seconds=5)
 _CLAIM_TTL = timedelta(minutes=2)  # longer than an attempt
 _FOLLOW_INTERVAL = timedelta(seconds=5)
 
-Render = Callable[[Notification, ReceiverOptions], RenderedNotification | None]
-"""Returns a notification as a receiver gets it; None if what it tells is over by now."""
+Render = Callable[[Notification, ReceiverOptions], Awaitable[RenderedNotification | None]]
+"""Returns a notification as a receiver gets it; None if what it tells is over by now.
+
+It raises StorageError if it cannot read what the message is about.
+"""
 
 
 class NotificationSender:
@@ -161,7 +164,7 @@ class NotificationSender:
             await self._outbox.reschedule(delivery, due, "waits for what it follows")
             return None
         told = without_undelivered(notification, served.name, fates)
-        message = None if told is None else self._rendered(served, told)
+        message = None if told is None else await self._rendered(served, told)
         if told is None:
             await self._drop(served, delivery, "outage_not_delivered")
         elif message is None and served.summarises:
@@ -170,11 +173,13 @@ class NotificationSender:
             await self._drop(served, delivery, "over")
         return message
 
-    def _rendered(
+    async def _rendered(
         self, served: "_Served", notification: Notification
     ) -> RenderedNotification | None:
         try:
-            return self._render(notification, served.options)
+            return await self._render(notification, served.options)
+        except StorageError:
+            raise
         except Exception as error:
             # A defect of ours: the bare change is told all the same.
             log.exception("alerts.not_rendered", receiver=served.name, error=type(error).__name__)

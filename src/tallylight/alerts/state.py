@@ -127,6 +127,7 @@ class AlertState:
         shutdowns_notified: By service, the date and the days before it that were notified last.
         budgets_notified: By scope and window, the share in percent that was notified last.
         contradictions: The services whose status page contradicts the verdict.
+        reports_sent: By receiver, the first day of the latest month that needs no report any more.
     """
 
     service_alerts: Mapping[ServiceId, ServiceAlert] = field(default_factory=dict)
@@ -138,3 +139,4 @@ class AlertState:
     shutdowns_notified: Mapping[ServiceId, tuple[date, int]] = field(default_factory=dict)
     budgets_notified: Mapping[str, int] = field(default_factory=dict)
     contradictions: Mapping[ServiceId, Contradiction] = field(default_factory=dict)
+    reports_sent: Mapping[str, date] = field(default_factory=dict)

@@ -1,20 +1,18 @@
-"""Sends a trial message to one receiver."""
+"""Sends a message to one receiver at once, past the outbox."""
 
 import asyncio
 from datetime import datetime
 
 from tallylight.alerts.options import ReceiverOptions
 from tallylight.alerts.receivers import RenderedNotification, attempt, open_receiver
-from tallylight.i18n import Language, translator
+from tallylight.alerts.wording import translator_of_receiver
+from tallylight.i18n import Language
 from tallylight.i18n.formatting import format_moment_short
 
 
 async def send_trial(options: ReceiverOptions, now: datetime, language: Language) -> bool:
     """Return whether a receiver accepts a trial message."""
-    receiver = await asyncio.to_thread(open_receiver, options)
-    if receiver is None:
-        return False
-    to = translator(options.language or language).in_zone(options.zone)
+    to = translator_of_receiver(options, language)
     message = RenderedNotification(
         title=to.gettext("tallylight: trial message"),
         body=to.gettext("Sent on %s to try this receiver. No service has changed.")
@@ -22,4 +20,10 @@ async def send_trial(options: ReceiverOptions, now: datetime, language: Language
         id=f"alert_test_{int(now.timestamp())}",
         fields={"kind": "test", "at": now.isoformat()},
     )
-    return (await attempt(receiver, message, now)).is_accepted
+    return await send_once(options, message, now)
+
+
+async def send_once(options: ReceiverOptions, message: RenderedNotification, now: datetime) -> bool:
+    """Return whether a receiver accepts a message at the first attempt."""
+    receiver = await asyncio.to_thread(open_receiver, options)
+    return receiver is not None and (await attempt(receiver, message, now)).is_accepted

@@ -13,7 +13,7 @@ from tallylight.alerts.receivers import RenderedNotification
 from tallylight.alerts.templates import render_template
 from tallylight.i18n import Language, Translator, translator
 from tallylight.i18n.formatting import format_day, format_duration, format_moment_short
-from tallylight.i18n.labels import blocked_message, status_label
+from tallylight.i18n.labels import blocked_message, report_title, status_label
 from tallylight.i18n.reasons import reason_sentence
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
@@ -56,13 +56,25 @@ def render_for_receiver(
     notification: Notification, receiver: ReceiverOptions, context: AlertContext
 ) -> RenderedNotification:
     """Return a notification in a receiver's language, time zone and form."""
-    to = translator(receiver.language or context.language).in_zone(receiver.zone)
-    message = render_notification(notification, context, to)
+    to = translator_of_receiver(receiver, context.language)
+    return with_templates(render_notification(notification, context, to), receiver)
+
+
+def translator_of_receiver(receiver: ReceiverOptions, language: Language) -> Translator:
+    """Return the translator of a receiver's notifications; `language` is that of the page."""
+    return translator(receiver.language or language).in_zone(receiver.zone)
+
+
+def with_templates(
+    message: RenderedNotification, receiver: ReceiverOptions
+) -> RenderedNotification:
+    """Return a message with the title and the body that a receiver's templates make of it."""
     variables = {**message.fields, "title": message.title, "body": message.body}
     return replace(
         message,
         title=render_template(receiver.title, variables, otherwise=message.title),
         body=render_template(receiver.body, variables, otherwise=message.body),
+        html=message.html if receiver.body is None else "",
     )
 
 
@@ -142,6 +154,8 @@ def _title(  # noqa: C901, PLR0911, PLR0912  # one case per kind
                 "percent": notification.facts["percent"],
                 "scope": names or to.gettext("all services"),
             }
+        case NotificationKind.REPORT:
+            return report_title(date.fromisoformat(str(notification.facts["month"])), to)
 
 
 def _blocked(notification: Notification, to: Translator) -> str:

@@ -13,12 +13,14 @@ from tallylight.alerts.contradictions import update_contradictions
 from tallylight.alerts.messages import alert_messages
 from tallylight.alerts.metrics import AlertMetrics
 from tallylight.alerts.notification import Notification, NotificationKind
-from tallylight.alerts.options import AlertOptions, ReceiverOptions
+from tallylight.alerts.options import AlertOptions, ReceiverOptions, ReportOptions
 from tallylight.alerts.receivers import RenderedNotification
+from tallylight.alerts.reports import update_reports
 from tallylight.alerts.sender import NotificationSender
 from tallylight.alerts.snapshot import dump_alert_state, load_alert_state
 from tallylight.alerts.state import AlertState
 from tallylight.alerts.wording import AlertContext, render_for_receiver
+from tallylight.app.report_message import ReportRenderer
 from tallylight.board import Board, NetworkChange
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
@@ -44,11 +46,13 @@ class AlertSettings:
     """What the configuration in force says on alerts.
 
     Args:
+        report: Who is sent the report on each month.
         alternatives: Returns the names of the services to use in place of some, best first.
     """
 
     options: AlertOptions
     language: Language
+    report: ReportOptions = field(default_factory=ReportOptions)
     public_url: str = ""
     total_budget: Budget = field(default_factory=Budget)
     alternatives: Callable[[Sequence[ServiceId]], Sequence[str]] = lambda _: ()
@@ -72,10 +76,12 @@ class AlertDispatcher:
         self._receivers = settings.options.receivers
         self._sender = NotificationSender(history, self._receivers, clock, self._render, metrics)
         self._total_budget = settings.total_budget
+        self._report = settings.report
         self._evaluated_at: datetime | None = None
         self._context = AlertContext(
             self._service_name, settings.alternatives, settings.public_url, settings.language
         )
+        self._reports = ReportRenderer(history, board.services, clock, self._context)
 
     async def run(self) -> None:
         """Send notifications until cancelled; return at once if there is no receiver."""
@@ -146,7 +152,7 @@ class AlertDispatcher:
         return True
 
     async def _evaluate_slowly(self, state: AlertState, now: datetime) -> rules.Evaluation:
-        """Once a minute, return what is due of budgets and of status pages."""
+        """Once a minute, return what is due of budgets, of status pages and of reports."""
         if self._evaluated_at is not None and now - self._evaluated_at < _SLOW_INTERVAL:
             return state, ()
         self._evaluated_at = now
@@ -163,7 +169,8 @@ class AlertDispatcher:
             self._rules,
             {service.id: service for service in self._board.services()},
         )
-        return state, (*spent, *due)
+        sent, reports = update_reports(state.reports_sent, self._report, self._receivers, now)
+        return replace(state, reports_sent=sent), (*spent, *due, *reports)
 
     async def _evaluate_budgets(self, state: AlertState, now: datetime) -> rules.Evaluation:
         try:
@@ -185,10 +192,13 @@ class AlertDispatcher:
         notified, due = update_budgets(state.budgets_notified, shares, now, self._rules)
         return replace(state, budgets_notified=notified), due
 
-    def _render(
+    async def _render(
         self, notification: Notification, receiver: ReceiverOptions
     ) -> RenderedNotification | None:
         """Return a notification as a receiver gets it; None if it was delayed and is over."""
+        if notification.kind is NotificationKind.REPORT:
+            await self._history.update_rollups()  # a server that was down may lack the last hours
+            return await self._reports.render(notification, receiver)
         is_delayed = receiver.after is not None or receiver.quiet_hours is not None
         told = self._without_ended(notification) if is_delayed else notification
         return None if told is None else render_for_receiver(told, receiver, self._context)

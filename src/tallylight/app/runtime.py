@@ -242,6 +242,7 @@ class Runtime:
         return AlertSettings(
             options=configuration.alerts,
             language=configuration.status.language,
+            report=configuration.report,
             public_url=configuration.status.public_url,
             total_budget=configuration.catalogue.total_budget,
             alternatives=lambda services: alternatives(recommender, routes, services),

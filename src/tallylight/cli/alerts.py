@@ -1,5 +1,6 @@
 """`alerts`: tries the receivers of notifications."""
 
+from collections.abc import Collection, Iterable
 from datetime import UTC
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from tallylight.cli.shared import (
     print_line,
     run_async,
 )
+from tallylight.i18n import Translator
 
 if TYPE_CHECKING:
     from tallylight.config.settings import Configuration
@@ -48,10 +50,7 @@ async def try_receivers(
     to, configuration = output_translator(lang), load_configuration(config)
     configure_warnings_only()
     receivers = configuration.alerts.receivers
-    for name in receiver or ():
-        if name not in receivers:
-            hint = known_names_hint(name, receivers, to)
-            raise typer.BadParameter(to.gettext("No such receiver: %s.") % name + f" {hint}")
+    check_receiver_names(receiver or (), receivers, to)
     if not receivers:
         print_error(to.gettext("No receivers are configured."))
         return 1
@@ -59,12 +58,28 @@ async def try_receivers(
     for name in receiver or receivers:
         now = SystemClock().now().astimezone(UTC)
         language = configuration.status.language
-        if await send_trial(receivers[name], now, language):
-            print_line(to.gettext("%s: delivered") % name)
-        else:
-            failed = 1
-            print_line(to.gettext("%s: not delivered") % name)
+        is_delivered = await send_trial(receivers[name], now, language)
+        failed = max(failed, print_delivery(name, to, is_delivered=is_delivered))
     return failed
+
+
+def check_receiver_names(names: Iterable[str], known: Collection[str], to: Translator) -> None:
+    """Check that there are receivers of some names.
+
+    Raises:
+        typer.BadParameter: if one is not configured.
+    """
+    for name in names:
+        if name not in known:
+            hint = known_names_hint(name, known, to)
+            raise typer.BadParameter(to.gettext("No such receiver: %s.") % name + f" {hint}")
+
+
+def print_delivery(name: str, to: Translator, *, is_delivered: bool) -> int:
+    """Print whether a receiver has accepted a message; return the exit code that says so."""
+    text = to.gettext("%s: delivered") if is_delivered else to.gettext("%s: not delivered")
+    print_line(text % name)
+    return 0 if is_delivered else 1
 
 
 def check_receivers(configuration: "Configuration") -> None:

@@ -1,15 +1,18 @@
 """`report`: which services are fit for production."""
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tallylight.cli.alerts import check_receiver_names, print_delivery
 from tallylight.cli.shared import (
     ConfigOption,
     LangOption,
+    OpenedHistory,
     open_history,
     output_translator,
     run_async,
@@ -34,17 +37,23 @@ class ReportFormat(StrEnum):
 @run_async
 async def report_command(
     window: Annotated[
-        UptimeWindow, typer.Option(help="Length of the period that ends now.")
-    ] = UptimeWindow.MONTH,
+        UptimeWindow | None,
+        typer.Option(help="Length of the period that ends now (default: 30d).", show_default=False),
+    ] = None,
     format_: Annotated[
-        ReportFormat, typer.Option("--format", help="Format of the report.")
-    ] = ReportFormat.TEXT,
+        ReportFormat | None,
+        typer.Option("--format", help="Format of the report (default: text).", show_default=False),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="File to write (default: standard output).")
     ] = None,
+    send: Annotated[
+        list[str] | None,
+        typer.Option(help="Send a receiver of alerts the report on the month that has ended."),
+    ] = None,
     config: ConfigOption = None,
     lang: LangOption = None,
-) -> None:
+) -> int:
     """Report which services are fit for production.
 
     For each service: availability, response time, risk control, suspensions, cost per delivered
@@ -53,14 +62,48 @@ async def report_command(
     from tallylight.status.report import read_report
 
     to = output_translator(lang)
+    if send and (window or format_ or out):
+        raise typer.BadParameter(
+            to.gettext(
+                "--send has its own period and form: leave out --window, --format and --out."
+            )
+        )
     async with open_history(config) as opened:
+        if send:
+            return await _send(send, opened, to)
+        now = opened.clock.now()
+        length = (window or UptimeWindow.MONTH).length
         services = opened.board.services()
-        report = await read_report(opened.history, services, window.length, opened.clock.now())
-    document = _document(report, format_, to)
+        report = await read_report(opened.history, services, now - length, now, now)
+    document = _document(report, format_ or ReportFormat.TEXT, to)
     if out is None:
         sys.stdout.write(document)
     else:
         write_text(out, document, to)
+    return 0
+
+
+async def _send(names: Sequence[str], opened: OpenedHistory, to: Translator) -> int:
+    """Send receivers the report that a server would send them; return the exit code."""
+    from tallylight.alerts.reports import ended_month, report_notification
+    from tallylight.alerts.trial import send_once
+    from tallylight.alerts.wording import AlertContext
+    from tallylight.app.report_message import ReportRenderer
+
+    configuration, board = opened.configuration, opened.board
+    receivers, page = configuration.alerts.receivers, configuration.status
+    check_receiver_names(names, receivers, to)
+    context = AlertContext(str, public_url=page.public_url, language=page.language)
+    renderer = ReportRenderer(opened.history, board.services, opened.clock, context)
+    code = 0
+    for name in dict.fromkeys(names):
+        receiver, now = receivers[name], opened.clock.now()
+        month = ended_month(now, receiver.zone)
+        notification = report_notification(month, name, receiver.zone, now)
+        message = await renderer.render(notification, receiver)
+        is_delivered = await send_once(receiver, message, now)
+        code = max(code, print_delivery(name, to, is_delivered=is_delivered))
+    return code
 
 
 def _document(report: "Report", format_: ReportFormat, to: Translator) -> str:

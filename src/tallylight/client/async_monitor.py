@@ -128,8 +128,8 @@ class AsyncMonitor(AsyncClient):
         await runtime.history.flush()
         await runtime.history.update_rollups()
         services = runtime.board.services()
-        window = timedelta(days=days)
-        return await read_report(runtime.history, services, window, self._clock.now())
+        now = self._clock.now()
+        return await read_report(runtime.history, services, now - timedelta(days=days), now, now)
 
     async def export(self, out: str | Path, days: float = 30) -> tuple[Path, ...]:
         """Write evidence, transitions and uptime of the last days; return the files written.

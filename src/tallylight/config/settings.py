@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from tallylight.alerts.options import AlertOptions
+from tallylight.alerts.options import AlertOptions, ReportOptions
 from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import Catalogue, Service
 from tallylight.clock import Clock, SystemClock
@@ -71,6 +71,9 @@ class Settings(Section):
     alerts: AlertOptions = Field(
         default_factory=AlertOptions, description="Receivers of alerts, and what they receive."
     )
+    report: ReportOptions = Field(
+        default_factory=ReportOptions, description="Who is sent the report on each month."
+    )
     status: PageOptions = Field(
         default_factory=PageOptions, description="The status page and the listen address."
     )
@@ -105,6 +108,7 @@ class Configuration:
     probes: ProbeOptions = field(default_factory=ProbeOptions)
     verdicts: PolicyOptions = field(default_factory=PolicyOptions)
     alerts: AlertOptions = field(default_factory=AlertOptions)
+    report: ReportOptions = field(default_factory=ReportOptions)
     status: PageOptions = field(default_factory=PageOptions)
     gateway: GatewayOptions = field(default_factory=GatewayOptions)
     assets: AssetOptions = field(default_factory=AssetOptions)
@@ -155,7 +159,7 @@ def configuration_of(document: Document, source: Path) -> Configuration:
         raise ConfigurationError(in_file_order(problems), document.files)
     catalogue = _catalogue(settings, source, report)
     routes = _routes_of(settings.routes, catalogue.services, report)
-    _check_receivers(settings.alerts, report)
+    _check_receivers(settings, report)
     _check_gateway(settings, report)
     if not settings.services and not report.errors:
         report.add_error(("services",), "has no service; there is nothing to monitor")
@@ -169,6 +173,7 @@ def configuration_of(document: Document, source: Path) -> Configuration:
         probes=settings.probes,
         verdicts=settings.verdicts,
         alerts=settings.alerts,
+        report=settings.report,
         status=settings.status,
         gateway=settings.gateway,
         assets=settings.assets,
@@ -193,13 +198,18 @@ def _catalogue(settings: Settings, source: Path, report: ConfigReport) -> Catalo
     return Catalogue(services=assembly.named_apart(services), total_budget=total)
 
 
-def _check_receivers(alerts: AlertOptions, report: ConfigReport) -> None:
+def _check_receivers(settings: Settings, report: ConfigReport) -> None:
     known = report.document.entry_names("services")
-    for name, receiver in alerts.receivers.items():
+    for name, receiver in settings.alerts.receivers.items():
         for service in sorted(receiver.services or ()):
             if service not in known:
                 place = ("alerts", "receivers", name, "services")
                 report.add_error(place, unknown_name_message("service", service, known))
+    receivers = report.document.entry_names("alerts", "receivers")
+    for index, name in enumerate(settings.report.receivers):
+        if name not in receivers:
+            reason = unknown_name_message("receiver", name, receivers)
+            report.add_error(("report", "receivers", index), reason)
 
 
 def _check_gateway(settings: Settings, report: ConfigReport) -> None:

@@ -66,9 +66,11 @@ class Document:
         where = self.name if line is None or not key_path else f"{self.name}:{line}"
         return Problem(where, dotted_path(key_path), reason)
 
-    def entry_names(self, section: str) -> tuple[str, ...]:
-        """Return the names of a section's entries, valid or not."""
-        entries = self.values.get(section)
+    def entry_names(self, *path: str) -> tuple[str, ...]:
+        """Return the names of the entries of a section, valid or not."""
+        entries: object = self.values
+        for name in path:
+            entries = entries.get(name) if isinstance(entries, Mapping) else None
         return tuple(map(str, entries)) if isinstance(entries, Mapping) else ()
 
 

@@ -48,6 +48,12 @@ def format_day(at: date, to: Translator) -> str:
     return format_date(at, pattern, locale=to.locale)
 
 
+def format_month(at: date, to: Translator) -> str:
+    """Return a month: "November 2026", "2026年11月"."""
+    pattern = "MMMM y" if to.language is Language.EN else "y年M月"
+    return format_date(at, pattern, locale=to.locale)
+
+
 def format_duration(length: timedelta, to: Translator) -> str:
     """Return a duration in its two largest units at most: "3 h 20 min"."""
     seconds = length.total_seconds()

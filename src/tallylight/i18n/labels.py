@@ -1,8 +1,10 @@
 """The names and descriptions of statuses, kinds of access, sources and failures."""
 
 from collections.abc import Mapping
+from datetime import date
 
 from tallylight.i18n import Translator, gettext_noop
+from tallylight.i18n.formatting import format_month
 from tallylight.model.evidence import Depth, FailureKind, Source
 from tallylight.model.status import Access, Status
 from tallylight.model.verdict import Block, Verdict
@@ -90,6 +92,11 @@ def setup_description(to: Translator) -> str:
 def access_label(access: Access, to: Translator) -> str:
     """Return the name of a kind of access."""
     return to.gettext(_ACCESS[access])
+
+
+def report_title(month: date, to: Translator) -> str:
+    """Return the title of the report on a month, given by one of its days."""
+    return to.gettext("Report for %s") % format_month(month, to)
 
 
 def source_label(source: Source, to: Translator) -> str:

@@ -130,8 +130,8 @@ async def get_report(
     ] = UptimeWindow.MONTH,
 ) -> ReportResponse:
     """Return which services are fit for production."""
-    services = context.sources.board.services()
-    report = await read_report(context.sources.history, services, window.length, context.now())
+    services, now = context.sources.board.services(), context.now()
+    report = await read_report(context.sources.history, services, now - window.length, now, now)
     return report_response(report, to)
 
 

@@ -171,9 +171,9 @@ async def report_page(request: Request) -> Response:
         window = UptimeWindow(request.query_params.get("window", UptimeWindow.MONTH))
     except ValueError:
         raise HTTPException(404) from None
-    sources = context.sources
+    sources, now = context.sources, context.now()
     services = sources.board.services()
-    report = await read_report(sources.history, services, window.length, context.now())
+    report = await read_report(sources.history, services, now - window.length, now, now)
     view = report_view(report, to)
     return _render_page(request, "report.html", report=view, window=window)
 

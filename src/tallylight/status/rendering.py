@@ -7,6 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tallylight.i18n import Language, Translator, translator
 from tallylight.status.views.report import ReportView
+from tallylight.status.views.report_text import report_tables
 
 
 def render(template: str, to: Translator, prefix: str, **view: object) -> str:
@@ -20,6 +21,18 @@ def report_document(view: ReportView, to: Translator) -> str:
     return render(
         "report_document.html", to, "", report=view, stylesheet=stylesheet.read_text("utf-8")
     )
+
+
+def report_mail(view: ReportView, link: str, to: Translator) -> str:
+    """Return the report as an HTML document for mail: it needs no stylesheet.
+
+    Args:
+        view: The report.
+        link: The address of the page, "" for none.
+        to: The reader's language.
+    """
+    tables = report_tables(view, to)
+    return render("report_mail.html", to, "", report=view, tables=tables, link=link)
 
 
 @lru_cache(maxsize=2 * len(Language))

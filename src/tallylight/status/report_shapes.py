@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tallylight.i18n import Translator
 from tallylight.model.status import Access, Status
+from tallylight.status.views.claims import AnnouncedMaintenance
 from tallylight.status.views.report import Report, ServiceReport, fitness_label
 from tallylight.verdicts.report import Fitness, Spells
 
@@ -61,12 +62,24 @@ class ServiceReportResponse(_ReportModel):
     spells: dict[Status, SpellsResponse] = Field(description="By status, as far as it occurred.")
 
 
+class PlannedMaintenanceResponse(_ReportModel):
+    """A maintenance in progress or ahead that an official status page announces."""
+
+    title: str
+    start: datetime
+    end: datetime | None = Field(description="null if the page names none.")
+    services: list[str] = Field(description="Ids of the services that it concerns.")
+
+
 class ReportResponse(_ReportModel):
     """The figures of every service over a window."""
 
     start: datetime
     end: datetime
     services: list[ServiceReportResponse]
+    planned_maintenances: list[PlannedMaintenanceResponse] = Field(
+        description="The earliest first; what concerns several services is listed once."
+    )
 
 
 def report_response(report: Report, to: Translator) -> ReportResponse:
@@ -75,6 +88,17 @@ def report_response(report: Report, to: Translator) -> ReportResponse:
         start=report.start,
         end=report.end,
         services=[_service(each, report, to) for each in report.services],
+        planned_maintenances=[planned_response(each) for each in report.planned],
+    )
+
+
+def planned_response(planned: AnnouncedMaintenance) -> PlannedMaintenanceResponse:
+    """Return a planned maintenance as JSON."""
+    return PlannedMaintenanceResponse(
+        title=planned.event.title,
+        start=planned.event.start,
+        end=planned.event.end,
+        services=[service.id for service in planned.services],
     )
 
 

@@ -8,13 +8,18 @@ from starlette.requests import HTTPConnection
 
 from tallylight.i18n import Language, Translator, negotiate_language, translator
 from tallylight.model.ids import ServiceId
+from tallylight.status.page_claims import read_claims
 from tallylight.status.ports import StatusSources
 from tallylight.status.private_paths import FOREIGN_KEY
 from tallylight.status.uptime_cache import UptimeCache
-from tallylight.status.views.claims import ClaimsView, claims_view
+from tallylight.status.views.claims import (
+    AnnouncedMaintenance,
+    ClaimsView,
+    announced_maintenances,
+    claims_view,
+)
 from tallylight.status.views.impact import WeighedStatus, weighed_status
 from tallylight.status.views.services import ServiceRow, service_row
-from tallylight.upstreams.feeds.claims import claims_name, load_claims
 
 LANGUAGE_COOKIE = "lang"
 
@@ -53,13 +58,15 @@ class PageContext:
 
     async def claims(self, row: ServiceRow) -> ClaimsView | None:
         """Return what the official status page claims of a service; None if none was read."""
-        feed = row.service.upstream.feed
-        if feed is None:
-            return None
-        claims = load_claims(await self.sources.history.component_state(claims_name(feed)))
-        if claims is None:
-            return None
-        return claims_view(claims, feed.component, row.intervals, self.now(), row.to)
+        claims = (await read_claims(self.sources.history, [row.service])).get(row.service.id)
+        return None if claims is None else claims_view(claims, row.intervals, self.now(), row.to)
+
+    async def planned(self) -> Sequence[AnnouncedMaintenance]:
+        """Return what official status pages announce for the services, the earliest first."""
+        services = self.sources.board.services()
+        claims = await read_claims(self.sources.history, services)
+        told = ((each, claims[each.id]) for each in services if each.id in claims)
+        return announced_maintenances(told, self.now())
 
     def service_name(self, id_: ServiceId) -> str:
         """Return a service's name, or its id if it has left the catalogue."""

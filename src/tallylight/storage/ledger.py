@@ -88,7 +88,11 @@ class Ledger:
         group = (table.c.purpose, table.c.payer, table.c.service)
         query = (
             select(*group, func.count().label("entries"), known, amount)
-            .where(table.c.at_us > at - window, table.c.state != EntryState.RELEASED.value)
+            .where(
+                table.c.at_us > at - window,
+                table.c.at_us <= at,
+                table.c.state != EntryState.RELEASED.value,
+            )
             .group_by(*group)
             .order_by(amount.desc(), *group)
         )

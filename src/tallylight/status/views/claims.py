@@ -1,10 +1,11 @@
 """What the official status page claims, beside what we measured."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tallylight.catalogue.services import Service
 from tallylight.i18n import Translator
 from tallylight.i18n.formatting import format_duration, format_moment_near, format_percent
 from tallylight.i18n.labels import status_label
@@ -68,15 +69,49 @@ class ClaimsView:
     past_events: tuple[ClaimedEvent, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class AnnouncedMaintenance:
+    """A maintenance in progress or ahead that an official status page announces.
+
+    Args:
+        services: The services that it concerns, in the catalogue's order.
+    """
+
+    event: ClaimedEvent
+    services: tuple[Service, ...]
+
+    def text(self, now: datetime, to: Translator) -> str:
+        """Return its title with its times."""
+        return planned_text(self.event, now, to)
+
+
+def announced_maintenances(
+    claims: Iterable[tuple[Service, PageClaims]], now: datetime
+) -> tuple[AnnouncedMaintenance, ...]:
+    """Return what pages announce, the earliest first; of several services once.
+
+    Args:
+        claims: Services with what their page claims of them.
+        now: What ended before it is left out.
+    """
+    events: dict[tuple[datetime, datetime | None, str], ClaimedEvent] = {}
+    concerned: dict[tuple[datetime, datetime | None, str], list[Service]] = {}
+    for service, page in claims:
+        for event in page.planned(now):
+            key = (event.start, event.end, event.title)
+            events.setdefault(key, event)
+            concerned.setdefault(key, []).append(service)
+    planned = (AnnouncedMaintenance(event, tuple(concerned[key])) for key, event in events.items())
+    return tuple(sorted(planned, key=lambda each: each.event.start))
+
+
 def claims_view(
-    claims: PageClaims,
-    component: str,
+    mine: PageClaims,
     intervals: Sequence[StatusInterval],
     now: datetime,
     to: Translator,
 ) -> ClaimsView:
-    """Return what a page claims about a component, beside our own intervals of a service."""
-    mine = claims.of(component)
+    """Return what a page claims of a service, beside our own intervals of it."""
     since = max(now - _WINDOW, mine.since, intervals[0].start if intervals else now)
     claimed = mine.availability(since, now)
     measured = availability(intervals, since, now).uptime if since < now else math.nan

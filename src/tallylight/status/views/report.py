@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 
 from tallylight.catalogue.services import Service
@@ -13,10 +13,14 @@ from tallylight.i18n.formatting import (
     format_number,
     format_percent,
 )
-from tallylight.i18n.labels import access_label, status_label
+from tallylight.i18n.labels import access_label, report_title, status_label
 from tallylight.i18n.prices import format_usd
 from tallylight.model.status import Access, Status
-from tallylight.status.views.claims import comparison_text, planned_text
+from tallylight.status.views.claims import (
+    AnnouncedMaintenance,
+    announced_maintenances,
+    comparison_text,
+)
 from tallylight.upstreams.feeds.claims import PageClaims
 from tallylight.verdicts.availability import StatusTotals, availability_from_totals, uptime_text
 from tallylight.verdicts.report import MAX_STARS, Fitness, ServiceFigures, Spells, median_length
@@ -62,11 +66,22 @@ class ServiceReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The figures of every service over a window, in the catalogue's order."""
+    """The figures of every service over a window, in the catalogue's order.
+
+    Args:
+        now: When it was made.
+    """
 
     start: datetime
     end: datetime
+    now: datetime
     services: tuple[ServiceReport, ...]
+
+    @property
+    def planned(self) -> tuple[AnnouncedMaintenance, ...]:
+        """Return what official status pages announce, the earliest first."""
+        claims = ((each.service, each.claims) for each in self.services if each.claims is not None)
+        return announced_maintenances(claims, self.now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,16 +166,15 @@ class ReportView:
 
 def report_view(report: Report, to: Translator) -> ReportView:
     """Return a report in a reader's language."""
-    days = max(1, round((report.end - report.start) / timedelta(days=1)))
     groups: dict[str, list[ServiceReport]] = {}
     for each in report.services:
         groups.setdefault(each.family.casefold(), []).append(each)
     return ReportView(
-        title=to.ngettext("Report for the last %d day", "Report for the last %d days", days) % days,
+        title=_title(report, to),
         period=to.gettext("%(start)s to %(end)s")
         % {
-            "start": format_day(report.start, to),
-            "end": format_day(report.end, to),
+            "start": format_day(report.start.astimezone(to.zone), to),
+            "end": format_day(_last_moment(report).astimezone(to.zone), to),
         },
         lead=_lead(report, to),
         scope=_scope(report, to),
@@ -170,8 +184,24 @@ def report_view(report: Report, to: Translator) -> ReportView:
         ),
         statuses=tuple(status_label(status, to) for status in _STATUSES),
         lost=tuple(_lost_hours(report, to)),
-        planned=tuple(_planned(report, to)),
+        planned=tuple(each.text(report.now, to) for each in report.planned),
     )
+
+
+def _title(report: Report, to: Translator) -> str:
+    """Return the name of the month that the report covers, else its length."""
+    start, end = (at.astimezone(to.zone) for at in (report.start, report.end))
+    if all(at.day == 1 and at.time() == time() for at in (start, end)):
+        last = _last_moment(report).astimezone(to.zone)
+        if (start.year, start.month) == (last.year, last.month):
+            return report_title(start, to)
+    days = max(1, round((report.end - report.start) / timedelta(days=1)))
+    return to.ngettext("Report for the last %d day", "Report for the last %d days", days) % days
+
+
+def _last_moment(report: Report) -> datetime:
+    """Return a moment of the last day: a window that ends at midnight has none of the next."""
+    return report.end - timedelta(microseconds=1)
 
 
 def fitness_label(fitness: Fitness | None, to: Translator) -> str:
@@ -221,16 +251,6 @@ def _claimed(each: ServiceReport, report: Report, to: Translator) -> str:
     measured = found.uptime if found.monitored else None
     claimed = each.claimed_availability(report.start, report.end)
     return comparison_text(claimed, measured, to) or NONE
-
-
-def _planned(report: Report, to: Translator) -> Sequence[str]:
-    events = {
-        planned_text(event, report.end, to): event.start
-        for each in report.services
-        if each.claims is not None
-        for event in each.claims.planned(report.end)
-    }
-    return sorted(events, key=lambda text: events[text])
 
 
 def _lead(report: Report, to: Translator) -> str:

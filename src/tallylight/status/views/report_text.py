@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tallylight.i18n import Translator
 from tallylight.status.views.report import ReportView
 
+_SEPARATOR = " · "
 _ESCAPED = str.maketrans({"|": "\\|", "<": "&lt;", ">": "&gt;", "\n": " "})
 
 
@@ -77,6 +78,23 @@ def report_text(view: ReportView, to: Translator) -> str:
         for table in report_tables(view, to)
     )
     return "\n\n".join(parts) + "\n"
+
+
+def report_lines(view: ReportView, to: Translator) -> tuple[str, ...]:
+    """Return the report as lines for a chat: a summary, then one line for each service."""
+    legend = (
+        to.gettext("Stars"),
+        to.gettext("Availability"),
+        to.gettext("Median time"),
+        to.gettext("Per video"),
+        to.gettext("For production"),
+    )
+    lines = [f"{view.period}. {view.scope}.", view.lead, *view.planned, _SEPARATOR.join(legend)]
+    for row in view.rows:
+        stars = " ".join(part for part in (row.stars, row.score) if part)
+        figures = (stars, row.availability, row.median, row.cost, row.fitness)
+        lines.append(f"{row.name} ({row.access_label}): {_SEPARATOR.join(figures)}")
+    return tuple(line for line in lines if line)
 
 
 def report_markdown(view: ReportView, to: Translator) -> str:
