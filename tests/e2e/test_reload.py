@@ -38,7 +38,10 @@ def test_sighup_takes_services_in_and_out_without_a_restart(
     server.program.process.send_signal(signal.SIGHUP)
 
     eventually(lambda: list(server.statuses()) == ["relayed"])
-    assert server.get("/services/film").status_code == 404
+    page = server.get("/services/film")
+    assert page.status_code == 200
+    assert "This service was removed from the configuration on" in page.text
+    assert server.get("/services/flim").status_code == 404
     assert server.program.process.poll() is None
 
 

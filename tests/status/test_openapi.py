@@ -39,4 +39,4 @@ async def test_every_operation_conforms_to_its_description(base: str) -> None:
         checked
     )
     assert "/api/v2/summary.json" in checked
-    assert len(checked) == 16
+    assert len(checked) == 17

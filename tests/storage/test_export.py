@@ -67,7 +67,8 @@ async def written(
     table: ExportTable | None = None,
     services: tuple[ServiceId, ...] = (SORA,),
 ) -> Path:
-    await export(history, out, format_, services=services, start=NOON, end=END, table=table)
+    ends = dict.fromkeys(services, END)
+    await export(history, out, format_, services=ends, start=NOON, end=END, table=table)
     return out
 
 
@@ -164,7 +165,7 @@ async def test_parquet_of_everything_is_a_zip(eventful: Storage, tmp_path: Path)
 
 async def test_all_tables_without_a_zip_are_named_files(history: Storage, tmp_path: Path) -> None:
     files = await export(
-        history, tmp_path / "h.csv", ExportFormat.CSV, services=(VEO,), start=NOON, end=END
+        history, tmp_path / "h.csv", ExportFormat.CSV, services={VEO: END}, start=NOON, end=END
     )
 
     assert [file.name for file in files] == [
@@ -174,6 +175,15 @@ async def test_all_tables_without_a_zip_are_named_files(history: Storage, tmp_pa
     ]
     assert all(file.read_bytes().startswith(b"\xef\xbb\xbf") for file in files)
     assert sorted(os.listdir(tmp_path)) == sorted(file.name for file in files)  # noqa: PTH208
+
+
+async def test_the_time_after_a_removal_is_unknown(eventful: Storage, tmp_path: Path) -> None:
+    out, removed_at = tmp_path / "h.json", NOON + timedelta(minutes=40)
+
+    await export(eventful, out, ExportFormat.JSON, services={SORA: removed_at}, start=NOON, end=END)
+
+    (uptime,) = json.loads(out.read_text(encoding="utf-8"))["uptime"]
+    assert (uptime["suspended_s"], uptime["unknown_s"]) == (600, 6600)
 
 
 async def test_a_device_takes_one_table(history: Storage) -> None:

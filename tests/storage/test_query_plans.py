@@ -106,6 +106,7 @@ def record() -> TransitionRecord:
 
 CALLS: Mapping[str, Call] = {
     "Storage.snapshots": lambda s: s.snapshots(),
+    "Storage.removed_services": lambda s: s.removed_services([FILM]),
     "Storage.replay": lambda s: all_of(s.replay([FILM], {FILM: 5}, NOON - DAY)),
     "Storage.evidence_after": lambda s: s.evidence_after(5),
     "Storage.latest_cursor": lambda s: s.latest_cursor(),

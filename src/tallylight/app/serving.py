@@ -203,6 +203,7 @@ def _status_state(
         ),
         metrics=runtime.gateway_wiring.metrics,
         is_loopback=is_loopback(f"http://{runtime.configuration.status.listen}"),
+        evidence_kept=lambda: runtime.configuration.retention.evidence,
     )
 
 

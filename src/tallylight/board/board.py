@@ -92,6 +92,8 @@ class Board:
             has_unsaved, transitions = await role.load(new)
             # Not earlier: a snapshot stored with a transition contains all evidence before it.
             await role.flush()
+            if role.entries.keys() - wanted.keys():  # their states say until when they were here
+                await role.save_snapshots()
             for entry in new.values():
                 entry.publish()
             for transition in transitions:

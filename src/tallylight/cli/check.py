@@ -62,7 +62,7 @@ async def check_command(
     configuration = load_configuration(config)
     async with open_runtime(configuration, SystemClock()) as runtime:
         board = runtime.board
-        ids = select_services(services, board.verdicts(), to)
+        ids = await select_services(services, board, runtime.history, to)
         checks = await runtime.probing.check(ids, depth, are_named=bool(services))
         rows = [service_row(board, id_, to) for id_ in ids]
         paces = paces_in_force(board, configuration.catalogue.total_budget, runtime.clock.now())
@@ -139,7 +139,7 @@ async def status_command(
     to = output_translator(lang)
     async with open_history(config) as opened:
         board = opened.board
-        ids = select_services(services, board.verdicts(), to)
+        ids = await select_services(services, board, opened.history, to)
         rows = [service_row(board, id_, to) for id_ in ids]
         total = opened.configuration.catalogue.total_budget
         paces = paces_in_force(board, total, opened.clock.now())
@@ -229,8 +229,8 @@ async def _snapshots(
     configuration, clock = load_configuration(config), SystemClock()
     configure_warnings_only()
     while True:
-        async with open_read_only(configuration, clock) as (board, _):
-            ids = select_services(wanted, board.verdicts(), to)
+        async with open_read_only(configuration, clock) as (board, history):
+            ids = await select_services(wanted, board, history, to)
             text = summary.summary_text([service_row(board, id_, to) for id_ in ids])
         yield text
         await clock.sleep(every)

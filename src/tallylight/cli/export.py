@@ -19,7 +19,7 @@ from tallylight.cli.shared import (
     print_line,
     print_table,
     run_async,
-    select_services,
+    select_recorded,
 )
 from tallylight.documents.files import file_error_reason
 from tallylight.i18n import Translator
@@ -55,11 +55,17 @@ async def export_history(
     to = output_translator(lang)
     try:
         async with open_history(config) as (_, clock, board, history):
-            ids = select_services(services, board.verdicts(), to)
+            ids, removed = await select_recorded(services, board, history, to)
             end = clock.now()
             start = end - window.length
             files = await export(
-                history, out, format_, services=ids, start=start, end=end, table=table
+                history,
+                out,
+                format_,
+                services={id_: removed.get(id_, end) for id_ in ids},
+                start=start,
+                end=end,
+                table=table,
             )
     except OSError as error:
         why = file_error_reason(error)

@@ -16,7 +16,7 @@ from tallylight.cli.shared import (
     print_line,
     print_table,
     run_async,
-    select_services,
+    select_recorded,
 )
 from tallylight.i18n import Translator
 from tallylight.status.views.uptimes import UptimeWindow
@@ -41,14 +41,18 @@ async def uptime_command(
     Uptime is a share of the monitored time, with a 95 % confidence interval.
     """
     from tallylight.verdicts.availability import availability
+    from tallylight.verdicts.removal import intervals_until
 
     to = output_translator(lang)
     async with open_history(config) as opened:
-        ids = select_services(services, opened.board.verdicts(), to)
+        ids, removed = await select_recorded(services, opened.board, opened.history, to)
         end = opened.clock.now()
         start = end - window.length
         intervals = await opened.history.status_intervals(ids, start, end)
-    found = {id_: availability(intervals[id_], start, end) for id_ in ids}
+    found = {
+        id_: availability(intervals_until(intervals[id_], removed.get(id_)), start, end)
+        for id_ in ids
+    }
     if json:
         print_json([{"id": id_, "window": window.value} | _uptime_json(found[id_]) for id_ in ids])
         return
@@ -112,11 +116,17 @@ async def incidents_command(
     lang: LangOption = None,
 ) -> None:
     """List incidents and their updates, newest first."""
+    from tallylight.verdicts.removal import incident_until
+
     to = output_translator(lang)
     async with open_history(config) as (_, _, board, history):
-        ids = select_services(services, board.verdicts(), to)
-        names = {id_: board.service(id_).name for id_ in ids}
-        found = [one for id_ in ids for one in await history.incidents(id_, limit=limit)]
+        ids, removed = await select_recorded(services, board, history, to)
+        names = {id_: id_ if id_ in removed else board.service(id_).name for id_ in ids}
+        found = [
+            incident_until(one, removed.get(id_))
+            for id_ in ids
+            for one in await history.incidents(id_, limit=limit)
+        ]
     found = sorted(found, key=lambda one: one.started_at, reverse=True)[:limit]
     if json:
         print_json([_incident_json(one, to) for one in found])

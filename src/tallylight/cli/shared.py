@@ -3,8 +3,17 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple, ParamSpec
@@ -170,20 +179,57 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     Console(highlight=False, markup=False, emoji=False, width=width).print(table)
 
 
-def select_services(
-    names: Sequence[str] | None, known: Iterable[ServiceId], to: Translator
+class RecordedServices(NamedTuple):
+    """Services whose history a command reads.
+
+    Args:
+        ids: The services, in the order of their names.
+        removed: Those that are not configured any more, with when they were last monitored.
+    """
+
+    ids: list[ServiceId]
+    removed: Mapping[ServiceId, datetime]
+
+
+async def select_recorded(
+    names: Sequence[str] | None, board: "Board", history: "Storage", to: Translator
+) -> RecordedServices:
+    """Return the named services, also removed ones, or all configured ones if none is named.
+
+    Raises:
+        typer.BadParameter: if there never was a service of a name.
+    """
+    ids = list(board.verdicts())
+    if set(names or ()) <= set(ids):
+        return RecordedServices(list(dict.fromkeys(map(ServiceId, names or ids))), {})
+    removed = await history.removed_services(ids)
+    known = [*ids, *removed]
+    for name in names or ():
+        if name not in known:
+            unknown = to.gettext("No such service: %s.") % name
+            raise typer.BadParameter(f"{unknown} {known_names_hint(name, known, to)}")
+    chosen = list(dict.fromkeys(map(ServiceId, names or ())))
+    return RecordedServices(chosen, {id_: removed[id_] for id_ in chosen if id_ in removed})
+
+
+async def select_services(
+    names: Sequence[str] | None, board: "Board", history: "Storage", to: Translator
 ) -> list[ServiceId]:
     """Return the ids of the named services, each once, or all ids if none is named.
 
     Raises:
         typer.BadParameter: if the configuration has no service of a name.
     """
-    ids = list(known)
-    for name in names or ():
-        if name not in ids:
-            unknown = to.gettext("No such service: %s.") % name
-            raise typer.BadParameter(f"{unknown} {known_names_hint(name, ids, to)}")
-    return list(dict.fromkeys(map(ServiceId, names))) if names else ids
+    from tallylight.i18n.formatting import format_moment
+
+    ids, removed = await select_recorded(names, board, history, to)
+    for id_, at in removed.items():
+        text = to.gettext(
+            "%(service)s was removed from the configuration on %(date)s; uptime, incidents and "
+            "export still know it."
+        )
+        raise typer.BadParameter(text % {"service": id_, "date": format_moment(at, to)})
+    return ids
 
 
 def known_names_hint(name: str, known: Collection[str], to: Translator) -> str:

@@ -1,7 +1,7 @@
 """The monitor as a Python library, for programs with an event loop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -32,6 +32,7 @@ from tallylight.status.views.services import service_row
 from tallylight.storage.export import export
 from tallylight.storage.export_formats import ExportFormat
 from tallylight.verdicts.availability import Availability, availability
+from tallylight.verdicts.removal import intervals_until
 
 log = structlog.get_logger()
 
@@ -111,16 +112,19 @@ class AsyncMonitor(AsyncClient):
     async def uptime(self, service: str, hours: float = 24) -> Availability:
         """Return the availability of a service over the last hours.
 
+        A service that was removed from the configuration counts until its removal.
+
         Raises:
-            KeyError: if there is no such service.
+            KeyError: if there never was such a service.
         """
         runtime = await self._open()
-        id_ = _service_id(runtime, service)
+        removed = await runtime.history.removed_services(runtime.board.verdicts().keys())
+        id_ = _service_id([*runtime.board.verdicts(), *removed], service)
         end = self._clock.now()
         start = end - timedelta(hours=hours)
         await runtime.history.flush()
         spells = await runtime.history.status_intervals([id_], start, end)
-        return availability(spells[id_], start, end)
+        return availability(intervals_until(spells[id_], removed.get(id_)), start, end)
 
     async def report(self, days: float = 30) -> Report:
         """Return the figures of every service over the last days, with stars and fitness."""
@@ -152,7 +156,7 @@ class AsyncMonitor(AsyncClient):
             runtime.history,
             path,
             format_,
-            services=runtime.board.verdicts().keys(),
+            services=dict.fromkeys(runtime.board.verdicts(), end),
             start=end - timedelta(days=days),
             end=end,
         )
@@ -180,7 +184,7 @@ class AsyncMonitor(AsyncClient):
         self, services: Iterable[str], depth: Depth, *, are_named: bool = True
     ) -> dict[str, Verdict]:
         runtime = await self._open()
-        ids = [_service_id(runtime, name) for name in services]
+        ids = [_service_id(runtime.board.verdicts(), name) for name in services]
         await runtime.probing.check(ids, depth, are_named=are_named)
         return {id_: runtime.board.verdict(id_) for id_ in ids}
 
@@ -212,8 +216,7 @@ class AsyncMonitor(AsyncClient):
                     log.exception("on_change.failed", service=event.service)
 
 
-def _service_id(runtime: Runtime, service: str) -> ServiceId:
-    ids = runtime.board.verdicts()
-    if service not in ids:
-        raise KeyError(unknown_name_message("service", service, ids))
+def _service_id(known: Collection[str], service: str) -> ServiceId:
+    if service not in known:
+        raise KeyError(unknown_name_message("service", service, known))
     return ServiceId(service)

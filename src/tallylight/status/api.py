@@ -10,6 +10,7 @@ from tallylight.status.budgets import budget_usage
 from tallylight.status.json_shapes import (
     fact_sheet_response,
     feed_trust_response,
+    history_response,
     ledger_response,
     official_page_response,
     recommendation_response,
@@ -25,11 +26,12 @@ from tallylight.status.models import (
     PaidPaceResponse,
     RecommendationResponse,
     ServiceDetailResponse,
+    ServiceHistoryResponse,
     ServiceResponse,
     UpcomingProbeResponse,
     UptimeResponse,
 )
-from tallylight.status.parameters import ContextParam, RowParam, TranslatorParam
+from tallylight.status.parameters import ContextParam, RecordedParam, RowParam, TranslatorParam
 from tallylight.status.recommendation import MAX_SECONDS, SIZE_PATTERN, RecommendationQuery
 from tallylight.status.report import read_report
 from tallylight.status.report_shapes import ReportResponse, report_response
@@ -95,15 +97,29 @@ async def get_service(
     )
 
 
-@api_router.get("/services/{service}/evidence", responses=_SERVICE_NOT_FOUND)  # noqa: FAST003  # `RowParam` reads it
+@api_router.get("/services/{service}/evidence", responses=_SERVICE_NOT_FOUND)
 async def list_evidence(
-    context: ContextParam, row: RowParam, limit: LimitParam = 100, before: BeforeParam = None
+    context: ContextParam,
+    service: RecordedParam,
+    limit: LimitParam = 100,
+    before: BeforeParam = None,
 ) -> list[EvidenceResponse]:
-    """Return the evidence about one service from the day before a time (default: now)."""
-    pieces = await context.sources.history.evidence(
-        row.service.id, end=_clamp_time(before, context.now()), limit=limit
-    )
+    """Return the evidence about one service from the day before a time.
+
+    By default that is now, or when the service was removed from the configuration.
+    """
+    end = _clamp_time(before or service.removed_at, context.now())
+    pieces = await context.sources.history.evidence(service.id, end=end, limit=limit)
     return [EvidenceResponse.model_validate(piece) for piece in pieces]
+
+
+@api_router.get("/services/{service}/history", responses=_SERVICE_NOT_FOUND)
+async def get_history(
+    context: ContextParam, service: RecordedParam, to: TranslatorParam, limit: LimitParam = 100
+) -> ServiceHistoryResponse:
+    """Return the uptimes and incidents of one service, also of one that was removed."""
+    incidents = await context.incidents(service.id, limit=limit)
+    return history_response(service, incidents, context.now(), to)
 
 
 @api_router.get("/uptime")

@@ -1,6 +1,7 @@
 """Badges: one service's status for a README, as SVG and as a shields.io endpoint."""
 
 from html import escape
+from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -29,24 +30,23 @@ _PADDING = 8.0
 
 async def badge_svg(request: Request) -> Response:
     """Return a service's badge as SVG; an unknown id gets a badge that says so, with 404."""
-    name, label, status = _badge_parts(request)
-    svg = render_badge(name, label, _COLOURS[status or Status.UNKNOWN])
-    code = 404 if status is None else 200
-    return Response(svg, code, _CACHE, media_type="image/svg+xml")
+    badge = await _badge(request)
+    svg = render_badge(badge.name, badge.label, _COLOURS[badge.status or Status.UNKNOWN])
+    return Response(svg, badge.http_status, _CACHE, media_type="image/svg+xml")
 
 
 async def badge_json(request: Request) -> Response:
     """Return a service's badge in shields.io's endpoint schema."""
-    name, label, status = _badge_parts(request)
+    badge = await _badge(request)
     body = {
         "schemaVersion": 1,
-        "label": name,
-        "message": label,
-        "color": _COLOURS[status or Status.UNKNOWN],
-        "isError": status in {None, Status.SUSPENDED},
+        "label": badge.name,
+        "message": badge.label,
+        "color": _COLOURS[badge.status or Status.UNKNOWN],
+        "isError": badge.status in {None, Status.SUSPENDED},
         "cacheSeconds": 60,
     }
-    return JSONResponse(body, 404 if status is None else 200, _CACHE)
+    return JSONResponse(body, badge.http_status, _CACHE)
 
 
 def render_badge(label: str, message: str, colour: str) -> str:
@@ -66,13 +66,25 @@ def render_badge(label: str, message: str, colour: str) -> str:
     )
 
 
-def _badge_parts(request: Request) -> tuple[str, str, Status | None]:
+class _Badge(NamedTuple):
+    """The two fields of a badge; without a status there is no such service any more, or ever."""
+
+    name: str
+    label: str
+    status: Status | None
+    http_status: int = 200
+
+
+async def _badge(request: Request) -> _Badge:
     id_, to = ServiceId(request.path_params["service"]), translator_of(request)
+    context = context_of(request)
     try:
-        row = service_row(context_of(request).sources.board, id_, to)
+        row = service_row(context.sources.board, id_, to)
     except KeyError:
-        return id_, to.gettext("no such service"), None
-    return row.service.name, row.status_label, row.status
+        if await context.removed_at(id_) is not None:
+            return _Badge(id_, to.gettext("removed"), None)
+        return _Badge(id_, to.gettext("no such service"), None, 404)
+    return _Badge(row.service.name, row.status_label, row.status)
 
 
 def _width(text: str) -> float:

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime
 
 from tallylight.catalogue.services import FactSheet
 from tallylight.i18n import Translator
 from tallylight.i18n.prices import format_price
+from tallylight.i18n.reasons import reason_sentence
 from tallylight.model.ids import ServiceId
 from tallylight.model.ledger import LedgerEntry
+from tallylight.model.verdict import Incident
 from tallylight.status.models import (
     BudgetUsageResponse,
     ClaimedComponentResponse,
@@ -16,12 +18,15 @@ from tallylight.status.models import (
     ExcludedServiceResponse,
     FactSheetResponse,
     FeedTrustResponse,
+    IncidentResponse,
+    IncidentUpdateResponse,
     LedgerEntryResponse,
     LedgerResponse,
     OfficialFeedResponse,
     OfficialPageResponse,
     RankedServiceResponse,
     RecommendationResponse,
+    ServiceHistoryResponse,
     ServiceResponse,
     UptimeResponse,
 )
@@ -33,8 +38,8 @@ from tallylight.status.views.recommendation import (
     policy_description,
     ranking_sentence,
 )
-from tallylight.status.views.services import ServiceRow
-from tallylight.status.views.uptimes import UptimeView
+from tallylight.status.views.services import RecordedService, ServiceRow
+from tallylight.status.views.uptimes import UptimeView, UptimeWindow, uptime_view
 from tallylight.verdicts.learned import learned_figures
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import ServiceState
@@ -104,6 +109,36 @@ def official_page_response(claims: ClaimsView) -> OfficialPageResponse:
 def uptime_response(id_: ServiceId, uptime: UptimeView) -> UptimeResponse:
     """Return the uptime of one service."""
     return UptimeResponse(id=id_, **asdict(uptime))  # label, coverage_text and interval are ignored
+
+
+def history_response(
+    service: RecordedService, incidents: Sequence[Incident], now: datetime, to: Translator
+) -> ServiceHistoryResponse:
+    """Return the uptimes and incidents of one service."""
+    uptimes = [uptime_view(service.intervals, window, now, to) for window in UptimeWindow]
+    return ServiceHistoryResponse(
+        id=service.id,
+        name=service.name,
+        removed_at=service.removed_at,
+        uptimes=[uptime_response(service.id, each) for each in uptimes],
+        incidents=[
+            IncidentResponse(
+                id=each.id,
+                worst=each.worst,
+                started_at=each.started_at,
+                ended_at=each.ended_at,
+                updates=[
+                    IncidentUpdateResponse(
+                        at=update.at,
+                        status=update.status,
+                        reasons=[reason_sentence(reason, to) for reason in update.reasons],
+                    )
+                    for update in each.updates
+                ],
+            )
+            for each in incidents
+        ],
+    )
 
 
 def fact_sheet_response(sheet: FactSheet, to: Translator) -> FactSheetResponse:

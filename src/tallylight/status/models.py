@@ -72,6 +72,38 @@ class UptimeResponse(_ResponseModel):
     text: str = Field(description="The uptime as text.")
 
 
+class IncidentUpdateResponse(_ResponseModel):
+    """One update of an incident."""
+
+    at: datetime
+    status: Status
+    reasons: list[str]
+
+
+class IncidentResponse(_ResponseModel):
+    """One incident."""
+
+    id: str
+    worst: Status
+    started_at: datetime
+    ended_at: datetime | None = Field(
+        description="null while it lasts; the removal of its service ends it."
+    )
+    updates: list[IncidentUpdateResponse] = Field(description="Oldest first.")
+
+
+class ServiceHistoryResponse(_ResponseModel):
+    """The uptimes and incidents of a service that is configured, or was."""
+
+    id: str
+    name: str = Field(description="The id if the service was removed.")
+    removed_at: datetime | None = Field(
+        description="When it was removed from the configuration; null if it is configured."
+    )
+    uptimes: list[UptimeResponse] = Field(description="One for each window, which ends now.")
+    incidents: list[IncidentResponse] = Field(description="Latest start first.")
+
+
 class ServiceResponse(_ResponseModel):
     """One service."""
 

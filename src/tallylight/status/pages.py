@@ -29,20 +29,21 @@ from tallylight.status.requests import (
 )
 from tallylight.status.views.advice import advice_view
 from tallylight.status.views.atom import atom_feed
-from tallylight.status.views.day_bars import daily_shares, day_columns
+from tallylight.status.views.day_bars import daily_shares, day_columns, uptime_bar
 from tallylight.status.views.detail import evidence_views, sheet_view
 from tallylight.status.views.incidents import incident_view
 from tallylight.status.views.overview import Overview, overview
 from tallylight.status.views.probes import budget_views, pace_text, probe_views
 from tallylight.status.views.recommendation import policy_options, recommendation_view
 from tallylight.status.views.report import report_view
-from tallylight.status.views.services import BAR_DAYS, ServiceRow, service_view
+from tallylight.status.views.services import BAR_DAYS, removal_notice, service_view
 from tallylight.status.views.timestamps import timestamp
-from tallylight.status.views.uptimes import UptimeWindow
+from tallylight.status.views.uptimes import UptimeWindow, uptime_view
 
 _RECENT = timedelta(days=14)
 _YEAR_S = 365 * 24 * 3600
 _EVIDENCE_ROWS = 30
+_INCIDENT_ROWS = 20
 _WINDOWS = (UptimeWindow.DAY, UptimeWindow.WEEK, UptimeWindow.MONTH, UptimeWindow.QUARTER)
 
 
@@ -51,7 +52,7 @@ async def index_page(request: Request) -> Response:
     context, to = context_of(request), translator_of(request)
     now, sources = context.now(), context.sources
     rows = await context.rows(to)
-    incidents = await sources.history.incidents(start=now - _RECENT, limit=12)
+    incidents = await context.incidents(start=now - _RECENT, limit=12)
     summary = _overview(request)
     is_hidden = sources.advice is None or is_foreign(request)
     advice = None if is_hidden or sources.advice is None else advice_view(sources.advice(), to)
@@ -75,8 +76,12 @@ async def index_page(request: Request) -> Response:
 
 async def service_card(request: Request) -> Response:
     """Return one service's card, for the script of an open page."""
-    view = service_view(await _row(request), context_of(request).now())
-    return _render_page(request, "card.html", service=view)
+    context = context_of(request)
+    try:
+        row = await context.row(_service_id(request), translator_of(request))
+    except KeyError:
+        raise HTTPException(404) from None
+    return _render_page(request, "card.html", service=service_view(row, context.now()))
 
 
 async def overview_fragment(request: Request) -> Response:
@@ -94,10 +99,14 @@ async def advice_fragment(request: Request) -> Response:
 
 
 async def service_page(request: Request) -> Response:
-    """Show one service in detail."""
-    row, context = await _row(request), context_of(request)
+    """Show one service in detail, or what is kept of one that was removed."""
+    context = context_of(request)
+    try:
+        row = await context.row(_service_id(request), translator_of(request))
+    except KeyError:
+        return await _removed_page(request)
     to, now, sources, service = row.to, context.now(), context.sources, row.service
-    incidents = await sources.history.incidents(service.id, limit=20)
+    incidents = await context.incidents(service.id, limit=_INCIDENT_ROWS)
     evidence, usage = [], []
     if not is_foreign(request):
         evidence = list(await sources.history.evidence(service.id, limit=_EVIDENCE_ROWS))
@@ -120,10 +129,35 @@ async def service_page(request: Request) -> Response:
     )
 
 
+async def _removed_page(request: Request) -> Response:
+    context, to, id_ = context_of(request), translator_of(request), _service_id(request)
+    removed_at = await context.removed_at(id_)
+    if removed_at is None:
+        raise HTTPException(404)
+    now, sources = context.now(), context.sources
+    intervals = await context.removed_intervals(id_, removed_at)
+    days = daily_shares(intervals, now, BAR_DAYS)
+    evidence = []
+    if not is_foreign(request):
+        evidence = list(await sources.history.evidence(id_, end=removed_at, limit=_EVIDENCE_ROWS))
+    incidents = await context.incidents(id_, limit=_INCIDENT_ROWS)
+    return _render_page(
+        request,
+        "removed.html",
+        name=id_,
+        notice=removal_notice(removed_at, sources.evidence_kept(), now, to),
+        uptime_bar=uptime_bar(days, to, BAR_DAYS),
+        day_columns=day_columns(days, to, BAR_DAYS),
+        uptimes=[uptime_view(intervals, window, now, to) for window in _WINDOWS],
+        incidents=[incident_view(each, id_, now, to) for each in incidents],
+        evidence=evidence_views(evidence, now, to),
+    )
+
+
 async def incident_page(request: Request) -> Response:
     """Show one incident with its updates."""
     context, to = context_of(request), translator_of(request)
-    incident = await context.sources.history.incident(IncidentId(request.path_params["incident"]))
+    incident = await context.incident(IncidentId(request.path_params["incident"]))
     if incident is None:
         raise HTTPException(404)
     view = incident_view(incident, context.service_name(incident.service), context.now(), to)
@@ -181,7 +215,7 @@ async def report_page(request: Request) -> Response:
 async def atom_response(request: Request) -> Response:
     """Return the latest incidents as an Atom feed."""
     context, to = context_of(request), translator_of(request)
-    incidents = await context.sources.history.incidents(limit=50)
+    incidents = await context.incidents(limit=50)
     view = atom_feed(
         [(each, context.service_name(each.service)) for each in incidents],
         base_url_of(request),
@@ -207,12 +241,8 @@ def _overview(request: Request) -> Overview:
     )
 
 
-async def _row(request: Request) -> ServiceRow:
-    id_ = ServiceId(request.path_params["service"])
-    try:
-        return await context_of(request).row(id_, translator_of(request))
-    except KeyError:
-        raise HTTPException(404) from None
+def _service_id(request: Request) -> ServiceId:
+    return ServiceId(request.path_params["service"])
 
 
 def _query_prefix(request: Request) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
@@ -20,6 +21,7 @@ from tallylight.status.recommendation import RecommendationSource
 from tallylight.status.views.probes import UpcomingProbe
 from tallylight.status.views.services import VerdictSource
 from tallylight.storage.database import Storage
+from tallylight.storage.retention import RetentionOptions
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import ServiceState
 
@@ -74,6 +76,7 @@ class StatusSources:
         recommender: Ranks services for a request; None if nothing is routed.
         metrics: Other parts' metrics, appended to `/metrics`.
         is_loopback: The server listens on this machine only.
+        evidence_kept: Returns how long individual pieces of evidence are kept.
     """
 
     board: BoardReader
@@ -88,3 +91,4 @@ class StatusSources:
     recommender: RecommendationSource | None = None
     metrics: CollectorRegistry | None = None
     is_loopback: bool = False
+    evidence_kept: Callable[[], timedelta] = lambda: RetentionOptions().evidence

@@ -6,12 +6,14 @@ from datetime import datetime
 
 from starlette.requests import HTTPConnection
 
+from tallylight.documents.nearest import did_you_mean
 from tallylight.i18n import Language, Translator, negotiate_language, translator
-from tallylight.model.ids import ServiceId
+from tallylight.model.ids import IncidentId, ServiceId
+from tallylight.model.verdict import Incident, StatusInterval
 from tallylight.status.page_claims import read_claims
 from tallylight.status.ports import StatusSources
 from tallylight.status.private_paths import FOREIGN_KEY
-from tallylight.status.uptime_cache import UptimeCache
+from tallylight.status.uptime_cache import CACHED_PERIOD, UptimeCache
 from tallylight.status.views.claims import (
     AnnouncedMaintenance,
     ClaimsView,
@@ -20,6 +22,7 @@ from tallylight.status.views.claims import (
 )
 from tallylight.status.views.impact import WeighedStatus, weighed_status
 from tallylight.status.views.services import ServiceRow, service_row
+from tallylight.verdicts.removal import incident_until, intervals_until
 
 LANGUAGE_COOKIE = "lang"
 
@@ -67,6 +70,51 @@ class PageContext:
         claims = await read_claims(self.sources.history, services)
         told = ((each, claims[each.id]) for each in services if each.id in claims)
         return announced_maintenances(told, self.now())
+
+    async def removed_at(self, id_: ServiceId) -> datetime | None:
+        """Return when a service with a history was removed; None if it is no such service."""
+        return (await self.sources.history.removed_services(self._ids())).get(id_)
+
+    async def unknown_service(self, id_: ServiceId) -> str:
+        """Return the sentence that refuses an id which is not configured."""
+        removed_at = await self.removed_at(id_)
+        if removed_at is None:
+            return f"There is no service {id_}. {did_you_mean(id_, self._ids())}".rstrip()
+        return (
+            f"Service {id_} was removed from the configuration on {removed_at:%Y-%m-%d}; "
+            f"/api/services/{id_}/history still has its history."
+        )
+
+    async def removed_intervals(
+        self, id_: ServiceId, removed_at: datetime
+    ) -> tuple[StatusInterval, ...]:
+        """Return the status intervals of the last 90 days of a service that was removed."""
+        now = self.now()
+        found = await self.sources.history.status_intervals([id_], now - CACHED_PERIOD, now)
+        return intervals_until(found[id_], removed_at)
+
+    async def incidents(
+        self, service: ServiceId | None = None, *, start: datetime | None = None, limit: int
+    ) -> list[Incident]:
+        """Return incidents that had not ended at `start`, latest start first.
+
+        An open incident of a service that was removed has ended with the removal.
+        """
+        history = self.sources.history
+        found = await self._ended(await history.incidents(service, start=start, limit=limit))
+        return [each for each in found if not start or not each.ended_at or each.ended_at > start]
+
+    async def incident(self, id_: IncidentId) -> Incident | None:
+        """Return the incident of an id, None if there is none."""
+        found = await self.sources.history.incident(id_)
+        return None if found is None else (await self._ended([found]))[0]
+
+    async def _ended(self, incidents: Sequence[Incident]) -> Sequence[Incident]:
+        ids = self._ids()
+        if all(each.ended_at or each.service in ids for each in incidents):
+            return incidents
+        removed = await self.sources.history.removed_services(ids)
+        return [incident_until(each, removed.get(each.service)) for each in incidents]
 
     def service_name(self, id_: ServiceId) -> str:
         """Return a service's name, or its id if it has left the catalogue."""

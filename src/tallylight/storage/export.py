@@ -9,7 +9,7 @@ of their column.
 
 import asyncio
 import zipfile
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -79,7 +79,7 @@ async def export(  # noqa: PLR0913  # as many as the command has options
     out: Path,
     format_: ExportFormat,
     *,
-    services: Collection[ServiceId],
+    services: Mapping[ServiceId, datetime],
     start: datetime,
     end: datetime,
     table: ExportTable | None = None,
@@ -91,7 +91,8 @@ async def export(  # noqa: PLR0913  # as many as the command has options
         out: The file; an existing one is replaced at the end. A link, a device or a pipe is
             written through.
         format_: The format of the file.
-        services: The services whose history is exported.
+        services: The services whose history is exported, each with when its monitoring ended, for
+            example by its removal from the configuration, or `end`.
         start: The start of the window.
         end: Its end, not in the future.
         table: The one table to write; None for all.
@@ -101,7 +102,7 @@ async def export(  # noqa: PLR0913  # as many as the command has options
         OSError: if the file cannot be written.
     """
     chosen = tuple(ExportTable) if table is None else (table,)
-    rows = _Rows(history, frozenset(services), start, end)
+    rows = _Rows(history, services, start, end)
     with TemporaryDirectory(prefix=".tallylight-export-", dir=scratch_directory(out)) as scratch:
         if format_ is ExportFormat.JSON:
             written = {out: await _write_json(Path(scratch), chosen, rows)}
@@ -135,7 +136,7 @@ class _Rows:
     def __init__(
         self,
         history: StorageQueries,
-        services: Collection[ServiceId],
+        services: Mapping[ServiceId, datetime],
         start: datetime,
         end: datetime,
     ) -> None:
@@ -165,14 +166,27 @@ class _Rows:
             start = end
 
     async def _uptime(self) -> AsyncIterator[list[ExportRow]]:
-        services = sorted(self._services)
-        sums = await self._history.status_seconds(services, self._start, self._end)
+        seconds = await self._status_seconds()
         ends: ExportRow = {"start": _iso(self._start), "end": _iso(self._end)}
         yield [
             {"service": service, **ends}
-            | {f"{status}_s": sums[service].get(status, 0.0) for status in Status}
-            for service in services
+            | {f"{status}_s": seconds[service].get(status, 0.0) for status in Status}
+            for service in sorted(seconds)
         ]
+
+    async def _status_seconds(self) -> Mapping[ServiceId, Mapping[Status, float]]:
+        """Return the seconds of each service in each status; after its end it is unknown."""
+        by_end: dict[datetime, list[ServiceId]] = {}
+        for service, end in self._services.items():
+            by_end.setdefault(max(self._start, min(end, self._end)), []).append(service)
+        found: dict[ServiceId, Mapping[Status, float]] = {}
+        for end, services in by_end.items():
+            rest = (self._end - end).total_seconds()
+            sums = await self._history.status_seconds(services, self._start, end)
+            for service in services:
+                unknown = sums[service].get(Status.UNKNOWN, 0.0) + rest
+                found[service] = {**sums[service], Status.UNKNOWN: unknown}
+        return found
 
 
 async def _write_json(scratch: Path, tables: Sequence[ExportTable], rows: _Rows) -> Path:

@@ -28,7 +28,7 @@ from tallylight.storage.tables import (
     state_snapshots_table,
     transitions_table,
 )
-from tallylight.storage.types import MICROSECOND, to_microseconds
+from tallylight.storage.types import MICROSECOND, from_microseconds, to_microseconds
 
 #: How far back the newest evidence of one service is searched. The search has no index, and a day
 #: of 1,000 services that are probed every 60 s is 1.4 million rows.
@@ -51,6 +51,23 @@ class StorageQueries:
             found = await connection.execute(select(state_snapshots_table))
             return {
                 ServiceId(row.service): StateSnapshot(row.state, int(row.cursor)) for row in found
+            }
+
+    async def removed_services(
+        self, configured: Collection[ServiceId]
+    ) -> Mapping[ServiceId, datetime]:
+        """Return the services that have a history but are not configured, by id.
+
+        The value is when they were last monitored: a state is stored with its service's removal,
+        or, if the process was killed, up to 15 minutes before.
+        """
+        columns = state_snapshots_table.c
+        query = select(columns.service, columns.cursor).where(columns.cursor > 0)
+        async with self.connections.read_transaction() as connection:
+            return {
+                ServiceId(row.service): from_microseconds(row.cursor)
+                for row in await connection.execute(query.order_by(columns.service))
+                if row.service not in configured
             }
 
     def replay(

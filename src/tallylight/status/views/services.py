@@ -150,6 +150,22 @@ class ServiceRow:
         return max(timed, key=lambda e: e.at).duration if timed else None
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedService:
+    """A service that has a history.
+
+    Args:
+        name: Its name, or its id if it is not configured any more.
+        removed_at: When it was removed from the configuration; None if it is configured.
+        intervals: Its status intervals of the last 90 days.
+    """
+
+    id: ServiceId
+    name: str
+    removed_at: datetime | None
+    intervals: Sequence[StatusInterval]
+
+
 def service_row(
     board: VerdictSource, id_: ServiceId, to: Translator, intervals: Sequence[StatusInterval] = ()
 ) -> ServiceRow:
@@ -237,6 +253,29 @@ def shutdown_notice(sheet: FactSheet, now: datetime, to: Translator, *, is_retir
             % successor.model
         )
     return to.gettext("%(one)s %(other)s") % {"one": notice, "other": replacement}
+
+
+def removal_notice(
+    removed_at: datetime, evidence_kept: timedelta, now: datetime, to: Translator
+) -> str:
+    """Return when a service was removed from the configuration, and what is kept of it.
+
+    Args:
+        removed_at: The time of the removal.
+        evidence_kept: How long single checks are kept.
+        now: The present time.
+        to: The reader's language.
+    """
+    removed = to.gettext("This service was removed from the configuration on %s.") % format_day(
+        removed_at, to
+    )
+    left = removed_at + evidence_kept - now
+    kept = to.gettext("Its incidents and uptime are kept.")
+    if left > timedelta():
+        kept = to.gettext(
+            "Its incidents and uptime are kept; single checks are kept for another %s."
+        ) % format_duration(left, to)
+    return to.gettext("%(one)s %(other)s") % {"one": removed, "other": kept}
 
 
 def _shutdown_sentence(
