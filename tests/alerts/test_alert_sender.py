@@ -129,10 +129,19 @@ class World:
         return self.registry.get_sample_value("tallylight_alerts_total", labels)
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the address of an empty database of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'alerts.db'}"
+    make: Callable[[str | None], str] = request.getfixturevalue("new_postgres")
+    return make(None)
+
+
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(address: str) -> AsyncIterator[World]:
     clock = VirtualClock(NOW)
-    async with open_storage(f"sqlite:///{tmp_path / 'alerts.db'}", clock) as history:
+    async with open_storage(address, clock) as history:
         yield World(history, clock)
 
 
