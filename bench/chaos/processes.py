@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Never
 
@@ -50,6 +50,7 @@ class Program:
         folder: Working directory, and folder of its output files.
         name: Base name of its output files.
         environment: Variables in addition to the bench's own.
+        prefix: A command that runs it as its arguments.
     """
 
     def __init__(
@@ -58,11 +59,12 @@ class Program:
         folder: Path,
         name: str,
         environment: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
         self.out = folder / f"{name}.out"
         with self.out.open("wb") as out, (folder / f"{name}.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tallylight", *arguments],
+                [*prefix, sys.executable, "-m", "tallylight", *arguments],
                 cwd=folder,
                 env={**os.environ, **(environment or {})},  # noqa: TID251  # a child's environment
                 stdin=subprocess.DEVNULL,
@@ -104,6 +106,7 @@ class Gateway:
         name: Its name.
         port: Where it listens.
         environment: Variables in addition to the bench's own.
+        prefix: A command that runs it as its arguments.
 
     Attributes:
         deaf: Stretches of Unix time whose answers it may not have heard, or not stored: before
@@ -111,13 +114,19 @@ class Gateway:
     """
 
     def __init__(
-        self, folder: Path, name: str, port: int, environment: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        name: str,
+        port: int,
+        environment: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.address = f"http://127.0.0.1:{port}"
         self.deaf: list[tuple[float, float]] = []
         self._folder = folder
         self._environment = environment
+        self._prefix = prefix
         self._program: Program | None = None
         self._is_expected = False
         self._suspended_at = 0.0
@@ -137,7 +146,7 @@ class Gateway:
         """Start the process; return once it serves: it listens before its database is open."""
         served = self._times_served()
         arguments = ["serve", "--json-logs", "--config", f"{self.name}.yaml"]
-        self._program = Program(arguments, self._folder, self.name, self._environment)
+        self._program = Program(arguments, self._folder, self.name, self._environment, self._prefix)
         self._is_expected = True
         deadline = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline:

@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from tallylight.app import connections
 from tallylight.app.connections import ConnectionRegistry, bounded_protocol
 
+HALF_A_BODY = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 Open = Callable[[], "asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]"]
@@ -56,7 +57,7 @@ async def opened(port: int, sent: bytes = b"") -> tuple[asyncio.StreamReader, as
         b"",
         b"GET / HT",
         b"GET / HTTP/1.1\r\nHost: x\r\n",
-        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc",
+        HALF_A_BODY,
     ],
     ids=["nothing", "half a line", "half a head", "half a body"],
 )
@@ -85,8 +86,13 @@ async def test_half_a_second_head_ends_too(port: int) -> None:
     assert b"HTTP/1.1" not in rest
 
 
-async def test_whoever_has_waited_longest_makes_room(port: int) -> None:
-    held = [await opened(port, b"GET / HT") for _ in range(3)]
+@pytest.mark.parametrize("sent", [b"GET / HT", HALF_A_BODY], ids=["half a head", "half a body"])
+async def test_whoever_has_waited_longest_makes_room(
+    port: int, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(connections, "_BODY_SECONDS", 60)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 60)
+    held = [await opened(port, sent) for _ in range(3)]
     reader, writer = await opened(port, HEAD)
 
     async with asyncio.timeout(30):
@@ -97,3 +103,24 @@ async def test_whoever_has_waited_longest_makes_room(port: int) -> None:
         each.close()
     assert answer.startswith(b"HTTP/1.1 200")
     assert first == b""
+
+
+async def test_a_client_that_has_sent_lately_keeps_its_place(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_BODY_SECONDS", 60)
+    held = [await opened(port, HALF_A_BODY) for _ in range(3)]
+    held[0][1].write(b"def")
+    await held[0][1].drain()
+    reader, writer = await opened(port, HEAD)
+
+    async with asyncio.timeout(30):
+        await reader.readuntil(b"ok")
+        ended = await held[1][0].read()
+        held[0][1].write(b"ghi")
+        answer = await held[0][0].readuntil(b"ok")
+
+    for _, each in [*held, (reader, writer)]:
+        each.close()
+    assert ended == b""
+    assert answer.startswith(b"HTTP/1.1 200")

@@ -61,7 +61,7 @@ def shared(
     url = f"json://127.0.0.1:{pager.server.server_port}/"
     return document | {
         "database": {"url": new_postgres(None)},
-        "probes": {"reach": "1s", "credentials": "off", "generation": "off"},
+        "probes": {"reach": "1s", "credentials": "off", "generation": "5s"},
         "alerts": {"group_wait": "1s", "receivers": {"pager": {"url": url, "services": ["film"]}}},
     }
 

@@ -2,14 +2,17 @@
 
 uvicorn ends a connection that is idle between two requests, but waits for ever for a first request,
 for the rest of a head or a body, and for a client that reads no response. This protocol gives each
-of these a time, and a full server the place of whoever has waited longest.
+of these a time. A full server ends the connection that has sent nothing for longest: one that waits
+for a request, else one whose body is not complete.
 """
 
 import asyncio
 import resource
 from collections import Counter
 from collections.abc import Callable
+from enum import Enum, auto
 from functools import partial
+from itertools import chain
 from typing import Final
 
 import structlog
@@ -51,8 +54,15 @@ def raise_descriptor_limit() -> int:
     return max(_LEAST_CONNECTIONS, min(_MOST_CONNECTIONS, available - _RESERVED_DESCRIPTORS))
 
 
+class Awaited(Enum):
+    """What a connection waits for from its client; a full server ends them in this order."""
+
+    REQUEST = auto()
+    BODY = auto()
+
+
 class ConnectionRegistry:
-    """The open connections, and which of them wait for a request, the longest first.
+    """The open connections, and which of them wait for their clients, the longest first.
 
     Args:
         most: Limit of all connections.
@@ -63,7 +73,7 @@ class ConnectionRegistry:
         self._most = most
         self._most_of_client = most_of_client
         self._by_client: Counter[str] = Counter()
-        self._waiting: dict[BoundedProtocol, None] = {}
+        self._waiting: dict[Awaited, dict[BoundedProtocol, None]] = {each: {} for each in Awaited}
         self._is_full = False
 
     def admit(self, connection: "BoundedProtocol") -> bool:
@@ -76,29 +86,31 @@ class ConnectionRegistry:
         else:
             has_room, self._is_full = True, False
         self._by_client[address] += 1
-        self._waiting[connection] = None
+        self.set_awaited(connection, Awaited.REQUEST)
         return has_room
 
     def remove(self, connection: "BoundedProtocol") -> None:
         """Forget a connection."""
-        self._waiting.pop(connection, None)
+        self.set_awaited(connection, None)
         self._by_client[connection.address] -= 1
         if self._by_client[connection.address] <= 0:
             del self._by_client[connection.address]
 
-    def set_waiting(self, connection: "BoundedProtocol", *, is_waiting: bool) -> None:
-        """Say whether a connection waits for a request."""
-        self._waiting.pop(connection, None)
-        if is_waiting:
-            self._waiting[connection] = None
+    def set_awaited(self, connection: "BoundedProtocol", awaited: Awaited | None) -> None:
+        """Say what a connection waits for from now on; None if it does not wait for its client."""
+        for waiting in self._waiting.values():
+            waiting.pop(connection, None)
+        if awaited is not None:
+            self._waiting[awaited][connection] = None
 
     def _evict(self, address: str | None) -> bool:
         if not self._is_full:
             self._is_full = True
             log.warning("connections.full", client=address or "any", open=self._by_client.total())
-        for connection in self._waiting:
-            if address is None or connection.address == address:
-                self.set_waiting(connection, is_waiting=False)
+        for connection in chain.from_iterable(self._waiting.values()):
+            is_meant = address is None or connection.address == address
+            if is_meant and not connection.is_held_up:
+                self.set_awaited(connection, None)
                 connection.end()
                 return True
         return False
@@ -114,6 +126,11 @@ class BoundedProtocol(HttpToolsProtocol):
     _is_admitted = False
     _is_in_request = False
     _body_bytes = 0
+
+    @property
+    def is_held_up(self) -> bool:
+        """Tell whether the client cannot send because the app has not read yet."""
+        return self.flow.read_paused
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, if there is room for it."""
@@ -143,7 +160,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Begin the request, and the time of its body."""
         self._stop()
         self._is_in_request = True
-        self.registry.set_waiting(self, is_waiting=False)
+        self.registry.set_awaited(self, Awaited.BODY)
         super().on_headers_complete()
         self._body_bytes = 0
         began = self.loop.time()
@@ -152,11 +169,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Count the body."""
         self._body_bytes += len(body)
+        self.registry.set_awaited(self, Awaited.BODY)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End the time of the body."""
         self._stop()
+        self.registry.set_awaited(self, None)
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -164,7 +183,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if not self.pipeline and self.cycle.response_complete:
             self._is_in_request = False
-            self.registry.set_waiting(self, is_waiting=True)
+            self.registry.set_awaited(self, Awaited.REQUEST)
 
     def pause_writing(self) -> None:
         """Begin the time in which the client must read."""
