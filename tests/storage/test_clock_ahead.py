@@ -1,7 +1,6 @@
 """What a clock wrote that was ahead does not outlive its correction, and deletes nothing."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -16,8 +15,6 @@ from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, Transition, Verdict
 from tallylight.storage.clock_ahead import clip_moments, set_future_aside
 from tallylight.storage.database import Storage, open_storage
-from tallylight.storage.retention import RetentionOptions
-from tallylight.storage.retention_gate import LONGEST_GAP
 from tallylight.storage.transition_record import TransitionRecord
 from tests.builders import NOON
 
@@ -88,45 +85,6 @@ async def test_a_clock_of_the_year_1970_touches_no_row(address: str) -> None:
         assert not await set_future_aside(storage.connections, datetime(1970, 1, 2, tzinfo=UTC))
 
         assert await evidence_count(storage) == 1
-
-
-async def test_retention_deletes_nothing_in_the_first_minute(
-    history: Storage, clock: VirtualClock
-) -> None:
-    await observed(history, NOON)
-    await history.update_rollups()
-    policy = RetentionOptions(evidence=timedelta(seconds=10))
-
-    await clock.advance(timedelta(seconds=59))
-    await history.apply_retention(policy)
-    early = await evidence_count(history)
-    await clock.advance(timedelta(seconds=1))
-    await history.apply_retention(policy)
-
-    assert (early, await evidence_count(history)) == (1, 0)
-
-
-async def test_a_start_long_after_the_newest_evidence_deletes_nothing_for_a_day(
-    new_address: Callable[[], str],
-) -> None:
-    address = new_address()
-    async with open_storage(address, VirtualClock(NOON)) as storage:
-        await observed(storage, NOON)
-        await storage.update_rollups()
-    clock = VirtualClock(NOON + 400 * DAY)
-
-    async with open_storage(address, clock) as storage:
-        await observed(storage, clock.now())  # which says nothing for the clock
-        await clock.advance(HOUR)
-        with capture_logs() as logs:
-            await storage.apply_retention(RetentionOptions())
-            await storage.apply_retention(RetentionOptions())
-        kept = await evidence_count(storage)
-        await clock.advance(LONGEST_GAP)
-        await storage.apply_retention(RetentionOptions())
-
-        assert [log["event"] for log in logs] == ["retention.waits"]
-        assert (kept, await evidence_count(storage)) == (2, 1)
 
 
 def test_planned_times_are_not_clipped() -> None:

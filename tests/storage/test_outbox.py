@@ -8,6 +8,7 @@ from tallylight.model.ids import KeyId, ServiceId
 from tallylight.model.outbox import OutboxMessage
 from tallylight.storage.characters import CharacterRow
 from tallylight.storage.database import Storage, open_storage
+from tallylight.storage.retention import RetentionOptions
 from tests.storage.writes import store_messages
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -104,16 +105,20 @@ async def test_webhooks_that_are_too_old_are_given_up_at_every_endpoint(history:
     assert await rows(history) == [("msg_1", True, 0, "too old"), ("msg_2", False, 0, "")]
 
 
-async def test_old_webhooks_are_deleted_unless_they_are_due(history: Storage) -> None:
+async def test_old_webhooks_are_deleted_unless_they_are_due(
+    history: Storage, clock: VirtualClock
+) -> None:
     await store_messages(history, *map(notice, range(5)))
     claimed = await history.outbox.claim("billing", NOON, NOON + MINUTE, 4)
     for each in claimed[:2]:
         await history.outbox.mark_delivered(each, NOON, "200")
     await history.outbox.give_up(claimed[2], "500")
 
-    await history.outbox.delete_older_than(NOON)
+    await clock.advance(timedelta(days=30))
+    await history.apply_retention(RetentionOptions())
     before = len(await rows(history))
-    await history.outbox.delete_older_than(NOON + MINUTE)
+    await clock.advance(MINUTE)
+    await history.apply_retention(RetentionOptions())
 
     assert before == 5
     assert len(await rows(history)) == 2

@@ -189,7 +189,6 @@ CALLS: Mapping[str, Call] = {
     "Outbox.fates": lambda s: s.outbox.fates(["msg_1", "msg_2"]),
     "Outbox.backlog": lambda s: s.outbox.backlog("alert:"),
     "Outbox.give_up_older_than": lambda s: s.outbox.give_up_older_than(NOON - DAY, "old"),
-    "Outbox.delete_older_than": lambda s: s.outbox.delete_older_than(NOON - DAY),
     "ForwardedEvidence.consume": lambda s: s.forwarded_evidence.consume(nothing),
     "LeaderEpoch.claim": lambda s: s.leader_epoch.claim(),
     "LeaderEpoch.is_current": lambda s: s.leader_epoch.is_current(),

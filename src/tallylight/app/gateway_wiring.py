@@ -41,6 +41,7 @@ from tallylight.gateway.webhooks.sender import WebhookSender
 from tallylight.model.video import VideoKind
 from tallylight.scheduler import every
 from tallylight.storage.database import Storage
+from tallylight.storage.retention_gate import FIRST_RETENTION_DELAY
 from tallylight.upstreams.client import UpstreamClient
 from tallylight.upstreams.transport import Transport
 
@@ -51,16 +52,23 @@ _BackgroundTasks = Mapping[str, Callable[[], Coroutine[object, object, None]]]
 
 @dataclass(frozen=True, slots=True)
 class GatewayResources:
-    """The resources that the gateway shares with the rest of the process."""
+    """The resources that the gateway shares with the rest of the process.
+
+    Args:
+        may_delete: Tells whether the clock is trusted with deleting what is old.
+    """
 
     board: Board
     history: Storage
     transport: Transport
     assets: AssetStore
     clock: Clock
+    may_delete: Callable[[], bool] = lambda: True
 
     async def delete_expired_assets(self) -> None:
-        """Delete the content of videos whose retention has ended."""
+        """Delete the content of videos whose retention has ended, unless the clock may be wrong."""
+        if not self.may_delete():
+            return
         videos = self.history.videos
         while expired := await videos.with_expired_assets(self.clock.now()):
             for video in expired:
@@ -71,7 +79,13 @@ class GatewayResources:
 
     async def run_cleanup(self) -> None:
         """Delete expired assets at intervals until cancelled."""
-        await every(_CLEANUP_INTERVAL, self.delete_expired_assets, self.clock, name="assets")
+        await every(
+            _CLEANUP_INTERVAL,
+            self.delete_expired_assets,
+            self.clock,
+            name="assets",
+            delay=FIRST_RETENTION_DELAY,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -281,7 +281,7 @@ async def open_runtime(
     mask_in_logs(configured_secrets(configuration))
     async with (
         open_storage(configuration.database_url, clock, configuration.database_pool) as history,
-        Transport(history.clock) as transport,
+        Transport(history.clock, on_date=history.host_clocks.observe) as transport,
         AsyncExitStack() as stack,
     ):
         clock = history.clock
@@ -298,9 +298,9 @@ async def open_runtime(
         liveness = _open_liveness(history, guard)
         stack.push_async_callback(liveness.close)
         jobs = wire_jobs(board, history, transport, liveness, clock)
-        wiring = wire_gateway(
-            current, GatewayResources(board, history, transport, store, clock), jobs
-        )
+        may_delete = current.reader(lambda settings: history.may_delete(settings.retention))
+        resources = GatewayResources(board, history, transport, store, clock, may_delete)
+        wiring = wire_gateway(current, resources, jobs)
         runtime = Runtime(
             current=current,
             clock=clock,

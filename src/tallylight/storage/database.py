@@ -39,6 +39,7 @@ from tallylight.storage.evidence_buffer import EvidenceBuffer, running_buffer
 from tallylight.storage.forwarded_evidence import ForwardedEvidence
 from tallylight.storage.gateway_keys import GatewayKeys
 from tallylight.storage.group_commit import GroupCommitter
+from tallylight.storage.host_clocks import HostClocks
 from tallylight.storage.leader_epoch import LeaderEpoch
 from tallylight.storage.ledger import Ledger
 from tallylight.storage.migration import upgrade_schema
@@ -48,7 +49,7 @@ from tallylight.storage.retention import RetentionOptions, RetentionStep
 from tallylight.storage.retention_gate import RetentionGate
 from tallylight.storage.tables import component_state_table
 from tallylight.storage.transition_record import RetractedTransitions, TransitionRecord
-from tallylight.storage.types import from_microseconds, to_microseconds
+from tallylight.storage.types import to_microseconds
 from tallylight.storage.videos import Videos
 
 
@@ -64,11 +65,11 @@ class Storage(StorageQueries):
         forwarded_evidence: ForwardedEvidence,
         group_commit: GroupCommitter,
         buffer_task: asyncio.Task[Never],
-        newest_evidence: datetime | None,
     ) -> None:
         super().__init__(connections)
         self.clock = clock
-        self._retention_gate = RetentionGate(clock, newest_evidence)
+        self.host_clocks = HostClocks(clock)
+        self._retention_gate = RetentionGate(clock, self.host_clocks)
         self._buffer = buffer
         self.leader_epoch = leader_epoch
         self._buffer_task = buffer_task
@@ -198,9 +199,13 @@ class Storage(StorageQueries):
         while await self._close_day():
             pass
 
+    def may_delete(self, retention_policy: RetentionOptions) -> bool:
+        """Tell whether the clock is trusted with deleting what is old."""
+        return self._retention_gate.is_open(is_clock_trusted=retention_policy.trust_clock)
+
     async def apply_retention(self, retention_policy: RetentionOptions) -> None:
-        """Delete what is older than a policy keeps, unless the clock may be ahead."""
-        if not self._retention_gate.is_open():
+        """Delete what is older than a policy keeps, unless the clock may be wrong."""
+        if not self.may_delete(retention_policy):
             return
         now = self.clock.now()
         for step in retention.RETENTION_STEPS:
@@ -243,7 +248,6 @@ async def open_storage(
         if connections.opened_file is not None:
             connections.opened_file.remember()
         clock = await open_database_clock(connections, clock)
-        newest_evidence = await _newest_evidence_at(connections)
         leader_epoch = LeaderEpoch(connections)
         buffer = EvidenceBuffer(connections, clock, guard=leader_epoch.check)
         forwarded = ForwardedEvidence(connections, clock, buffer.flush)
@@ -261,7 +265,6 @@ async def open_storage(
                 forwarded,
                 group_commit,
                 buffer_task,
-                newest_evidence,
             )
     finally:
         await connections.close()
@@ -275,9 +278,3 @@ async def _retract(
         await day_status.reopen_days(connection, first)
     if retracted.incident is not None:
         await incidents.remove_incident(connection, retracted.incident)
-
-
-async def _newest_evidence_at(connections: Connections) -> datetime | None:
-    async with connections.read_transaction() as connection:
-        last = await evidence.latest_id(connection)
-    return from_microseconds(last) if last else None

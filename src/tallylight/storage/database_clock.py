@@ -42,6 +42,11 @@ class DatabaseClock:
         self._error = timedelta()
         self._is_stepped = False
 
+    @property
+    def is_own_reference(self) -> bool:
+        """Tell whether this is no machine's clock, so that nothing can be set."""
+        return self._anchor is None
+
     def now(self) -> datetime:
         """Return the current time, aware, in UTC; it never goes back."""
         return self._clock.now() if self._anchor is None else self._time_at(self._anchor)

@@ -7,7 +7,7 @@ the row again after that time.
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Row, Update, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Update, and_, func, select, update
 
 from tallylight.model.outbox import Backlog, Fate, OutboxDelivery, OutboxMessage
 from tallylight.storage.engine import Connections, LockId, insert_or_ignore
@@ -86,17 +86,6 @@ class Outbox:
             .where(table.c.due_at_us.is_not(None), table.c.created_at_us < created)
             .values(due_at_us=None, response=response)
         )
-
-    async def delete_older_than(self, created: datetime) -> None:
-        """Delete the messages created before a moment that were delivered or given up."""
-        is_old = and_(table.c.due_at_us.is_(None), table.c.created_at_us < created)
-        some = select(table.c.id).where(is_old).limit(_BATCH_SIZE)
-        count = _BATCH_SIZE
-        while count == _BATCH_SIZE:  # in batches, so that other writers wait only for one
-            async with self._connections.relaxed_transaction(LockId.WEBHOOK) as connection:
-                ids = list(await connection.scalars(some))
-                await connection.execute(delete(table).where(table.c.id.in_(ids)))
-                count = len(ids)
 
     async def release(self, prefix: str, now: datetime) -> None:
         """Make due the messages of some endpoints that were claimed or tried before."""

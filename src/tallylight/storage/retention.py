@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, Self
 
 from pydantic import Field, model_validator
-from sqlalchemy import delete, exists, func, literal_column, or_, select
+from sqlalchemy import and_, delete, exists, func, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.documents.parsers import Duration
@@ -32,6 +32,7 @@ _BATCH_SIZE = 2000
 _SMALL_BATCH_SIZE = 200  # of ids in one statement
 
 
+_MESSAGES_KEPT = timedelta(days=30)  # delivered webhooks stay visible to the operator
 _LEAST_VIDEOS = timedelta(days=1)
 _LEAST_LEDGER = timedelta(days=31)  # pages tell what was spent in the last 30 days
 
@@ -53,6 +54,11 @@ class RetentionOptions(Section):
         None,
         description="Entries of the ledger whose video is gone; at least 31d, and no shorter than "
         "`videos`. Without it they are kept for ever.",
+    )
+    trust_clock: bool = Field(
+        default=False,
+        description="Delete by this machine's clock alone, also while no upstream or status page "
+        "on another machine confirms it to a day.",
     )
 
     @model_validator(mode="after")
@@ -212,6 +218,18 @@ async def delete_old_sums(
     return await delete_old_minutes(connection, now)
 
 
+async def delete_old_messages(
+    connection: AsyncConnection, _retention: RetentionOptions, now: datetime
+) -> bool:
+    """Delete a batch of old messages that were delivered or given up; return whether any was."""
+    table = outbox_table
+    is_old = and_(table.c.due_at_us.is_(None), table.c.created_at_us < now - _MESSAGES_KEPT)
+    ids = list(await connection.scalars(select(table.c.id).where(is_old).limit(_SMALL_BATCH_SIZE)))
+    if ids:
+        await connection.execute(delete(table).where(table.c.id.in_(ids)))
+    return bool(ids)
+
+
 class RetentionStep(NamedTuple):
     """One kind of rows to delete.
 
@@ -231,5 +249,6 @@ RETENTION_STEPS = (
     RetentionStep(LockId.LEDGER, delete_old_entries),
     RetentionStep(LockId.VIDEO, delete_old_keys),
     RetentionStep(LockId.LEDGER, delete_old_sums),
+    RetentionStep(LockId.WEBHOOK, delete_old_messages),
 )
 """In this order: an entry of the ledger goes after its video."""

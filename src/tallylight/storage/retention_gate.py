@@ -1,52 +1,62 @@
 """Decides whether the clock is trusted with deleting what is old.
 
-A clock that is ahead makes everything look old. Right after a start it may not have been set yet,
-and one that has jumped far beyond the newest evidence may be wrong.
+A clock that is ahead makes everything look old, and evidence that it has dated itself proves
+nothing. So another clock has to agree with it: the times that upstreams and status pages tell with
+their answers. A machine that was off for a month deletes as soon as they have answered; a machine
+with a wrong clock never does.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import structlog
 
-from tallylight.clock import Clock
+from tallylight.storage.database_clock import DatabaseClock
+from tallylight.storage.host_clocks import HostClocks
 
 log = structlog.get_logger()
 
 FIRST_RETENTION_DELAY: Final = timedelta(minutes=1)
 """Nothing is deleted so shortly after a start."""
 
-LONGEST_GAP: Final = timedelta(days=1)
-"""A start later than this after the newest evidence deletes nothing for as long."""
+MOST_DIFFERENCE: Final = timedelta(days=1)
+"""A clock that differs by more from the others deletes nothing."""
 
 
 class RetentionGate:
-    """Tells whether retention may run now.
+    """Tells whether what is old may be deleted now.
 
     Args:
         clock: The clock that retention goes by.
-        newest_evidence: When the newest evidence was recorded before this process began, None if
-            there is none. What this process records follows its own clock, and proves nothing.
+        host_clocks: The clocks of other hosts.
     """
 
-    def __init__(self, clock: Clock, newest_evidence: datetime | None) -> None:
+    def __init__(self, clock: DatabaseClock, host_clocks: HostClocks) -> None:
         self._clock = clock
+        self._host_clocks = host_clocks
         self._started_at = clock.boottime()
-        gap = timedelta() if newest_evidence is None else clock.now() - newest_evidence
-        self._wait = LONGEST_GAP if gap > LONGEST_GAP else FIRST_RETENTION_DELAY
-        self._gap = gap
         self._is_logged = False
 
-    def is_open(self) -> bool:
-        """Tell whether the clock is trusted; log once if a gap keeps retention waiting."""
-        passed = timedelta(seconds=self._clock.boottime() - self._started_at)
-        if passed >= self._wait:
+    def is_open(self, *, is_clock_trusted: bool = False) -> bool:
+        """Tell whether deleting is allowed; log once if the clock keeps it waiting.
+
+        Args:
+            is_clock_trusted: The operator says that the clock is right.
+        """
+        if self._clock.boottime() - self._started_at < FIRST_RETENTION_DELAY.total_seconds():
+            return False
+        difference = self._host_clocks.difference()
+        is_confirmed = difference is not None and abs(difference) <= MOST_DIFFERENCE
+        if is_confirmed or is_clock_trusted or self._clock.is_own_reference:
+            self._is_logged = False
             return True
-        if self._wait is LONGEST_GAP and not self._is_logged:
+        if not self._is_logged:
             self._is_logged = True
             log.warning(
                 "retention.waits",
-                newest_evidence_s_ago=self._gap.total_seconds(),
-                hours=self._wait / timedelta(hours=1),
+                reason="no other host has told the time"
+                if difference is None
+                else "other hosts tell another time",
+                ahead_s=None if difference is None else round(difference.total_seconds()),
             )
         return False

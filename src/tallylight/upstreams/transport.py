@@ -7,7 +7,7 @@ errors of our own disk are raised.
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -19,9 +19,11 @@ from typing import Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
+from yarl import URL
 
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import Clock
+from tallylight.documents.addresses import is_loopback
 from tallylight.upstreams import redirects
 from tallylight.upstreams.addresses import request_url
 from tallylight.upstreams.atomic_download import save_atomically
@@ -81,9 +83,21 @@ class _Lane(Enum):
 class Transport:
     """A pool of connections to all upstreams; an async context manager."""
 
-    def __init__(self, clock: Clock, resolver: AbstractResolver | None = None) -> None:
-        """Create a transport; the resolver of names is the system's unless one is given."""
+    def __init__(
+        self,
+        clock: Clock,
+        resolver: AbstractResolver | None = None,
+        on_date: Callable[[str, str], None] | None = None,
+    ) -> None:
+        """Create a transport.
+
+        Args:
+            clock: Measures times, and dates what is signed.
+            resolver: Resolves names; the system's unless one is given.
+            on_date: Called with the host of each answer of another machine and its `Date`.
+        """
         self._clock = clock
+        self._on_date = on_date
         self._pools = ConnectionPools(resolver)
         self._ssl_contexts: dict[str, ssl.SSLContext] = {}
         self._host_slots: dict[tuple[str, _Lane], asyncio.Semaphore] = {}
@@ -246,10 +260,16 @@ class Transport:
             if target is None:
                 call.is_foreign = permission.is_foreign
                 call.record_head(response)
+                self._tell_date(url, response)
                 return response
             response.release()
             url = target
         raise redirects.RedirectError(str(url), f"more than {redirects.MAX_REDIRECTS} redirects")
+
+    def _tell_date(self, url: URL, response: aiohttp.ClientResponse) -> None:
+        date = response.headers.get("Date")
+        if self._on_date is not None and date is not None and not is_loopback(str(url)):
+            self._on_date(_host(str(url)), date)
 
     def _signature(self, request: Request, upstream: Upstream) -> Mapping[str, str]:
         """Return the headers that sign a request, for the upstream's own origin alone."""

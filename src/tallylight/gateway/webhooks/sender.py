@@ -31,7 +31,6 @@ _CLAIM_TTL = timedelta(minutes=1)  # longer than an attempt and the recording of
 _TIMEOUT = timedelta(seconds=15)
 _BATCH_SIZE = 20
 _GRACE = timedelta(hours=1)
-_RETENTION = timedelta(days=30)  # delivered webhooks stay visible to the operator
 _CLEANUP_INTERVAL = timedelta(minutes=10)
 
 
@@ -145,14 +144,13 @@ class WebhookSender:
             )
 
     async def _clean_up(self) -> Never:
-        """Give up webhooks of removed endpoints, and delete old ones."""
+        """Give up webhooks of removed endpoints."""
         while True:
             now = self._clock.now()
             try:
                 await self._outbox.give_up_older_than(
                     now - RETRY_PERIOD - _GRACE, "no such endpoint"
                 )
-                await self._outbox.delete_older_than(now - _RETENTION)
             except StorageError as error:
                 log.warning("webhooks.storage_unavailable", error=str(error))
             await self._clock.sleep(_CLEANUP_INTERVAL)

@@ -1,0 +1,58 @@
+"""What the clocks of other hosts say: the `Date` headers of their answers.
+
+Retention deletes by the time of the database. On one machine that is a clock which may be wrong by
+years, and nothing on the machine can tell. The free probes bring other hosts' times for nothing.
+"""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from statistics import median
+from typing import Final, NamedTuple
+
+from tallylight.clock import Clock
+
+_MOST_HOSTS: Final = 200
+
+
+class _Sighting(NamedTuple):
+    told: datetime
+    seen_at: float  # on `Clock.boottime`
+
+
+class HostClocks:
+    """The newest time that each of other hosts has told.
+
+    Args:
+        clock: The clock that is compared with theirs.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._seen: dict[str, _Sighting] = {}
+
+    def observe(self, host: str, date: str) -> None:
+        """Take in the `Date` header of an answer (RFC 9110, 6.6.1); one without a sense is skipped.
+
+        Args:
+            host: Another machine; one that runs here has our clock.
+            date: The header's value.
+        """
+        try:
+            told = parsedate_to_datetime(date)
+        except (ValueError, OverflowError):
+            return
+        if told.tzinfo is None:  # the zone "-0000"
+            told = told.replace(tzinfo=UTC)
+        self._seen.pop(host, None)
+        self._seen[host] = _Sighting(told, self._clock.boottime())
+        if len(self._seen) > _MOST_HOSTS:
+            del self._seen[next(iter(self._seen))]
+
+    def difference(self) -> timedelta | None:
+        """Return by how much our clock is ahead of the median of the others; None without any."""
+        now, boottime = self._clock.now(), self._clock.boottime()
+        ahead = [
+            (now - told).total_seconds() - (boottime - seen_at)
+            for told, seen_at in self._seen.values()
+        ]
+        return timedelta(seconds=median(ahead)) if ahead else None
