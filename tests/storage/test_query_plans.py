@@ -79,6 +79,7 @@ PARTS = (
 NOT_CALLED = {
     "Storage.add_evidence",
     "Storage.claim_leadership",
+    "Storage.may_delete",
     "Storage.wait_for_buffer",
     "ForwardedEvidence.forward",
     "LeaderEpoch.check",
