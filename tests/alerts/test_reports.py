@@ -90,11 +90,12 @@ def test_every_month_is_sent_once_however_a_server_comes_and_goes(
     steps: list[int], day: int, at: str, zone: str
 ) -> None:
     options = ReportOptions(receivers=("team",), day=day, at=at)
+    team = receivers(team=zone)
     now, months = datetime(2026, 1, 15, tzinfo=UTC), list[date]()
     sent: Mapping[str, date] = {}
 
     for hours in steps:
-        sent, due = update_reports(sent, options, receivers(team=zone), now)
+        sent, due = update_reports(sent, options, team, now)
         months += [date.fromisoformat(str(each.facts["month"])) for each in due]
         now += timedelta(hours=hours)
 
