@@ -6,8 +6,10 @@ from datetime import timedelta
 import pytest
 
 from tallylight.catalogue.services import Feed
+from tallylight.i18n import Language, translator
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
+from tallylight.status.views.claims import AnnouncedMaintenance, announcement_lines
 from tallylight.storage.database import Storage
 from tallylight.upstreams.feeds.claims import (
     KEPT,
@@ -20,7 +22,7 @@ from tallylight.upstreams.feeds.claims import (
 from tallylight.verdicts.feed_trust import FeedTrust
 from tallylight.verdicts.judge import initial_state
 from tallylight.verdicts.state import FeedClaim
-from tests.status.conftest import NOW, Backend, Get
+from tests.status.conftest import NOW, Backend, Get, new_service
 
 HOURS = timedelta(hours=1)
 CLAIMS = PageClaims(
@@ -75,6 +77,45 @@ async def test_the_report_has_the_claims_and_the_planned_maintenance(get: Get) -
     assert "Status page 90%, measured 100%" in page
     assert "Upgrade: 29 Jan at 14:00 UTC" in page
     assert found["services"][0]["claimed_availability"] == 0.9
+
+
+@pytest.mark.usefixtures("claimed")
+async def test_the_page_and_the_apis_tell_once_what_is_announced(get: Get) -> None:
+    page = await (await get("/")).text()
+    report = await (await get("/api/report")).json()
+    summary = await (await get("/api/v2/summary.json")).json()
+    upcoming = await (await get("/api/v2/scheduled-maintenances/upcoming.json")).json()
+
+    official = [each["id"] for each in report["services"] if each["access"] == "official"]
+    assert page.count("Upgrade: 29 Jan at 14:00 UTC to 29 Jan at 15:00 UTC · ") == 1
+    assert report["planned_maintenances"] == [
+        {
+            "title": "Upgrade",
+            "start": "2026-01-29T14:00:00Z",
+            "end": "2026-01-29T15:00:00Z",
+            "services": official,
+        }
+    ]
+    found = upcoming["scheduled_maintenances"]
+    assert [each["components"][0]["id"] for each in found] == official
+    assert {each["status"] for each in found} == {"scheduled"}
+    assert {each["scheduled_for"] for each in found} == {"2026-01-29T14:00:00.000Z"}
+    assert summary["scheduled_maintenances"] == found
+
+
+def test_many_announcements_are_counted() -> None:
+    service = new_service("sora", "Sora")
+    events = (
+        ClaimedEvent(str(n), f"Upgrade {n}", Status.MAINTENANCE, NOW + n * HOURS, None)
+        for n in range(12)
+    )
+    announced = [AnnouncedMaintenance(event, (service,) * 4) for event in events]
+
+    lines = announcement_lines(announced, NOW, translator(Language.EN))
+
+    assert lines[0] == "Upgrade 0: from 14:00 UTC · 4 services"
+    assert len(lines) == 11
+    assert lines[-1] == "2 more maintenances"
 
 
 async def test_a_page_that_was_not_read_claims_nothing(get: Get) -> None:

@@ -13,7 +13,13 @@ from tallylight.alerts.receivers import RenderedNotification
 from tallylight.alerts.templates import render_template
 from tallylight.i18n import Language, Translator, translator
 from tallylight.i18n.formatting import format_day, format_duration, format_moment_short
-from tallylight.i18n.labels import blocked_message, report_title, status_label
+from tallylight.i18n.labels import (
+    MOST_NAMES,
+    blocked_message,
+    names_or_count,
+    report_title,
+    status_label,
+)
 from tallylight.i18n.reasons import reason_sentence
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
@@ -21,7 +27,6 @@ from tallylight.model.verdict import Block, Reason
 
 NameOf = Callable[[ServiceId], str]
 
-_MOST_NAMES = 3  # in a title; more services are counted
 _LONGEST_ANSWER = 200
 _HIDDEN = re.compile(r"<(script|style|head)\b[^<>]*>.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[a-zA-Z/!][^<>]*(?:>|$)")
@@ -95,10 +100,9 @@ def render_notification(
 
 def _names(services: Sequence[ServiceId], provider: str, name_of: NameOf, to: Translator) -> str:
     count = len(services)
-    if count <= _MOST_NAMES:
-        return ", ".join(map(name_of, services))
-    if not provider:
-        return to.ngettext("%d service", "%d services", count) % count
+    named = names_or_count([name_of(id_) for id_ in services], to)
+    if not provider or count <= MOST_NAMES:
+        return named
     return to.ngettext(
         "%(count)d service of %(provider)s", "%(count)d services of %(provider)s", count
     ) % {"count": count, "provider": provider}

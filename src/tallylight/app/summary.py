@@ -19,6 +19,7 @@ from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ServiceId, UpstreamId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Verdict
+from tallylight.status.views.claims import AnnouncedMaintenance
 from tallylight.status.views.overview import overview
 from tallylight.status.views.probes import pace_json, pace_text
 from tallylight.status.views.services import ServiceRow
@@ -79,6 +80,26 @@ def summary_json(rows: Iterable[ServiceRow], paces: Paces = _NO_PACES) -> list[d
             "blocked": None if row.verdict.blocked is None else row.verdict.blocked.value,
             "reasons": row.reasons,
             "paid_pace": pace_json(paces.get(row.service.id)),
+        }
+        for row in rows
+    ]
+
+
+def planned_json(
+    rows: Iterable[ServiceRow], announced: Sequence[AnnouncedMaintenance]
+) -> list[dict[str, object]]:
+    """Return the maintenances that official status pages announce for each service as JSON."""
+    return [
+        {
+            "planned_maintenances": [
+                {
+                    "title": each.event.title,
+                    "start": each.event.start.isoformat(),
+                    "end": None if each.event.end is None else each.event.end.isoformat(),
+                }
+                for each in announced
+                if row.service in each.services
+            ]
         }
         for row in rows
     ]

@@ -133,6 +133,8 @@ async def status_command(
     """
     from tallylight.app import summary
     from tallylight.probes.pace import paces_in_force
+    from tallylight.status.page_claims import read_announcements
+    from tallylight.status.views.claims import announcement_lines
     from tallylight.status.views.services import service_row
     from tallylight.verdicts.learned import learned_figures
 
@@ -145,6 +147,8 @@ async def status_command(
         paces = paces_in_force(board, total, opened.clock.now())
         learned = {id_: learned_figures(*board.state(id_)) for id_ in ids}
         doubts = await _doubts(opened, ids) if verbose else {}
+        now = opened.clock.now()
+        announced = await read_announcements(opened.history, [row.service for row in rows], now)
     if json:
         more = [
             {
@@ -155,13 +159,21 @@ async def status_command(
             else {}
             for row in rows
         ]
+        planned = summary.planned_json(rows, announced)
         print_json(
-            [row | rest for row, rest in zip(summary.summary_json(rows, paces), more, strict=True)]
+            [
+                row | ahead | rest
+                for row, ahead, rest in zip(
+                    summary.summary_json(rows, paces), planned, more, strict=True
+                )
+            ]
         )
     else:
         text = summary.detailed_text(rows, learned, paces) if verbose else None
         print_line(text or summary.summary_text(rows, paces))
         print_line(summary.overall_text(rows, to))
+        for line in announcement_lines(announced, now, to):
+            print_line(to.gettext("Planned maintenance: %(plan)s") % {"plan": line})
     if doubts and not json:
         print_line()
         print_table(*summary.doubt_rows(doubts, to))

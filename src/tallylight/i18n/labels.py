@@ -1,6 +1,6 @@
 """The names and descriptions of statuses, kinds of access, sources and failures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from tallylight.i18n import Translator, gettext_noop
@@ -8,6 +8,9 @@ from tallylight.i18n.formatting import format_month
 from tallylight.model.evidence import Depth, FailureKind, Source
 from tallylight.model.status import Access, Status
 from tallylight.model.verdict import Block, Verdict
+
+MOST_NAMES = 3
+"""Of services in one sentence; more are counted."""
 
 _STATUSES: Mapping[Status, tuple[str, str]] = {
     Status.OPERATIONAL: (
@@ -92,6 +95,14 @@ def setup_description(to: Translator) -> str:
 def access_label(access: Access, to: Translator) -> str:
     """Return the name of a kind of access."""
     return to.gettext(_ACCESS[access])
+
+
+def names_or_count(names: Sequence[str], to: Translator) -> str:
+    """Return the names of up to three services; of more, how many they are."""
+    count = len(names)
+    if count <= MOST_NAMES:
+        return ", ".join(names)
+    return to.ngettext("%d service", "%d services", count) % count
 
 
 def report_title(month: date, to: Translator) -> str:

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from tallylight.model.ids import IncidentId, ServiceId
 from tallylight.status.budgets import budget_usage
+from tallylight.status.page_claims import read_announcements
 from tallylight.status.recommendation import (
     MAX_SECONDS,
     RecommendationQuery,
@@ -29,6 +30,7 @@ from tallylight.status.requests import (
 )
 from tallylight.status.views.advice import advice_view
 from tallylight.status.views.atom import atom_feed
+from tallylight.status.views.claims import announcement_lines
 from tallylight.status.views.day_bars import daily_shares, day_columns, uptime_bar
 from tallylight.status.views.detail import evidence_views, sheet_view
 from tallylight.status.views.incidents import incident_view
@@ -54,6 +56,8 @@ async def index_page(request: Request) -> Response:
     rows = await context.rows(to)
     incidents = await context.incidents(start=now - _RECENT, limit=12)
     summary = _overview(request)
+    announced = await read_announcements(sources.history, sources.board.services(), now)
+    planned = announcement_lines(announced, now, to)
     is_hidden = sources.advice is None or is_foreign(request)
     advice = None if is_hidden or sources.advice is None else advice_view(sources.advice(), to)
 
@@ -62,6 +66,7 @@ async def index_page(request: Request) -> Response:
             request,
             "index.html",
             overview=summary,
+            planned=planned,
             services=[service_view(row, now) for row in rows],
             incidents=[
                 incident_view(each, context.service_name(each.service), now, to)

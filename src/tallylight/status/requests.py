@@ -14,12 +14,7 @@ from tallylight.status.page_claims import read_claims
 from tallylight.status.ports import StatusSources
 from tallylight.status.private_paths import FOREIGN_KEY
 from tallylight.status.uptime_cache import CACHED_PERIOD, UptimeCache
-from tallylight.status.views.claims import (
-    AnnouncedMaintenance,
-    ClaimsView,
-    announced_maintenances,
-    claims_view,
-)
+from tallylight.status.views.claims import ClaimsView, claims_view
 from tallylight.status.views.impact import WeighedStatus, weighed_status
 from tallylight.status.views.services import ServiceRow, service_row
 from tallylight.verdicts.removal import incident_until, intervals_until
@@ -63,13 +58,6 @@ class PageContext:
         """Return what the official status page claims of a service; None if none was read."""
         claims = (await read_claims(self.sources.history, [row.service])).get(row.service.id)
         return None if claims is None else claims_view(claims, row.intervals, self.now(), row.to)
-
-    async def planned(self) -> Sequence[AnnouncedMaintenance]:
-        """Return what official status pages announce for the services, the earliest first."""
-        services = self.sources.board.services()
-        claims = await read_claims(self.sources.history, services)
-        told = ((each, claims[each.id]) for each in services if each.id in claims)
-        return announced_maintenances(told, self.now())
 
     async def removed_at(self, id_: ServiceId) -> datetime | None:
         """Return when a service with a history was removed; None if it is no such service."""

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from tallylight.i18n import Translator
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
+from tallylight.status.page_claims import read_claims
 from tallylight.status.parameters import ContextParam
 from tallylight.status.requests import PageContext, base_url_of, translator_of
 from tallylight.status.views.services import ServiceRow
@@ -20,6 +21,7 @@ from tallylight.status.views.statuspage import (
     statuspage_maintenance,
     statuspage_planned_maintenance,
     statuspage_status,
+    upcoming_maintenances,
 )
 from tallylight.status.views.statuspage_shapes import (
     StatuspageComponent,
@@ -87,14 +89,15 @@ class _StatuspageView:
             if is_maintenance(found.incident)
         ]
 
-    def upcoming(self) -> list[StatuspageMaintenance]:
-        now = self.context.now()
+    async def upcoming(self) -> list[StatuspageMaintenance]:
+        services = [row.service for row in self.rows]
+        claims = await read_claims(self.context.sources.history, services)
         return [
-            statuspage_planned_maintenance(row.feed, component, self.base_url, self.to)
+            statuspage_planned_maintenance(event, component, self.base_url, self.to)
             for row, component in zip(self.rows, self.components, strict=True)
-            if row.feed is not None
-            and row.feed.claimed_status is Status.MAINTENANCE
-            and row.feed.at > now
+            for event in upcoming_maintenances(
+                claims.get(row.service.id), row.feed, self.context.now()
+            )
         ]
 
     async def _recent_incidents(self, *, open_only: bool) -> list[RecordedIncident]:
@@ -137,7 +140,7 @@ async def get_summary(view: ViewParam) -> StatuspageSummaryResponse:
         status=view.status.status,
         components=view.components,
         incidents=await view.incidents(open_only=True),
-        scheduled_maintenances=[*view.upcoming(), *in_progress],
+        scheduled_maintenances=[*await view.upcoming(), *in_progress],
     )
 
 
@@ -168,14 +171,15 @@ async def list_maintenances(view: ViewParam) -> StatuspageMaintenancesResponse:
     """Return the latest maintenances: upcoming, in progress and completed."""
     recorded = await view.maintenances(open_only=False)
     return StatuspageMaintenancesResponse(
-        page=view.page, scheduled_maintenances=[*view.upcoming(), *recorded]
+        page=view.page, scheduled_maintenances=[*await view.upcoming(), *recorded]
     )
 
 
 @statuspage_router.get("/scheduled-maintenances/upcoming.json")
 async def list_upcoming_maintenances(view: ViewParam) -> StatuspageMaintenancesResponse:
-    """Return the upcoming maintenances."""
-    return StatuspageMaintenancesResponse(page=view.page, scheduled_maintenances=view.upcoming())
+    """Return the maintenances ahead that official status pages announce."""
+    upcoming = await view.upcoming()
+    return StatuspageMaintenancesResponse(page=view.page, scheduled_maintenances=upcoming)
 
 
 @statuspage_router.get("/scheduled-maintenances/active.json")

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from tallylight.catalogue.services import Service
 from tallylight.i18n import Translator
 from tallylight.i18n.formatting import format_duration, format_moment_near, format_percent
-from tallylight.i18n.labels import status_label
+from tallylight.i18n.labels import names_or_count, status_label
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval
 from tallylight.status.views.timestamps import Timestamp, timestamp
@@ -18,6 +18,7 @@ from tallylight.verdicts.availability import availability
 _WINDOW = timedelta(days=30)
 _MAX_EVENTS = 20
 _MAX_COMPONENTS = 40
+_MAX_ANNOUNCED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +81,6 @@ class AnnouncedMaintenance:
     event: ClaimedEvent
     services: tuple[Service, ...]
 
-    def text(self, now: datetime, to: Translator) -> str:
-        """Return its title with its times."""
-        return planned_text(self.event, now, to)
-
 
 def announced_maintenances(
     claims: Iterable[tuple[Service, PageClaims]], now: datetime
@@ -103,6 +100,25 @@ def announced_maintenances(
             concerned.setdefault(key, []).append(service)
     planned = (AnnouncedMaintenance(event, tuple(concerned[key])) for key, event in events.items())
     return tuple(sorted(planned, key=lambda each: each.event.start))
+
+
+def announcement_lines(
+    announced: Sequence[AnnouncedMaintenance], now: datetime, to: Translator
+) -> tuple[str, ...]:
+    """Return a line for each maintenance, with its times and its services; many are counted."""
+    lines = [
+        " · ".join(
+            (
+                planned_text(each.event, now, to),
+                names_or_count([service.name for service in each.services], to),
+            )
+        )
+        for each in announced[:_MAX_ANNOUNCED]
+    ]
+    more = len(announced) - len(lines)
+    if more:
+        lines.append(to.ngettext("%d more maintenance", "%d more maintenances", more) % more)
+    return tuple(lines)
 
 
 def claims_view(

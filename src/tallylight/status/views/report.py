@@ -19,6 +19,7 @@ from tallylight.model.status import Access, Status
 from tallylight.status.views.claims import (
     AnnouncedMaintenance,
     announced_maintenances,
+    announcement_lines,
     comparison_text,
 )
 from tallylight.upstreams.feeds.claims import PageClaims
@@ -184,7 +185,7 @@ def report_view(report: Report, to: Translator) -> ReportView:
         ),
         statuses=tuple(status_label(status, to) for status in _STATUSES),
         lost=tuple(_lost_hours(report, to)),
-        planned=tuple(each.text(report.now, to) for each in report.planned),
+        planned=announcement_lines(report.planned, report.now, to),
     )
 
 

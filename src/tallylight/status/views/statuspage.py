@@ -18,7 +18,7 @@ from tallylight.i18n import Translator
 from tallylight.i18n.labels import status_label
 from tallylight.i18n.reasons import reason_sentence
 from tallylight.model.evidence import Evidence
-from tallylight.model.ids import IncidentId
+from tallylight.model.ids import IncidentId, ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, IncidentUpdate, ReasonCode
 from tallylight.status.views.impact import Impact, WeighedStatus, overall_impact
@@ -37,6 +37,7 @@ from tallylight.status.views.statuspage_shapes import (
     StatuspageUpdate,
 )
 from tallylight.status.views.timestamps import rfc3339
+from tallylight.upstreams.feeds.claims import ClaimedEvent, PageClaims
 
 _S = TypeVar("_S", IncidentStatus, MaintenanceStatus)
 
@@ -191,13 +192,32 @@ def _common_fields(
     }
 
 
+def upcoming_maintenances(
+    claims: PageClaims | None, feed: Evidence | None, now: datetime
+) -> tuple[ClaimedEvent, ...]:
+    """Return the maintenances of a service that its official status page announces.
+
+    Of several that begin at the same time the first counts.
+
+    Args:
+        claims: What the page claims of the service, read once an hour.
+        feed: The latest reading of its status, which may announce one more.
+        now: What has begun before it is left out.
+    """
+    events = {} if claims is None else {each.start: each for each in claims.planned(now)[::-1]}
+    if feed is not None and feed.claimed_status is Status.MAINTENANCE and feed.at not in events:
+        events[feed.at] = ClaimedEvent("", feed.note, Status.MAINTENANCE, feed.at, feed.until)
+    return tuple(events[start] for start in sorted(events) if start > now)
+
+
 def statuspage_planned_maintenance(
-    plan: Evidence, component: StatuspageComponent, base: str, to: Translator
+    plan: ClaimedEvent, component: StatuspageComponent, base: str, to: Translator
 ) -> StatuspageMaintenance:
     """Return an upcoming maintenance that the official status page announces."""
-    id_ = IncidentId(f"{component.id}-{plan.at:%Y%m%dT%H%M%S}")
-    planned = Incident(id_, plan.service, plan.at, None, Status.MAINTENANCE, ())
-    note = plan.note or status_label(Status.MAINTENANCE, to)
+    id_ = IncidentId(f"{component.id}-{plan.start:%Y%m%dT%H%M%S}")
+    service = ServiceId(component.id)
+    planned = Incident(id_, service, plan.start, None, Status.MAINTENANCE, ())
+    note = plan.title or status_label(Status.MAINTENANCE, to)
     own = {
         "name": to.gettext("%(label)s: %(text)s") % {"label": component.name, "text": note},
         "shortlink": f"{base}/services/{component.id}",
@@ -206,8 +226,8 @@ def statuspage_planned_maintenance(
         **_common_fields(planned, component, base, to) | own,
         status="scheduled",
         incident_updates=[],
-        scheduled_for=rfc3339(plan.at),
-        scheduled_until=rfc3339(plan.until or plan.at),
+        scheduled_for=rfc3339(plan.start),
+        scheduled_until=rfc3339(plan.end or plan.start),
     )
 
 
