@@ -6,7 +6,7 @@ job; each has its own member that says so.
 
 from collections.abc import Iterator, Mapping
 
-from tallylight.upstreams.json_access import objects_at
+from tallylight.upstreams.json_access import object_at, objects_at
 from tallylight.upstreams.normalize import normalize_code
 from tallylight.upstreams.status_words import status_meaning
 
@@ -30,6 +30,8 @@ _CODE_COMPANIONS: Mapping[str, frozenset[str]] = {
     "errcode": frozenset({"errmsg"}),
     "errno": frozenset({"errmsg", "err_msg"}),
 }
+#: The states of a PixVerse job that are failures, as the codes that say so.
+_PIXVERSE_FAILURES: Mapping[int, str] = {7: "moderation_failed", 8: "generation_failed"}
 _MAX_DIGITS = 12
 _MAX_MEMBERS = 200  # of an `error` that are looked at; a larger one says something
 
@@ -46,6 +48,7 @@ def implied_codes(node: Mapping[str, object]) -> Iterator[str]:
     if parse_integer(str(node.get("quota_value"))) == 0:
         yield "quota_value_zero"
     yield from (f"finish_{reason}" for reason in _abnormal_finish_reasons(node))
+    yield from _withheld_videos(node)
 
 
 def says_error(value: object) -> bool:
@@ -88,6 +91,7 @@ def _failure_signals(node: Mapping[str, object]) -> Iterator[bool]:
     yield _has_error_code(node)
     yield bool(node.get("block_reason")) or any(node.get(key) for key in _FILTERED_KEYS)
     yield any(_abnormal_finish_reasons(node))
+    yield any(_withheld_videos(node))
 
 
 def _has_error_code(node: Mapping[str, object]) -> bool:
@@ -112,6 +116,16 @@ def _abnormal_finish_reasons(node: Mapping[str, object]) -> Iterator[str]:
         reason = candidate.get("finishReason")
         if isinstance(reason, str) and normalize_code(reason) not in _NORMAL_FINISH_REASONS:
             yield normalize_code(reason)
+
+
+def _withheld_videos(node: Mapping[str, object]) -> Iterator[str]:
+    """Yield codes for jobs whose status says "done", or only a number, and that have no video."""
+    if object_at(node, "video").get("respect_moderation") is False:
+        yield "moderation_not_respected"  # xAI
+    if "err_code" in node:
+        state = object_at(node, "resp").get("status")
+        if isinstance(state, int) and state in _PIXVERSE_FAILURES:
+            yield _PIXVERSE_FAILURES[state]
 
 
 def _is_empty(value: object) -> bool:

@@ -113,7 +113,7 @@ _FAMILIES = (
         Kind.QUOTA, _COMMON, "*credits_exhausted* *spend_limit* *spending_limit* *budget_exhausted*"
     ),
     *rules_for(Kind.QUOTA, _COMMON, "*usage_limit* *budget_exceeded* *quota_reached*"),
-    *rules_for(Kind.QUOTA, _COMMON, "*quota_exhausted*"),
+    *rules_for(Kind.QUOTA, _COMMON, "*quota_exhausted* *trial_expired* *trial_ended*"),
     *rules_for(Kind.QUOTA, _DASHSCOPE, "*allocation_quota* *free_tier*"),
     *rules_for(Kind.QUOTA, _NEW_API, "entitlement_*"),
     # Rate limits.

@@ -4,7 +4,7 @@ A code says more than a type, a type more than text, text more than a number tha
 share. An outer envelope is only read if no rule matches an inner one.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from http import HTTPStatus
 
 from tallylight.model.evidence import Failure, FailureKind, Fault
@@ -14,6 +14,7 @@ from tallylight.upstreams.classify import (
     delays,
     numeric_codes,
     pages,
+    phrases_ours,
     phrases_upstream,
     statuses,
     transport_errors,
@@ -46,6 +47,9 @@ _STATE_RULES: Mapping[StatusMeaning | None, Rule] = {
     StatusMeaning.CANCELLED: _CANCELLED,
     StatusMeaning.LOST: _LOST,
 }
+_QUOTA_RULES = frozenset(
+    each.rule for each in phrases_ours.BALANCE if each.rule.kind is FailureKind.QUOTA
+)
 _SYMPTOM_RULES = {
     "stream:cut": _STREAM_CUT,
     "stream:refusal": _REFUSAL,
@@ -135,9 +139,9 @@ def _matches(answer: ParsedReply, *, has_retry: bool) -> Iterator[RuleMatch]:
     if answer.effective_status == statuses.PAYMENT_REQUIRED and has_retry:
         yield RuleMatch("status", statuses.BUDGET_IN_FLIGHT)
     steps: tuple[tuple[str, Callable[[], Rule | None]], ...] = (
-        ("code", lambda: codes.specific_code_rule(answer.codes)),
-        ("type", lambda: codes.specific_code_rule(answer.types)),
-        ("number", lambda: numeric_codes.specific_number_rule(answer)),
+        ("code", lambda: _of_pace(codes.specific_code_rule(answer.codes), answer)),
+        ("type", lambda: _of_pace(codes.specific_code_rule(answer.types), answer, _QUOTA_RULES)),
+        ("number", lambda: _of_pace(numeric_codes.specific_number_rule(answer), answer)),
         ("words", lambda: _specific_phrase_rule(answer)),
         ("number", lambda: numeric_codes.generic_number_rule(answer)),
         ("status", lambda: statuses.specific_status_rule(answer.effective_status, answer.phase)),
@@ -155,6 +159,20 @@ def _matches(answer: ParsedReply, *, has_retry: bool) -> Iterator[RuleMatch]:
         rule = find_rule()
         if rule is not None:
             yield RuleMatch(matched_on, rule)
+
+
+def _of_pace(
+    rule: Rule | None, answer: ParsedReply, of_text: Collection[Rule] = phrases_ours.LONG_LIMITS
+) -> Rule | None:
+    """Return a specific rule, unless its code says "too many" and the text "per day".
+
+    The codes of rate limits are used for limits of any period, and only the text names it. Their
+    types are those of any 429, also of one for an empty balance.
+    """
+    if rule is None or rule.kind is not FailureKind.RATE_LIMITED:
+        return rule
+    by_text = vocabulary.specific_phrase_rule(answer.normalized_text)
+    return None if by_text in of_text else rule
 
 
 def _specific_phrase_rule(answer: ParsedReply) -> Rule | None:

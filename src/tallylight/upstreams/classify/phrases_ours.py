@@ -8,8 +8,46 @@ _LIMIT = r"quota|limit|usage|allowance|credits?|额度|配额|限额|次数|上�
 _DISABLED = (
     r"suspended|disabled|paused|closed|banned|deactivated|switched off|turned off|locked|frozen"
 )
+_PERIOD = "(?:day|week|month)"
+_THIS_PERIOD = rf"(?:today|(?:for the|this) {_PERIOD})"
+_WEEKDAY = "mon|tue|wed|thu|fri|sat|sun"
 _KEY = r"api[ -]?key|access[ -]?key|secret|token|credentials?|authorization|signature|key"
 _NEW_API = "QuantumNous/new-api i18n/locales, middleware"
+
+#: The cap of a day, a week or a month.
+LONG_LIMIT = phrase(
+    "limit-per-day",
+    Kind.QUOTA,
+    r"(?:daily|weekly|monthly)\b.{0,40}(?:limit|quota|allowance|cap|budget|credits?|maximum)",
+    rf"(?:{_LIMIT}).{{0,40}}\b(?:per[ -]?{_PERIOD}|daily|today|(?:for the|this) {_PERIOD})\b",
+    rf"(?:used|reached|exceeded|hit|exhausted|maximum)\b.{{0,40}}\b{_THIS_PERIOD}\b",
+    rf"per[ -]{_PERIOD}\b|\brpd\b|(?:try again|come back|retry|resets?) (?:tomorrow|at midnight)",
+    rf"(?:{_LIMIT}|used|reached|exceeded|maximum|up to)\b.{{0,40}}\b24[ -]?h(?:(?:ou)?rs?)?\b",
+    rf"\b24[ -]?h(?:(?:ou)?rs?)? (?:\w+ ){{0,2}}(?:{_LIMIT}|cap|window)",
+    rf"(?:requests?|videos?|generations?|images?|tasks?|calls?) ?/ ?{_PERIOD}\b",
+    (
+        r"(?:每日|每天|每周|每月|当日|当天|今日|今天|本日|本周|本月|单日|24小时).{0,16}(?:上限|"
+        r"限额|额度|次数|配额|限制|用完|用尽|耗尽|最多)"
+    ),
+    r"日(?:限额|上限|配额)|(?:每日|每天|每周|每月).{0,4}(?:仅限|只能|限)|(?:上限|限额|次数|配额|最多).{0,16}24小时",
+    r"(?:明天|明日|次日|隔天|零点).{0,8}(?:再试|重试|再来|重置|恢复|刷新)",
+    (
+        r"(?:本日|一日|1日|日次|毎日|今週|週次|週間|今月|月間|月次|1か月|1ヶ月|24時間).{0,12}"
+        r"(?:上限|制限|枠|限度|回数|達し)"
+    ),
+    r"(?:明日|翌日).{0,8}(?:リセット|回復|再度|以降)",
+)
+#: A limit that names the date or the hour at which it ends, as those of a day do.
+DATED_LIMIT = phrase(
+    "limit-until-a-date",
+    Kind.QUOTA,
+    (
+        rf"(?:quota|usage|allowance|credits?|(?<!rate )(?<!rate_)\blimit)\b.{{0,60}}\bresets? "
+        rf"(?:at|on) (?:\d|{_WEEKDAY})"
+    ),
+)
+#: Their period, which a code of rate limits does not tell.
+LONG_LIMITS = frozenset({LONG_LIMIT.rule, DATED_LIMIT.rule})
 
 #: Balances, plans and quotas; what clears within minutes comes first.
 BALANCE: tuple[Phrase, ...] = (
@@ -21,18 +59,15 @@ BALANCE: tuple[Phrase, ...] = (
         source="openrouter.ai errors; Gemini spend caps clear within minutes",
     ),
     phrase(
-        "limit-per-day",
-        Kind.QUOTA,
-        r"(?:daily|monthly|weekly)\b.{0,40}(?:limit|quota|allowance|cap|budget|credits?)",
-        rf"(?:{_LIMIT}).{{0,40}}\b(?:per[ -]?(?:day|month)|today|daily|for the (?:day|month))\b",
-        r"per[ -](?:day|month)\b",
+        "limit-that-clears-soon",
+        Kind.RATE_LIMITED,
         (
-            r"(?:每日|每天|当日|当天|今日|今天|本日|每月|本月|单日).{0,16}(?:上限|限额|"
-            r"额度|次数|配额|限制|用完|用尽)"
+            rf"(?:per[ -]{_PERIOD}|\brpd|daily)\b.{{0,120}}(?:try again|retry|resets?) "
+            r"(?:in|after) (?:~|about )?\d+(?:\.\d+)? ?(?:ms|s|m|sec\w*|min\w*)(?![a-z])"
         ),
-        r"within 24 hours|24小时",
-        r"(?:本日|一日|1日|日次|今月|月間|月次|1か月|1ヶ月).{0,12}(?:上限|制限|枠|限度|回数|達し)",
+        source="platform.openai.com rate limits: the requests of a day refill one by one",
     ),
+    LONG_LIMIT,
     phrase(
         "limit-that-resets",
         Kind.RATE_LIMITED,
@@ -42,9 +77,11 @@ BALANCE: tuple[Phrase, ...] = (
         ),
         rf"(?:{_LIMIT}).{{0,60}}(?:per|every|each|每) ?(?:second|minute|min\b|hour|秒|分钟|小时)",
         r"(?:上限|制限|クォータ).{0,40}\d+ ?(?:秒|分|時間)後",
+        r"quota exceeded for aiplatform\.googleapis\.com/\w{0,60}(?:requests|tokens)",
         r"(?:毎分|1分|毎秒|1秒|1時間)(?:あたり|間)?.{0,16}(?:上限|制限|まで|回)",
         source="trap: a quota with a reset time is a rate limit",
     ),
+    DATED_LIMIT,
     phrase(
         "balance-empty",
         Kind.QUOTA,
@@ -75,6 +112,8 @@ BALANCE: tuple[Phrase, ...] = (
         r"spend(?:ing)? (?:limit|cap)",
         "purchase (?:more|a|credits)",
         r"subscri\w{1,12}.{0,20}(?:expired|inactive|required|ended)",
+        r"trial\b.{0,12}\b(?:expired|ended|is over)|试用.{0,6}(?:结束|过期|到期|用完)",
+        r"(?:無料体験|試用期間|トライアル).{0,6}(?:終了|期限)",
         r"套餐.{0,8}(?:过期|到期|用完|用尽|不足)|购买套餐",
         r"(?:支払い|お支払|決済|ご請求|料金).{0,12}(?:必要|失敗|滞納|未納|エラー|確認でき|設定)|未払い",
         r"プラン.{0,10}(?:期限切れ|失効|終了|加入|契約)",

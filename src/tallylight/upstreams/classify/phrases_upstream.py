@@ -107,6 +107,13 @@ MAINTENANCE_NOTICES: tuple[Phrase, ...] = (
 #: Disabled and retired services.
 SERVICE_STATES: tuple[Phrase, ...] = (
     phrase(
+        "gone-for-good",
+        Kind.RETIRED,
+        r"permanently (?:closed|removed|disabled|offline|shut|withdrawn)|永久(?:关闭|下线|停)",
+        r"不再(?:支持|提供|开放)(?:调用|服务|访问|使用)",
+        named=True,
+    ),
+    phrase(
         "service-disabled",
         Kind.SUSPENDED,
         r"\bpaused\b|temporarily (?:suspended|disabled|closed|withdrawn|removed|stopped|halted)",
