@@ -47,13 +47,15 @@ async def test_it_has_the_language_the_zone_and_the_services_of_the_receiver(
 
 
 async def test_names_are_escaped_in_html_and_plain_in_text(tmp_path: Path) -> None:
+    link = "https://status.example.com/report?month=2026-11"
+
     message = await rendered(tmp_path, "https://status.example.com/")
 
     assert "Veo &lt;b&gt;" in message.html
     assert "Veo <b> (Official): " in message.body
-    assert message.body.endswith("\nhttps://status.example.com/report")
-    assert message.cut_note == "The rest is in the report: https://status.example.com/report"
-    assert '<a href="https://status.example.com/report">' in message.html
+    assert message.body.endswith(f"\n{link}")
+    assert message.cut_note == f"The rest is in the report: {link}"
+    assert f'<a href="{link}">' in message.html
 
 
 @pytest.mark.parametrize("body", [None, "{{ kind }} {{ services|length }}"])

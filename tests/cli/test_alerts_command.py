@@ -88,11 +88,13 @@ def test_the_report_is_sent_to_try_a_receiver(run: Run, tmp_path: Path) -> None:
         first = run("report", "--send", "ops", "--send", "pager", ops=good, pager=bad)
     unknown = run("report", "--send", "opps", ops=good)
     both = run("report", "--send", "ops", "--format", "json", ops=good)
+    unclear = run("report", "--month", "2026-13", ops=good)
 
     assert (first.exit_code, first.output) == (1, "ops: delivered\npager: not delivered\n")
     assert received[0]["title"].startswith("Report for ")
     assert received[0]["kind"] == "report"
-    assert unknown.exit_code == both.exit_code == 2
+    assert unknown.exit_code == both.exit_code == unclear.exit_code == 2
+    assert "a month is written as 2026-11" in unclear.output
     assert "No such receiver: opps. Did you mean ops?" in unknown.output
 
 

@@ -1,10 +1,11 @@
 """Decides when the report on a month is due to a receiver."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 
 from tallylight.alerts.notification import Notification, NotificationKind
 from tallylight.alerts.options import ReceiverOptions, ReportOptions
+from tallylight.model.months import ended_month, month_before, month_bounds
 
 LATEST_REPORT = timedelta(days=7)
 """How long after its time a report is still sent, if no server ran at that time."""
@@ -32,19 +33,9 @@ def update_reports(
     return after, tuple(due)
 
 
-def ended_month(at: datetime, zone: tzinfo) -> date:
-    """Return the first day of the month that ended last before a time in a zone."""
-    first = at.astimezone(zone).date().replace(day=1)
-    return (first - timedelta(days=1)).replace(day=1)
-
-
 def report_notification(month: date, receiver: str, zone: tzinfo, now: datetime) -> Notification:
     """Return the notification that brings a receiver the report on a month in its zone."""
-    following = (month + timedelta(days=31)).replace(day=1)
-    start, end = (
-        datetime.combine(day, time(), zone).astimezone(UTC).isoformat()
-        for day in (month, following)
-    )
+    start, end = (at.isoformat() for at in month_bounds(month, zone))
     facts = {"month": month.isoformat(), "start": start, "end": end}
     return Notification(NotificationKind.REPORT, now, facts=facts, receiver=receiver)
 
@@ -54,6 +45,6 @@ def _latest_time(options: ReportOptions, zone: tzinfo, now: datetime) -> datetim
     day = now.astimezone(zone).date().replace(day=options.day)
     at = datetime.combine(day, time.fromisoformat(options.at), zone)
     if at > now:
-        earlier = (day.replace(day=1) - timedelta(days=1)).replace(day=options.day)
+        earlier = month_before(day.replace(day=1)).replace(day=options.day)
         at = datetime.combine(earlier, time.fromisoformat(options.at), zone)
     return at

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 
 from tallylight.alerts.notification import Notification
 from tallylight.alerts.options import ReceiverOptions
@@ -16,6 +16,7 @@ from tallylight.alerts.wording import (
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.i18n import Translator
+from tallylight.model.months import format_month_key
 from tallylight.status.rendering import report_mail
 from tallylight.status.report import read_report
 from tallylight.status.report_shapes import report_response
@@ -59,7 +60,8 @@ class ReportRenderer:
         self, notification: Notification, report: Report, to: Translator
     ) -> RenderedNotification:
         view, home = report_view(report, to), self.context.link(())
-        link = f"{home}report" if home else ""
+        month = format_month_key(date.fromisoformat(str(notification.facts["month"])))
+        link = f"{home}report?month={month}" if home else ""
         message = render_notification(notification, self.context, to)
         return replace(
             message,

@@ -19,6 +19,7 @@ from tallylight.cli.shared import (
     write_text,
 )
 from tallylight.i18n import Translator
+from tallylight.model.months import ended_month, parse_month
 from tallylight.status.views.uptimes import UptimeWindow
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ async def report_command(
         UptimeWindow | None,
         typer.Option(help="Length of the period that ends now (default: 30d).", show_default=False),
     ] = None,
+    month: Annotated[
+        str | None, typer.Option(help="A month in UTC instead of a window (2026-11).")
+    ] = None,
     format_: Annotated[
         ReportFormat | None,
         typer.Option("--format", help="Format of the report (default: text).", show_default=False),
@@ -59,22 +63,23 @@ async def report_command(
     For each service: availability, response time, risk control, suspensions, cost per delivered
     video, stars and a recommendation.
     """
-    from tallylight.status.report import read_report
+    from tallylight.status.report import read_report, report_window
 
     to = output_translator(lang)
-    if send and (window or format_ or out):
-        raise typer.BadParameter(
-            to.gettext(
-                "--send has its own period and form: leave out --window, --format and --out."
-            )
-        )
+    if send and (window or month or format_ or out):
+        raise typer.BadParameter(to.gettext("--send has its own period and form."))
+    if window and month:
+        raise typer.BadParameter(to.gettext("--window and --month exclude each other."))
     async with open_history(config) as opened:
         if send:
             return await _send(send, opened, to)
         now = opened.clock.now()
-        length = (window or UptimeWindow.MONTH).length
-        services = opened.board.services()
-        report = await read_report(opened.history, services, now - length, now, now)
+        try:
+            first = None if month is None else parse_month(month)
+            start, end = report_window(window or UptimeWindow.MONTH, first, now)
+        except (ValueError, LookupError) as error:
+            raise typer.BadParameter(str(error.args[0])) from None
+        report = await read_report(opened.history, opened.board.services(), start, end, now)
     document = _document(report, format_ or ReportFormat.TEXT, to)
     if out is None:
         sys.stdout.write(document)
@@ -85,7 +90,7 @@ async def report_command(
 
 async def _send(names: Sequence[str], opened: OpenedHistory, to: Translator) -> int:
     """Send receivers the report that a server would send them; return the exit code."""
-    from tallylight.alerts.reports import ended_month, report_notification
+    from tallylight.alerts.reports import report_notification
     from tallylight.alerts.trial import send_once
     from tallylight.alerts.wording import AlertContext
     from tallylight.app.report_message import ReportRenderer

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import AwareDatetime
 
+from tallylight.model.months import MONTH_PATTERN, parse_month
 from tallylight.status.budgets import budget_usage
 from tallylight.status.json_shapes import (
     fact_sheet_response,
@@ -33,7 +34,7 @@ from tallylight.status.models import (
 )
 from tallylight.status.parameters import ContextParam, RecordedParam, RowParam, TranslatorParam
 from tallylight.status.recommendation import MAX_SECONDS, SIZE_PATTERN, RecommendationQuery
-from tallylight.status.report import read_report
+from tallylight.status.report import read_report, report_window
 from tallylight.status.report_shapes import ReportResponse, report_response
 from tallylight.status.requests import is_foreign
 from tallylight.status.views.probes import pace_json
@@ -137,17 +138,25 @@ async def list_uptimes(
     ]
 
 
-@api_router.get("/report")
+@api_router.get("/report", responses=_not_found("The month has not begun."))
 async def get_report(
     context: ContextParam,
     to: TranslatorParam,
     window: Annotated[
         UptimeWindow, Query(description="The window, which ends now.")
     ] = UptimeWindow.MONTH,
+    month: Annotated[
+        str | None,
+        Query(pattern=MONTH_PATTERN, description="A month in UTC instead of the window: 2026-11."),
+    ] = None,
 ) -> ReportResponse:
     """Return which services are fit for production."""
     services, now = context.sources.board.services(), context.now()
-    report = await read_report(context.sources.history, services, now - window.length, now, now)
+    try:
+        start, end = report_window(window, None if month is None else parse_month(month), now)
+    except LookupError as error:
+        raise HTTPException(404, str(error)) from None
+    report = await read_report(context.sources.history, services, start, end, now)
     return report_response(report, to)
 
 

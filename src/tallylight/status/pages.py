@@ -9,7 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from tallylight.i18n.labels import report_title
 from tallylight.model.ids import IncidentId, ServiceId
+from tallylight.model.months import ended_month, format_month_key, month_before, parse_month
 from tallylight.status.budgets import budget_usage
 from tallylight.status.page_claims import read_announcements
 from tallylight.status.recommendation import (
@@ -19,7 +21,7 @@ from tallylight.status.recommendation import (
     read_size,
 )
 from tallylight.status.rendering import render
-from tallylight.status.report import read_report
+from tallylight.status.report import read_report, report_window
 from tallylight.status.requests import (
     LANGUAGE_COOKIE,
     base_url_of,
@@ -206,15 +208,24 @@ async def recommendation_page(request: Request) -> Response:
 async def report_page(request: Request) -> Response:
     """Show which services are fit for production."""
     context, to = context_of(request), translator_of(request)
+    sources, now, params = context.sources, context.now(), request.query_params
     try:
-        window = UptimeWindow(request.query_params.get("window", UptimeWindow.MONTH))
-    except ValueError:
+        window = UptimeWindow(params.get("window", UptimeWindow.MONTH))
+        month = parse_month(params["month"]) if "month" in params else None
+        start, end = report_window(window, month, now)
+    except (ValueError, LookupError):
         raise HTTPException(404) from None
-    sources, now = context.sources, context.now()
-    services = sources.board.services()
-    report = await read_report(sources.history, services, now - window.length, now, now)
-    view = report_view(report, to)
-    return _render_page(request, "report.html", report=view, window=window)
+    report = await read_report(sources.history, sources.board.services(), start, end, now)
+    earlier = ended_month(now) if month is None else month_before(month)
+    return _render_page(
+        request,
+        "report.html",
+        report=report_view(report, to),
+        query=f"window={window}" if month is None else f"month={format_month_key(month)}",
+        # Where nothing was monitored there is no way on: a crawler would follow it for ever.
+        earlier=format_month_key(earlier) if month is None or report.has_figures else "",
+        earlier_title=report_title(earlier, to),
+    )
 
 
 async def atom_response(request: Request) -> Response:

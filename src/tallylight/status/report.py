@@ -1,15 +1,17 @@
 """Reads the report from the stored history: every service's figures over a window."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from tallylight.catalogue.families import model_family
 from tallylight.catalogue.services import Service
 from tallylight.model.ids import ServiceId
 from tallylight.model.job_totals import JobTotals
+from tallylight.model.months import format_month_key, month_bounds
 from tallylight.status.page_claims import read_claims
 from tallylight.status.views.report import Report, ServiceReport
+from tallylight.status.views.uptimes import UptimeWindow
 from tallylight.storage.database import Storage
 from tallylight.verdicts.report import service_figures
 
@@ -51,6 +53,27 @@ async def read_report(
             for service in services
         ),
     )
+
+
+def report_window(
+    window: UptimeWindow, month: date | None, now: datetime
+) -> tuple[datetime, datetime]:
+    """Return the start and the end of what a reader asks for.
+
+    Args:
+        window: The window that ends now.
+        month: The month in UTC to take instead; of one that has not ended the part until now.
+        now: The current time.
+
+    Raises:
+        LookupError: if the month has not begun.
+    """
+    if month is None:
+        return now - window.length, now
+    start, end = month_bounds(month)
+    if start >= now:
+        raise LookupError(f"The month {format_month_key(month)} has not begun.")
+    return start, min(end, now)
 
 
 async def _spent(

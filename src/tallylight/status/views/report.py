@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tallylight.catalogue.services import Service
@@ -15,6 +15,7 @@ from tallylight.i18n.formatting import (
 )
 from tallylight.i18n.labels import access_label, report_title, status_label
 from tallylight.i18n.prices import format_usd
+from tallylight.model.months import month_bounds
 from tallylight.model.status import Access, Status
 from tallylight.status.views.claims import (
     AnnouncedMaintenance,
@@ -77,6 +78,11 @@ class Report:
     end: datetime
     now: datetime
     services: tuple[ServiceReport, ...]
+
+    @property
+    def has_figures(self) -> bool:
+        """Tell whether any service was monitored in the window."""
+        return any(each.figures.availability.monitored for each in self.services)
 
     @property
     def planned(self) -> tuple[AnnouncedMaintenance, ...]:
@@ -191,11 +197,10 @@ def report_view(report: Report, to: Translator) -> ReportView:
 
 def _title(report: Report, to: Translator) -> str:
     """Return the name of the month that the report covers, else its length."""
-    start, end = (at.astimezone(to.zone) for at in (report.start, report.end))
-    if all(at.day == 1 and at.time() == time() for at in (start, end)):
-        last = _last_moment(report).astimezone(to.zone)
-        if (start.year, start.month) == (last.year, last.month):
-            return report_title(start, to)
+    month = report.start.astimezone(to.zone).date().replace(day=1)
+    start, end = month_bounds(month, to.zone)
+    if report.start == start and report.end in {end, report.now}:
+        return report_title(month, to)
     days = max(1, round((report.end - report.start) / timedelta(days=1)))
     return to.ngettext("Report for the last %d day", "Report for the last %d days", days) % days
 
