@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from tallylight.alerts.messages import load_notification
 from tallylight.alerts.metrics import AlertMetrics
@@ -287,3 +288,20 @@ async def test_the_report_of_a_month_is_sent_once_over_restarts_and_a_pause(
     assert [each["id"] for each in report["services"]] == [SERVICE]
     assert inbox.told.empty()
     assert await stored_kinds(history) == [NotificationKind.REPORT]
+
+
+async def test_a_month_that_is_too_late_is_left_out_and_logged(
+    board: Board, history: Storage, clock: VirtualClock, inbox: Inbox
+) -> None:
+    async with running(desk(board, history, clock, inbox.url, "hook")):
+        await until_saved(history, clock)
+    await clock.advance(timedelta(days=12))
+
+    with capture_logs() as logs:
+        async with running(desk(board, history, clock, inbox.url, "hook")), asyncio.timeout(60):
+            while not any(each["event"] == "report.left_out" for each in logs):
+                await clock.advance(timedelta(seconds=1))
+
+    (told,) = (each for each in logs if each["event"] == "report.left_out")
+    assert (told["receiver"], told["month"]) == ("hook", "2026-01-01")
+    assert await stored_kinds(history) == []

@@ -271,6 +271,18 @@ def test_a_budget_that_never_pays_for_a_probe_is_worth_a_warning(load: Load) -> 
     assert "costs 0.288 USD, more than its budget of 0.10 USD: it is never sent" in warning.reason
 
 
+def test_a_ledger_that_forgets_a_month_before_its_report_is_worth_a_warning(load: Load) -> None:
+    retention = "database: {retention: {videos: 10d, ledger: 38d}}"
+    receivers = "alerts: {receivers: {team: {url: 'json://host'}}}"
+
+    found = load(f"{SMALL}{retention}\n{receivers}\nreport: {{receivers: [team]}}\n", KEY="x")
+    silent = load(f"{SMALL}{retention}\n{receivers}\n", KEY="x")
+
+    assert [each.key for each in found.warnings] == ["database.retention.ledger"]
+    assert "is less than 39d" in found.warnings[0].reason
+    assert silent.warnings == ()
+
+
 def test_a_free_service_needs_no_budget(load: Load) -> None:
     text = SMALL.replace("minimax/h3", "wan")
 

@@ -169,7 +169,12 @@ class AlertDispatcher:
             self._rules,
             {service.id: service for service in self._board.services()},
         )
-        sent, reports = update_reports(state.reports_sent, self._report, self._receivers, now)
+        before = state.reports_sent
+        sent, reports = update_reports(before, self._report, self._receivers, now)
+        told = {report.receiver for report in reports}
+        for name, month in sent.items():
+            if name not in told and month > before.get(name, month):
+                log.warning("report.left_out", receiver=name, month=month.isoformat())
         return replace(state, reports_sent=sent), (*spent, *due, *reports)
 
     async def _evaluate_budgets(self, state: AlertState, now: datetime) -> rules.Evaluation:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import Field
 
 from tallylight.alerts.options import AlertOptions, ReportOptions
+from tallylight.alerts.reports import LATEST_REPORT
 from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import Catalogue, Service
 from tallylight.clock import Clock, SystemClock
@@ -42,6 +43,7 @@ from tallylight.storage.engine import DEFAULT_POOL_SIZE
 from tallylight.storage.retention import RetentionOptions
 from tallylight.verdicts.options import PolicyOptions
 
+_LONGEST_MONTH = 31
 DEFAULT_PATH = Path("tallylight.yaml")
 
 
@@ -161,6 +163,7 @@ def configuration_of(document: Document, source: Path) -> Configuration:
     routes = _routes_of(settings.routes, catalogue.services, report)
     _check_receivers(settings, report)
     _check_gateway(settings, report)
+    _check_report(settings, report)
     if not settings.services and not report.errors:
         report.add_error(("services",), "has no service; there is nothing to monitor")
     if report.errors:
@@ -210,6 +213,18 @@ def _check_receivers(settings: Settings, report: ConfigReport) -> None:
         if name not in receivers:
             reason = unknown_name_message("receiver", name, receivers)
             report.add_error(("report", "receivers", index), reason)
+
+
+def _check_report(settings: Settings, report: ConfigReport) -> None:
+    """Warn if the ledger forgets what the videos of a month cost before it is reported."""
+    kept = settings.database.retention.ledger
+    needed = timedelta(days=_LONGEST_MONTH + settings.report.day) + LATEST_REPORT
+    if settings.report.receivers and kept is not None and kept < needed:
+        report.add_warning(
+            ("database", "retention", "ledger"),
+            f"is less than {needed.days}d, so the report on a month may tell too low a cost per "
+            "video",
+        )
 
 
 def _check_gateway(settings: Settings, report: ConfigReport) -> None:
