@@ -1,6 +1,7 @@
 """Scores our verdicts, the bound and the rules of other monitors on many worlds, as Markdown.
 
     python -m bench.verdicts.tables [WORLD ...] [--seeds 0 1 2] [--workers 2] [--ours-alone]
+        [--feed-trust] [--at-least HOURS]
 
 Without names every world is run. Each row is the mean over the seeds, with the least and the
 largest value of one seed in brackets. The tables of `docs/rehearsal.md` are its output.
@@ -9,12 +10,17 @@ largest value of one seed in brackets. The tables of `docs/rehearsal.md` are its
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 from multiprocessing import get_context
 from statistics import fmean
 
 from bench.verdicts.worlds import worlds
+from tallylight.catalogue.services import PaceBasis
+from tallylight.rehearsal.catalogue_service import TYPICAL_PACE
 from tallylight.rehearsal.rules import OURS, RULES, UNBUDGETED, RuleScore, score_rule
 from tallylight.rehearsal.run import RehearsalOptions
+from tallylight.verdicts.options import PolicyOptions
 
 _HEADINGS = (
     "rule",
@@ -37,15 +43,18 @@ def main() -> None:
     options.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     options.add_argument("--workers", type=int, default=2)
     options.add_argument("--ours-alone", action="store_true")
+    options.add_argument("--feed-trust", action="store_true", help="believe pages as they earned")
+    options.add_argument("--at-least", type=float, metavar="HOURS", help="between paid probes")
     given = options.parse_args()
     known = worlds()
     names = given.worlds or list(known)
     if unknown := set(names) - set(known):
         options.error(f"no world {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    settings = _settings(at_least=given.at_least, feed_trust=given.feed_trust)
     rules = [OURS] if given.ours_alone else [rule for rule in RULES if rule != UNBUDGETED]
     with ProcessPoolExecutor(given.workers, get_context("spawn")) as pool:
         tasks = {
-            name: [pool.submit(_scores, name, seed, rules) for seed in given.seeds]
+            name: [pool.submit(_scores, name, seed, rules, settings) for seed in given.seeds]
             for name in names
         }
         for name, futures in tasks.items():
@@ -53,9 +62,19 @@ def main() -> None:
                 print(line, flush=True)
 
 
-def _scores(world: str, seed: int, rules: Sequence[str]) -> list[RuleScore]:
+def _settings(*, at_least: float | None, feed_trust: bool) -> RehearsalOptions:
+    pace = TYPICAL_PACE
+    if at_least is not None:
+        interval = timedelta(hours=at_least)
+        pace = replace(pace, generation=interval, generation_basis=PaceBasis.AT_LEAST)
+    return RehearsalOptions(pace=pace, policy_options=PolicyOptions(learned_feed_trust=feed_trust))
+
+
+def _scores(
+    world: str, seed: int, rules: Sequence[str], settings: RehearsalOptions
+) -> list[RuleScore]:
     trace = worlds()[world]()
-    return [score for rule in rules for score in score_rule(trace, seed, RehearsalOptions(), rule)]
+    return [score for rule in rules for score in score_rule(trace, seed, settings, rule)]
 
 
 def _table(world: str, futures: Sequence[Future[list[RuleScore]]]) -> Iterator[str]:

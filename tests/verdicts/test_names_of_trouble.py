@@ -1,11 +1,13 @@
 """What trouble is called, and which reason is told first."""
 
+from dataclasses import replace
+
 import pytest
 
 from tallylight.model.evidence import Failure, FailureKind, Fault, Source
 from tallylight.model.status import Access, Status
 from tallylight.model.verdict import ReasonCode
-from tallylight.verdicts.policy import REVERSE_LIKELIHOODS, Policy
+from tallylight.verdicts.policy import DEFAULT_MTBF_AND_MTTR, REVERSE_LIKELIHOODS, Policy
 from tests.builders import BROKEN
 from tests.verdicts.test_judge import Story
 
@@ -125,3 +127,18 @@ def test_an_outage_that_lets_some_jobs_pass_does_not_flutter_between_two_names()
     names = jobs(story, "---+-+--+---+-+----+-+---+--+----+-", start=3000)
 
     assert names == [Status.OPERATIONAL, Status.SUSPENDED, Status.DEGRADED]
+
+
+@pytest.mark.parametrize(("outage", "successes"), [("-" * 12, 3), ("--+-+-+--+-", 8)])
+def test_the_more_jobs_an_outage_lets_pass_the_more_have_to_succeed_until_it_is_over(
+    outage: str, successes: int
+) -> None:
+    mtbf, mttr = DEFAULT_MTBF_AND_MTTR[Access.REVERSE]
+    story = well(replace(REVERSE, mtbf=mtbf, mttr=mttr))
+
+    jobs(story, outage + "+" * (successes - 1), start=2460)
+    during = story.status
+    jobs(story, "+", start=2460 + 300 * (len(outage) + successes - 1))
+
+    assert during is not Status.OPERATIONAL
+    assert story.status is Status.OPERATIONAL

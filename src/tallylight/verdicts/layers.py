@@ -276,10 +276,18 @@ def _extended_bad_run(layer: LayerState, result: LayerResult) -> Run:
 
 
 def good_if_down(layer: LayerState, default: float) -> float:
-    """Return the share of results that this outage lets pass, estimated from its results so far."""
-    good, bad = layer.outage_good, layer.outage_bad
-    if layer.status is not LayerStatus.DOWN and not good:
+    """Return the probability that the next result of this outage is good.
+
+    The share that passes is unknown: it has a beta distribution with the mean `default`, which the
+    results of the outage update, those of the newest run of good ones included. Each further one
+    thus says less about the end of the outage and more about a large share.
+    """
+    good, bad, run = layer.outage_good, layer.outage_bad, layer.good_run
+    is_down = layer.status is LayerStatus.DOWN
+    if not is_down and not good:
         return default
+    if is_down and not layer.is_failing and run is not None:
+        good += run.length
     share = (good + _PRIOR_WEIGHT * default) / (good + bad + _PRIOR_WEIGHT)
     return min(_MAX_GOOD_IF_DOWN, max(_MIN_GOOD_IF_DOWN, share))
 
