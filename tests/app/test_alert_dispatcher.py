@@ -204,7 +204,11 @@ async def test_without_receivers_the_desk_goes_home(
     board: Board, history: Storage, clock: VirtualClock
 ) -> None:
     idle = AlertDispatcher(
-        board, history, clock, AlertSettings(AlertOptions(), Language.EN), metrics()
+        board,
+        history,
+        clock,
+        AlertSettings(AlertOptions(), Language.EN, ReportOptions()),
+        metrics(),
     )
 
     async with asyncio.timeout(5):

@@ -2,6 +2,7 @@ import unicodedata
 
 from tallylight.i18n import Language, translator
 from tallylight.model.status import Access
+from tallylight.status.rendering import report_document
 from tallylight.status.views.report import ReportRow, ReportView
 from tallylight.status.views.report_text import report_markdown, report_text
 
@@ -49,3 +50,11 @@ def test_names_cannot_break_a_markdown_table() -> None:
     text = report_markdown(view("a|b<script>"), EN)
 
     assert "| a\\|b&lt;script&gt; |" in text
+
+
+def test_a_document_links_to_the_page_if_its_address_is_known() -> None:
+    alone = report_document(view("A"), "", EN)
+    linked = report_document(view("A"), "https://example.com/status/", EN)
+
+    assert "<a " not in alone
+    assert '<a href="https://example.com/status/services/x">A</a>' in linked

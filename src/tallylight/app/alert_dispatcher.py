@@ -52,7 +52,7 @@ class AlertSettings:
 
     options: AlertOptions
     language: Language
-    report: ReportOptions = field(default_factory=ReportOptions)
+    report: ReportOptions
     public_url: str = ""
     total_budget: Budget = field(default_factory=Budget)
     alternatives: Callable[[Sequence[ServiceId]], Sequence[str]] = lambda _: ()

@@ -79,8 +79,9 @@ async def report_command(
             start, end = report_window(window or UptimeWindow.MONTH, first, now)
         except (ValueError, LookupError) as error:
             raise typer.BadParameter(str(error.args[0])) from None
+        public_url = opened.configuration.status.public_url
         report = await read_report(opened.history, opened.board.services(), start, end, now)
-    document = _document(report, format_ or ReportFormat.TEXT, to)
+    document = _document(report, format_ or ReportFormat.TEXT, public_url, to)
     if out is None:
         sys.stdout.write(document)
     else:
@@ -111,7 +112,7 @@ async def _send(names: Sequence[str], opened: OpenedHistory, to: Translator) -> 
     return code
 
 
-def _document(report: "Report", format_: ReportFormat, to: Translator) -> str:
+def _document(report: "Report", format_: ReportFormat, public_url: str, to: Translator) -> str:
     from tallylight.status.rendering import report_document
     from tallylight.status.report_shapes import report_response
     from tallylight.status.views.report import report_view
@@ -121,7 +122,7 @@ def _document(report: "Report", format_: ReportFormat, to: Translator) -> str:
         case ReportFormat.JSON:
             return report_response(report, to).model_dump_json(indent=2) + "\n"
         case ReportFormat.HTML:
-            return report_document(report_view(report, to), to)
+            return report_document(report_view(report, to), public_url, to)
         case ReportFormat.MARKDOWN:
             return report_markdown(report_view(report, to), to)
         case ReportFormat.TEXT:

@@ -221,6 +221,7 @@ async def report_page(request: Request) -> Response:
         request,
         "report.html",
         report=report_view(report, to),
+        is_linked=True,
         query=f"window={window}" if month is None else f"month={format_month_key(month)}",
         # Where nothing was monitored there is no way on: a crawler would follow it for ever.
         earlier=format_month_key(earlier) if month is None or report.has_figures else "",

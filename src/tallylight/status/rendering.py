@@ -15,11 +15,22 @@ def render(template: str, to: Translator, prefix: str, **view: object) -> str:
     return _template_environment(to.language, prefix).get_template(template).render(view)
 
 
-def report_document(view: ReportView, to: Translator) -> str:
-    """Return the report as one HTML document that needs no server."""
+def report_document(view: ReportView, public_url: str, to: Translator) -> str:
+    """Return the report as one HTML document that needs no server.
+
+    Args:
+        view: The report.
+        public_url: The address of the page, to which services are linked; "" for no links.
+        to: The reader's language.
+    """
     stylesheet = resources.files("tallylight.status") / "static" / "status.css"
     return render(
-        "report_document.html", to, "", report=view, stylesheet=stylesheet.read_text("utf-8")
+        "report_document.html",
+        to,
+        public_url.rstrip("/"),
+        report=view,
+        is_linked=bool(public_url),
+        stylesheet=stylesheet.read_text("utf-8"),
     )
 
 
