@@ -16,7 +16,7 @@ if sys.platform != "win32":
 QUESTION_ADAPTER = TypeAdapter(BudgetQuestion)
 COMPARISON_ADAPTER = TypeAdapter(BudgetComparison)
 
-_NICENESS = 15
+_NICENESS = 5
 _CPU_SECONDS = 60
 """Three times the need of the largest catalogue; a bug must not use the CPU forever."""
 
