@@ -375,6 +375,8 @@ async def test_totals_are_by_purpose_payer_and_service(history: Storage) -> None
         (KEY, SERVICE.id, 1, Decimal("0.4")),
     ]
     assert [each.amount for each in older] == [Decimal("5.4"), Decimal("0.8")]
+    (past,) = await ledger.totals(2 * HOUR, NOON - HOUR)  # nothing of what came later
+    assert past.amount == 5
 
 
 async def test_the_ledger_tells_what_probes_spent_by_service(history: Storage) -> None:
