@@ -8,6 +8,7 @@ A failing upstream is an ordinary result and hence a value (`model.evidence.Fail
     │   ├── LockTimeoutError   another transaction held a row for too long
     │   ├── UncertainCommitError  the outcome of a commit is unknown
     │   └── UnwritableError    a value that no database accepts; retrying does not help
+    ├── ClockCorrectedError    the clock was set: the database has to be opened anew
     ├── BudgetError            a budget does not allow this spending
     ├── ProbeWithheldError     a paid probe was not sent
     ├── ProbeUnfinishedError   a paid probe was sent and has no result in time
@@ -71,6 +72,10 @@ class UncertainCommitError(StorageError):
 
 class UnwritableError(StorageError):
     """No database accepts a value, so retrying does not help; the log says more."""
+
+
+class ClockCorrectedError(TallylightError):
+    """The clock was set while the process ran, so what it holds in memory has wrong times."""
 
 
 class BudgetError(TallylightError):

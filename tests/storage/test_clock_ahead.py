@@ -13,7 +13,7 @@ from tallylight.model.ids import IncidentId, ServiceId
 from tallylight.model.ledger import Purpose
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, Transition, Verdict
-from tallylight.storage.clock_ahead import clip_moments, set_future_aside
+from tallylight.storage.clock_ahead import clip_moments, has_future_evidence, set_future_aside
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.transition_record import TransitionRecord
 from tests.builders import NOON
@@ -57,8 +57,8 @@ async def test_what_a_clock_wrote_that_was_ahead_is_set_aside_or_clipped_once(
 
     async with open_storage(address, VirtualClock(NOON)) as storage:
         with capture_logs() as logs:
-            assert await set_future_aside(storage.connections, NOON)
-            assert not await set_future_aside(storage.connections, NOON)
+            assert await set_future_aside(storage.connections, NOON, is_confirmed=True)
+            assert not await set_future_aside(storage.connections, NOON, is_confirmed=True)
         await observed(storage, NOON)
 
         assert [log["event"] for log in logs] == ["clock.was_ahead"]
@@ -78,11 +78,28 @@ async def test_what_a_clock_wrote_that_was_ahead_is_set_aside_or_clipped_once(
         await storage.update_rollups()
 
 
+async def test_far_ahead_of_a_clock_that_nobody_confirms_all_stays_as_it_is(address: str) -> None:
+    async with open_storage(address, VirtualClock(NOON + 400 * DAY)) as storage:
+        await observed(storage, NOON + 400 * DAY)
+
+        with capture_logs() as logs:
+            assert not await set_future_aside(storage.connections, NOON, is_confirmed=False)
+        kept = await evidence_count(storage)
+        assert await has_future_evidence(storage.connections, NOON)
+        assert await set_future_aside(storage.connections, NOON, is_confirmed=True)
+
+        assert [log["event"] for log in logs] == ["clock.rows_ahead"]
+        assert (kept, await evidence_count(storage)) == (1, 0)
+        assert not await has_future_evidence(storage.connections, NOON)
+
+
 async def test_a_clock_of_the_year_1970_touches_no_row(address: str) -> None:
     async with open_storage(address, VirtualClock(NOON)) as storage:
         await observed(storage, NOON)
 
-        assert not await set_future_aside(storage.connections, datetime(1970, 1, 2, tzinfo=UTC))
+        assert not await set_future_aside(
+            storage.connections, datetime(1970, 1, 2, tzinfo=UTC), is_confirmed=True
+        )
 
         assert await evidence_count(storage) == 1
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from hypothesis import given
@@ -10,14 +11,19 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text, update
 from structlog.testing import capture_logs
 
-from tallylight.clock import SystemClock, VirtualClock
-from tallylight.storage.database_clock import DatabaseClock, open_database_clock
+from tallylight.clock import Clock, SystemClock, VirtualClock
+from tallylight.storage.database_clock import (
+    DatabaseClock,
+    is_correction_due,
+    open_database_clock,
+)
 from tallylight.storage.engine import Connections, LockId, connect
+from tallylight.storage.host_clocks import HostClocks
 from tallylight.storage.migration import upgrade_schema
 from tallylight.storage.tables import component_state_table
 from tests.storage.rows import NOON, insert_video
 
-HOUR = timedelta(hours=1)
+HOUR, YEAR = timedelta(hours=1), timedelta(days=365)
 
 NewDatabase = Callable[[str | None], str]
 
@@ -52,6 +58,16 @@ async def on_sqlite(new_sqlite: NewDatabase) -> AsyncIterator[Connections]:
     await connections.close()
 
 
+async def opened_clock(
+    connections: Connections, clock: Clock, told: datetime | None = None
+) -> DatabaseClock:
+    """Open the clock of a process that another host has told the time, or none."""
+    host_clocks = HostClocks(clock)
+    if told is not None:
+        host_clocks.observe("api.example.com", format_datetime(told))
+    return await open_database_clock(connections, clock, host_clocks)
+
+
 async def server_time(connections: Connections) -> datetime:
     async with connections.read_transaction() as connection:
         told: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
@@ -60,7 +76,7 @@ async def server_time(connections: Connections) -> datetime:
 
 async def test_a_step_of_the_wall_clock_changes_nothing(connections: Connections) -> None:
     machine = MachineClock()
-    clock = await open_database_clock(connections, machine)
+    clock = await opened_clock(connections, machine)
     before = clock.now()
 
     machine.wall += HOUR
@@ -72,7 +88,7 @@ async def test_a_step_of_the_wall_clock_changes_nothing(connections: Connections
 async def test_a_clock_of_its_own_is_its_own_reference(
     connections: Connections, clock: VirtualClock
 ) -> None:
-    opened = await open_database_clock(connections, clock)
+    opened = await opened_clock(connections, clock)
     await clock.advance(HOUR)
     opened.adjust(NOON + 9 * HOUR, 0, 0)
     opened.compare_wall_clock()
@@ -90,7 +106,7 @@ class TestPostgres:
         connections = connect(new_postgres(None))
 
         before = await server_time(connections)
-        clock = await open_database_clock(connections, MachineClock(NOON - 1000 * HOUR))
+        clock = await opened_clock(connections, MachineClock(NOON - 1000 * HOUR))
         after = await server_time(connections)
 
         await connections.close()
@@ -153,12 +169,12 @@ class TestSqlite:
     ) -> None:
         await insert_video(on_sqlite, "video_1")
         machine = MachineClock()
-        await open_database_clock(on_sqlite, machine)
+        await opened_clock(on_sqlite, machine)
 
         machine.wall += HOUR
         machine.passed += 60
         with capture_logs() as logs:
-            clock = await open_database_clock(on_sqlite, machine)
+            clock = await opened_clock(on_sqlite, machine)
 
         assert clock.now() == NOON + timedelta(seconds=60)
         assert [(each["by_s"], each["effect"]) for each in logs] == [(3600, "ignored")]
@@ -167,11 +183,11 @@ class TestSqlite:
         self, on_sqlite: Connections
     ) -> None:
         machine = MachineClock()
-        await open_database_clock(on_sqlite, machine)
+        await opened_clock(on_sqlite, machine)
         machine.passed += 60
 
         async with on_sqlite.durable_transaction(LockId.VIDEO):  # excludes all other writers
-            clock = await open_database_clock(on_sqlite, machine)
+            clock = await opened_clock(on_sqlite, machine)
 
         assert clock.now() == NOON + timedelta(seconds=60)
 
@@ -180,24 +196,79 @@ class TestSqlite:
     ) -> None:
         await insert_video(on_sqlite, "video_1", ended_at=NOON)
         machine = MachineClock()
-        await open_database_clock(on_sqlite, machine)
+        await opened_clock(on_sqlite, machine)
 
         machine.wall -= HOUR
         with capture_logs() as logs:
-            clock = await open_database_clock(on_sqlite, machine)
-            await open_database_clock(on_sqlite, machine)
+            clock = await opened_clock(on_sqlite, machine)
+            await opened_clock(on_sqlite, machine)
 
         assert clock.now() == NOON - HOUR
         assert [(each["by_s"], each["effect"]) for each in logs] == [(-3600, "accepted")]
+
+    async def test_a_clock_that_others_contradict_is_corrected_also_beside_a_video(
+        self, on_sqlite: Connections
+    ) -> None:
+        await insert_video(on_sqlite, "video_1")
+        machine = MachineClock(NOON + YEAR)
+        await opened_clock(on_sqlite, machine)
+
+        machine.wall -= YEAR
+        clock = await opened_clock(on_sqlite, machine, told=machine.now())
+
+        assert clock.now() == NOON
+
+    async def test_a_step_to_a_time_that_others_contradict_is_ignored(
+        self, on_sqlite: Connections
+    ) -> None:
+        machine = MachineClock()
+        await opened_clock(on_sqlite, machine)
+
+        machine.wall -= YEAR
+        clock = await opened_clock(on_sqlite, machine, told=machine.now() + YEAR)
+
+        assert clock.now() == NOON
+
+    @pytest.mark.parametrize(
+        ("step", "told", "has_video", "is_due"),
+        [
+            (timedelta(0), None, False, False),
+            (timedelta(seconds=30), None, False, False),  # not worth it
+            (HOUR, None, False, True),
+            (HOUR, timedelta(0), True, False),  # the video's times are compared with the present
+            (-YEAR, -YEAR, True, True),
+            (-YEAR, timedelta(0), False, False),  # the machine's clock was set wrong
+            (-YEAR, None, False, True),
+        ],
+    )
+    async def test_a_step_while_it_runs_is_followed_by_the_same_rule(
+        self,
+        on_sqlite: Connections,
+        step: timedelta,
+        told: timedelta | None,
+        has_video: bool,
+        is_due: bool,
+    ) -> None:
+        if has_video:
+            await insert_video(on_sqlite, "video_1")
+        machine = MachineClock()
+        clock = await opened_clock(
+            on_sqlite, machine, None if told is None else machine.now() + told
+        )
+
+        machine.wall += step
+        clock.compare_wall_clock()
+
+        assert await is_correction_due(on_sqlite, clock) is is_due
 
     async def test_another_start_of_the_machine_takes_its_wall_clock(
         self, on_sqlite: Connections
     ) -> None:
         await insert_video(on_sqlite, "video_1")
-        await open_database_clock(on_sqlite, MachineClock())
+        await opened_clock(on_sqlite, MachineClock())
         await _start_machine_anew(on_sqlite)
 
-        clock = await open_database_clock(on_sqlite, MachineClock(NOON + HOUR))
+        clock = await opened_clock(on_sqlite, MachineClock(NOON + HOUR))
 
         assert clock.now() == NOON + HOUR
 
@@ -205,11 +276,11 @@ class TestSqlite:
         self, on_sqlite: Connections
     ) -> None:
         await insert_video(on_sqlite, "video_1")
-        await open_database_clock(on_sqlite, MachineClock())
+        await opened_clock(on_sqlite, MachineClock())
         started = MachineClock(NOON + HOUR)
         started.passed = 5
 
-        clock = await open_database_clock(on_sqlite, started)
+        clock = await opened_clock(on_sqlite, started)
 
         assert clock.now() == started.now()
 
@@ -217,7 +288,7 @@ class TestSqlite:
         self, on_sqlite: Connections
     ) -> None:
         machine = MachineClock()
-        clock = await open_database_clock(on_sqlite, machine)
+        clock = await opened_clock(on_sqlite, machine)
 
         with capture_logs() as logs:
             clock.compare_wall_clock()

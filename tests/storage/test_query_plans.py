@@ -28,6 +28,7 @@ from tallylight.model.verdict import Incident, Transition, Verdict
 from tallylight.storage.adoption import adopt_database, pending_adoption
 from tallylight.storage.attempts import Attempts
 from tallylight.storage.characters import CharacterRow, Characters
+from tallylight.storage.clock_trust import FIRST_RETENTION_DELAY
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.forwarded_evidence import ForwardedEvidence
 from tallylight.storage.gateway_keys import GatewayKeys
@@ -37,7 +38,6 @@ from tallylight.storage.ledger import Ledger
 from tallylight.storage.outbox import Outbox
 from tallylight.storage.processes import open_liveness
 from tallylight.storage.retention import RetentionOptions
-from tallylight.storage.retention_gate import FIRST_RETENTION_DELAY
 from tallylight.storage.transition_record import RetractedTransitions, TransitionRecord
 from tallylight.storage.videos import Videos
 from tests.builders import NOON
@@ -79,7 +79,6 @@ PARTS = (
 NOT_CALLED = {
     "Storage.add_evidence",
     "Storage.claim_leadership",
-    "Storage.may_delete",
     "Storage.wait_for_buffer",
     "ForwardedEvidence.forward",
     "LeaderEpoch.check",
@@ -108,6 +107,7 @@ def record() -> TransitionRecord:
 CALLS: Mapping[str, Call] = {
     "Storage.snapshots": lambda s: s.snapshots(),
     "Storage.removed_services": lambda s: s.removed_services([FILM]),
+    "Storage.needs_reopening": lambda s: s.needs_reopening(is_leader=True),
     "Storage.replay": lambda s: all_of(s.replay([FILM], {FILM: 5}, NOON - DAY)),
     "Storage.evidence_after": lambda s: s.evidence_after(5),
     "Storage.latest_cursor": lambda s: s.latest_cursor(),

@@ -40,8 +40,8 @@ from tallylight.gateway.webhooks.messages import webhook_messages
 from tallylight.gateway.webhooks.sender import WebhookSender
 from tallylight.model.video import VideoKind
 from tallylight.scheduler import every
+from tallylight.storage.clock_trust import FIRST_RETENTION_DELAY
 from tallylight.storage.database import Storage
-from tallylight.storage.retention_gate import FIRST_RETENTION_DELAY
 from tallylight.upstreams.client import UpstreamClient
 from tallylight.upstreams.transport import Transport
 

@@ -1,9 +1,9 @@
 """Opens all parts of a process in order, runs them side by side and closes them in reverse."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Never
 
@@ -16,31 +16,24 @@ from tallylight.app.cluster.read_only_storage import ReadOnlyStorage
 from tallylight.app.cluster.roles import ClusterRole
 from tallylight.app.current_configuration import CurrentConfiguration
 from tallylight.app.gateway_wiring import GatewayResources, GatewayWiring, wire_gateway
-from tallylight.app.job_wiring import JobWiring, wire_jobs, wire_probes
+from tallylight.app.job_wiring import wire_jobs
 from tallylight.app.logs import mask_in_logs
+from tallylight.app.probing import Probing, make_probing
 from tallylight.app.recommend import RouteRecommender, alternatives
 from tallylight.board import Board, BoardStorage
 from tallylight.clock import Clock
 from tallylight.config.secrets import configured_secrets
 from tallylight.config.settings import Configuration
-from tallylight.errors import StorageError
+from tallylight.errors import ClockCorrectedError, StorageError
 from tallylight.gateway.assets.options import open_store
-from tallylight.jobs.followers import VideoFollowers
-from tallylight.model.evidence import Depth, Evidence
-from tallylight.model.ids import ServiceId
-from tallylight.model.status import Status
-from tallylight.model.video import VideoKind
+from tallylight.model.evidence import Evidence
 from tallylight.probes.calendar import calendar_evidence
-from tallylight.probes.check_round import CheckResult, check_service
-from tallylight.probes.feeds import FeedPoller
-from tallylight.probes.page_claims import ClaimsReader
-from tallylight.probes.plan import ProbeTiming
-from tallylight.probes.prober import Prober
 from tallylight.scheduler import every
+from tallylight.storage.clock_trust import FIRST_RETENTION_DELAY
 from tallylight.storage.database import Storage, open_storage
+from tallylight.storage.host_clocks import HostClocks
 from tallylight.storage.identity import IDENTITY_INTERVAL, IdentityGuard
 from tallylight.storage.processes import Liveness, open_liveness
-from tallylight.storage.retention_gate import FIRST_RETENTION_DELAY
 from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()
@@ -49,6 +42,7 @@ _TICK_INTERVAL = timedelta(seconds=5)
 _SNAPSHOT_INTERVAL = timedelta(minutes=15)
 _ROLLUP_INTERVAL = timedelta(minutes=5)
 _RETENTION_INTERVAL = timedelta(hours=1)
+_CLOCK_INTERVAL = timedelta(seconds=10)
 _CALENDAR_INTERVAL = timedelta(hours=6)
 _FORWARDED_EVIDENCE_INTERVAL = timedelta(seconds=2)
 
@@ -57,58 +51,6 @@ _LONGEST_WRITE_SECONDS = 5.0
 
 _LOCK_ATTEMPTS = 10
 _LOCK_RETRY_DELAY = timedelta(milliseconds=50)
-
-
-@dataclass(frozen=True, slots=True)
-class Probing:
-    """Runs the prober and the poller of status pages."""
-
-    board: Board
-    prober: Prober
-    feed_poller: FeedPoller
-    claims_reader: ClaimsReader
-    followers: VideoFollowers
-    clock: Clock
-
-    async def run(self) -> None:
-        """Probe on schedule and read status pages until cancelled."""
-        self.prober.reset()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.prober.run(), name="prober")
-            tasks.create_task(self.feed_poller.run(), name="feeds")
-            tasks.create_task(self.claims_reader.run(), name="claims")
-
-    async def check(
-        self, services: Collection[ServiceId], depth: Depth, *, are_named: bool = True
-    ) -> Mapping[ServiceId, CheckResult]:
-        """Probe services now, all at the same time, and return the results.
-
-        The leader follows the generations itself. Any other process leaves them to a server. Of a
-        service that is held to be retired no generation is sent, unless it was asked for by name.
-        """
-        if depth is Depth.GENERATION and not are_named:
-            live = [id_ for id_ in services if self.board.verdict(id_).status is not Status.RETIRED]
-            retired = [id_ for id_ in services if id_ not in live]
-            free = await self.check(retired, Depth.CREDENTIALS)
-            left_out = {id_: replace(each, is_left_out=True) for id_, each in free.items()}
-            results = {**await self.check(live, depth), **left_out}
-            return {id_: results[id_] for id_ in services}
-        async with AsyncExitStack() as stack:
-            if depth is Depth.GENERATION and self.board.is_leader:
-                await stack.enter_async_context(self.followers.following(VideoKind.PROBE))
-            async with asyncio.TaskGroup() as tasks:
-                checks = {
-                    id_: tasks.create_task(
-                        check_service(self.prober, self.board.service(id_), depth, self.clock)
-                    )
-                    for id_ in services
-                }
-        results = {id_: task.result() for id_, task in checks.items()}
-        for result in results.values():
-            for piece in result.evidence:
-                if piece.is_bad:
-                    await self.board.settle(piece)  # no further call follows
-        return results
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +86,34 @@ class Runtime:
         """Lead or follow until cancelled, as the other processes of the database require.
 
         Raises:
+            ClockCorrectedError: if the clock was set, so that everything has to be opened anew.
             ExceptionGroup: if a task fails, for example the one that stores evidence.
         """
-        await self._run_tasks(self.role.run(self._lead))
+        is_corrected = False
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._run_tasks(self.role.run(self._lead)), name="parts")
+                tasks.create_task(self._watch_clock(), name="clock")
+        except* ClockCorrectedError:
+            is_corrected = True
+        if is_corrected:
+            raise ClockCorrectedError
+
+    async def _watch_clock(self) -> Never:
+        """Wait until the clock was set.
+
+        Raises:
+            ClockCorrectedError: then.
+        """
+        while True:
+            await self.clock.sleep(_CLOCK_INTERVAL)
+            try:
+                is_due = await self.history.needs_reopening(is_leader=self.is_leader)
+            except StorageError as error:
+                log.debug("clock.not_compared", error=str(error))
+            else:
+                if is_due:
+                    raise ClockCorrectedError
 
     async def run_embedded(self) -> None:
         """Follow, serve the gateway and learn from its videos until cancelled; send no probes."""
@@ -205,6 +172,7 @@ class Runtime:
         mask_in_logs(configured_secrets(configuration))
         await self.board.apply_config(services, configuration.verdicts)
         self.current.replace(configuration)
+        self.history.clock_trust.is_vouched = configuration.retention.trust_clock
         try:
             await self.read_calendar()
         except StorageError as error:  # the next scheduled reading makes up for it
@@ -265,7 +233,11 @@ class Runtime:
 
 @asynccontextmanager
 async def open_runtime(
-    configuration: Configuration, clock: Clock, *, is_embedded: bool = False
+    configuration: Configuration,
+    clock: Clock,
+    *,
+    is_embedded: bool = False,
+    host_clocks: HostClocks | None = None,
 ) -> AsyncIterator[Runtime]:
     """Open the database, the connections, and the board as it was saved last.
 
@@ -273,6 +245,7 @@ async def open_runtime(
         configuration: The configuration to start with.
         clock: The source of time.
         is_embedded: Leave judging to other processes, except for moments: a library client does.
+        host_clocks: What this process has heard from other hosts before; None for nothing.
 
     Raises:
         ConfigurationError: if the database's address is not usable.
@@ -280,16 +253,15 @@ async def open_runtime(
     """
     mask_in_logs(configured_secrets(configuration))
     async with (
-        open_storage(configuration.database_url, clock, configuration.database_pool) as history,
-        Transport(history.clock, on_date=history.host_clocks.observe) as transport,
+        _open_history(configuration, clock, host_clocks) as history,
+        Transport(history.clock, on_date=history.clock.host_clocks.observe) as transport,
         AsyncExitStack() as stack,
     ):
         clock = history.clock
         leader_lock = LeaderLock(history, history.connections.file)
         stack.push_async_callback(leader_lock.release)
         is_leader = not is_embedded and await _acquire_leader_lock(leader_lock, clock)
-        storage: BoardStorage = history if is_leader else ReadOnlyStorage(history)
-        board = Board(storage, clock, is_leader=is_leader)
+        board = _new_board(history, is_leader=is_leader)
         current = CurrentConfiguration(configuration)
         store = open_store(configuration.assets, configuration.database_url)
         guard = IdentityGuard(history.connections)
@@ -298,7 +270,7 @@ async def open_runtime(
         liveness = _open_liveness(history, guard)
         stack.push_async_callback(liveness.close)
         jobs = wire_jobs(board, history, transport, liveness, clock)
-        may_delete = current.reader(lambda settings: history.may_delete(settings.retention))
+        may_delete = history.clock_trust.may_delete
         resources = GatewayResources(board, history, transport, store, clock, may_delete)
         wiring = wire_gateway(current, resources, jobs)
         runtime = Runtime(
@@ -306,7 +278,7 @@ async def open_runtime(
             clock=clock,
             history=history,
             board=board,
-            probing=_make_probing(current, jobs),
+            probing=make_probing(current, jobs),
             gateway_wiring=wiring,
             role=ClusterRole(leader_lock, board, history, clock),
             guard=guard,
@@ -322,23 +294,19 @@ async def open_runtime(
             await board.save_snapshots()
 
 
-def _make_probing(current: CurrentConfiguration, jobs: JobWiring) -> Probing:
-    total_budget = current.reader(lambda configuration: configuration.catalogue.total_budget)
-    prober = Prober(
-        jobs.board,
-        jobs.transport,
-        wire_probes(jobs, total_budget),
-        jobs.clock,
-        current.reader(probe_timing),
-    )
-    return Probing(
-        jobs.board,
-        prober,
-        FeedPoller(jobs.board, jobs.transport, jobs.clock),
-        ClaimsReader(jobs.board, jobs.transport, jobs.clock, jobs.storage),
-        jobs.followers,
-        jobs.clock,
-    )
+@asynccontextmanager
+async def _open_history(
+    configuration: Configuration, clock: Clock, host_clocks: HostClocks | None
+) -> AsyncIterator[Storage]:
+    url, pool = configuration.database_url, configuration.database_pool
+    async with open_storage(url, clock, pool, host_clocks) as history:
+        history.clock_trust.is_vouched = configuration.retention.trust_clock
+        yield history
+
+
+def _new_board(history: Storage, *, is_leader: bool) -> Board:
+    storage: BoardStorage = history if is_leader else ReadOnlyStorage(history)
+    return Board(storage, history.clock, is_leader=is_leader)
 
 
 def _open_liveness(history: Storage, guard: IdentityGuard) -> Liveness:
@@ -357,9 +325,3 @@ async def _acquire_leader_lock(leader_lock: LeaderLock, clock: Clock) -> bool:
             return True
         await clock.sleep(_LOCK_RETRY_DELAY)
     return await leader_lock.acquire()
-
-
-def probe_timing(configuration: Configuration) -> ProbeTiming:
-    """Return the timing that applies to the probes of all services."""
-    options = configuration.probes
-    return ProbeTiming(retry_delays=options.retry, undecided_interval=options.in_doubt_pace)

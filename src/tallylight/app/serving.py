@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Never
 
@@ -26,14 +27,22 @@ from tallylight.clock import Clock, SystemClock
 from tallylight.config import reload
 from tallylight.config.settings import Configuration
 from tallylight.documents.addresses import is_loopback
-from tallylight.errors import ConfigurationError, Problem, StorageError, TallylightError
+from tallylight.errors import (
+    ClockCorrectedError,
+    ConfigurationError,
+    Problem,
+    StorageError,
+    TallylightError,
+)
 from tallylight.gateway.http.app import GatewayApp
 from tallylight.status.application import close_streams, make_status_app
 from tallylight.status.ports import StatusSources
+from tallylight.storage.host_clocks import HostClocks
 
 log = structlog.get_logger()
 
 _SHUTDOWN_SECONDS = 3
+_REOPEN_DELAY = timedelta(seconds=1)
 
 
 def run_server(configuration: Configuration, path: Path | None) -> None:
@@ -51,22 +60,56 @@ def run_server(configuration: Configuration, path: Path | None) -> None:
 
 
 async def _run(configuration: Configuration, path: Path | None, clock: Clock) -> None:
-    seen = reload.file_signatures(configuration.files)  # a change while it opens counts
     stop, hup = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hup.set)
     _log_warnings(configuration)
-    async with running_server(configuration, clock) as served:
-        log.info("serving", address=served.address, services=len(served.runtime.board.services()))
-        reloading = asyncio.create_task(
-            _reload_on_change(served.runtime, path, hup, seen), name="reload"
-        )
-        try:
-            await served.run_until(stop, reloading)
-        finally:
-            reloading.cancel()
+    await serve_until(stop, hup, configuration, path, clock)
+
+
+async def serve_until(
+    stop: asyncio.Event,
+    hup: asyncio.Event,
+    configuration: Configuration,
+    path: Path | None,
+    clock: Clock,
+) -> None:
+    """Run the server until an event; open everything anew whenever the clock was set.
+
+    Args:
+        stop: Ends the server.
+        hup: Asks for a reload.
+        configuration: The configuration to start with.
+        path: The file that the operator named, to be read again on a reload.
+        clock: The clock of the process.
+    """
+    seen = reload.file_signatures(configuration.files)  # a change while it opens counts
+    host_clocks, opens_anew = HostClocks(clock), False
+    with _listener(configuration) as listener:  # callers wait while the rest opens anew
+        while not stop.is_set():
+            try:
+                async with _serving_at(listener, configuration, clock, host_clocks) as served:
+                    opens_anew = False
+                    count = len(served.runtime.board.services())
+                    log.info("serving", address=served.address, services=count)
+                    reloading = asyncio.create_task(
+                        _reload_on_change(served.runtime, path, hup, seen), name="reload"
+                    )
+                    try:
+                        await served.run_until(stop, reloading)
+                    except ClockCorrectedError:
+                        opens_anew = True
+                        log.warning("server.opens_anew", reason="the clock was set")
+                    finally:
+                        reloading.cancel()
+                        configuration = served.runtime.configuration
+            except StorageError as error:
+                if not opens_anew:
+                    raise
+                log.warning("server.database_unavailable", error=str(error))
+                await clock.sleep(_REOPEN_DELAY)
     log.info("stopped")
 
 
@@ -86,6 +129,7 @@ class RunningServer:
         """Wait for the stop event.
 
         Raises:
+            ClockCorrectedError: if the clock was set, so that the server has to open anew.
             TallylightError: if one of the tasks ends before. A server that no longer monitors must
                 stop, or it would keep showing old verdicts.
         """
@@ -100,6 +144,8 @@ class RunningServer:
         for task in tasks:
             if task.done():
                 error = None if task.cancelled() else task.exception()
+                if isinstance(error, ClockCorrectedError):
+                    raise error
                 log.critical("server.failed", task=task.get_name(), exc_info=error)
         raise TallylightError("the server stopped because of an internal error; see its log")
 
@@ -115,44 +161,52 @@ async def running_server(
         StorageError: if the database cannot be used, or another server uses its SQLite file.
     """
     with _listener(configuration) as listener:
-        async with open_runtime(configuration, clock) as runtime:
-            if not (runtime.is_leader or runtime.role.is_shared):
-                raise StorageError(
-                    "database: another tallylight server uses this database; stop it, give "
-                    "this one its own database, or share a PostgreSQL"
-                )
-            monitoring = asyncio.create_task(runtime.run(), name="monitor")
-            adviser = BudgetAdviser(lambda: runtime.configuration)
-            advice_task = asyncio.create_task(adviser.run(), name="advice")
-            wiring = runtime.gateway_wiring
-            connections = ConnectionRegistry(
-                raise_descriptor_limit(), configuration.status.connections_per_client
+        async with _serving_at(listener, configuration, clock, HostClocks(clock)) as served:
+            yield served
+
+
+@contextlib.asynccontextmanager
+async def _serving_at(
+    listener: socket.socket, configuration: Configuration, clock: Clock, host_clocks: HostClocks
+) -> AsyncIterator[RunningServer]:
+    async with open_runtime(configuration, clock, host_clocks=host_clocks) as runtime:
+        if not (runtime.is_leader or runtime.role.is_shared):
+            raise StorageError(
+                "database: another tallylight server uses this database; stop it, give "
+                "this one its own database, or share a PostgreSQL"
             )
-            page = make_status_app(_status_state(runtime, monitoring, adviser))
-            server = _Server(
-                uvicorn.Config(
-                    GatewayApp(page, wiring.gateway, wiring.keys, wiring.settings, clock),
-                    log_config=None,
-                    access_log=False,
-                    server_header=False,
-                    ws="none",
-                    http=bounded_protocol(connections),
-                    timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                    timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-                )
+        monitoring = asyncio.create_task(runtime.run(), name="monitor")
+        adviser = BudgetAdviser(lambda: runtime.configuration)
+        advice_task = asyncio.create_task(adviser.run(), name="advice")
+        wiring = runtime.gateway_wiring
+        connections = ConnectionRegistry(
+            raise_descriptor_limit(), configuration.status.connections_per_client
+        )
+        page = make_status_app(_status_state(runtime, monitoring, adviser))
+        server = _Server(
+            uvicorn.Config(
+                GatewayApp(page, wiring.gateway, wiring.keys, wiring.settings, clock),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                ws="none",
+                http=bounded_protocol(connections),
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
             )
-            serving = asyncio.create_task(server.serve([listener]), name="page")
-            try:
-                await server.wait_until_listening(serving)
-                host, port = listener.getsockname()[:2]
-                address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-                yield RunningServer(runtime, address, (monitoring, serving))
-            finally:
-                close_streams(page)
-                server.should_exit = True
-                monitoring.cancel()
-                advice_task.cancel()
-                await asyncio.gather(monitoring, advice_task, serving, return_exceptions=True)
+        )
+        serving = asyncio.create_task(server.serve([listener.dup()]), name="page")
+        try:
+            await server.wait_until_listening(serving)
+            host, port = listener.getsockname()[:2]
+            address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            yield RunningServer(runtime, address, (monitoring, serving))
+        finally:
+            close_streams(page)
+            server.should_exit = True
+            monitoring.cancel()
+            advice_task.cancel()
+            await asyncio.gather(monitoring, advice_task, serving, return_exceptions=True)
 
 
 class _Server(uvicorn.Server):

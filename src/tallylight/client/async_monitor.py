@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Self
+from typing import Never, Self
 
 import structlog
 
@@ -22,6 +22,7 @@ from tallylight.client.lifecycle import (
 from tallylight.clock import Clock, SystemClock
 from tallylight.config.settings import Configuration
 from tallylight.documents.nearest import unknown_name_message
+from tallylight.errors import ClockCorrectedError
 from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Depth
 from tallylight.model.ids import ServiceId
@@ -31,6 +32,7 @@ from tallylight.status.views.report import Report
 from tallylight.status.views.services import service_row
 from tallylight.storage.export import export
 from tallylight.storage.export_formats import ExportFormat
+from tallylight.storage.host_clocks import HostClocks
 from tallylight.verdicts.availability import Availability, availability
 from tallylight.verdicts.removal import intervals_until
 
@@ -64,6 +66,7 @@ class AsyncMonitor(AsyncClient):
         self._configuration = configuration
         self._on_change = on_change
         self._clock = clock or SystemClock()
+        self._host_clocks = HostClocks(self._clock)
         self._stack = AsyncExitStack()
         self._runtime: Runtime | None = None
         self._open_lock = asyncio.Lock()
@@ -163,9 +166,9 @@ class AsyncMonitor(AsyncClient):
 
     async def start(self) -> None:
         """Start monitoring in the background; a second call does nothing."""
-        runtime = await self._open()
+        await self._open()
         if self._runner is None:
-            self._runner = asyncio.create_task(runtime.run(), name="monitor")
+            self._runner = asyncio.create_task(self._run(), name="monitor")
             self._runner.add_done_callback(log_failure)
 
     async def stop(self) -> None:
@@ -176,9 +179,23 @@ class AsyncMonitor(AsyncClient):
     async def aclose(self) -> None:
         """Stop, store the current state, and close the database and all connections."""
         await self.stop()
-        await cancel(self._notifier)
-        self._notifier = self._runtime = None
-        await self._stack.aclose()
+        await self._close()
+
+    async def _run(self) -> Never:
+        """Monitor until cancelled; open everything anew whenever the clock was set."""
+        while True:
+            runtime = await self._open()
+            try:
+                await runtime.run()
+            except ClockCorrectedError:
+                log.warning("monitor.opens_anew", reason="the clock was set")
+                await self._close()
+
+    async def _close(self) -> None:
+        async with self._open_lock:
+            await cancel(self._notifier)
+            self._notifier = self._runtime = None
+            await self._stack.aclose()
 
     async def _check(
         self, services: Iterable[str], depth: Depth, *, are_named: bool = True
@@ -192,7 +209,7 @@ class AsyncMonitor(AsyncClient):
         async with self._open_lock:
             if self._runtime is None:
                 runtime = await self._stack.enter_async_context(
-                    open_runtime(self._configuration, self._clock)
+                    open_runtime(self._configuration, self._clock, host_clocks=self._host_clocks)
                 )
                 ready = asyncio.Event()
                 self._notifier = asyncio.create_task(

@@ -2,8 +2,9 @@
 
 Their times lie in the future: verdicts would not move until then, budgets would count the money for
 longer, and new evidence would get ids beyond the present. The leader mends them when it begins to
-lead: evidence and its rollups are set aside, for nobody knows when it was recorded; everything else
-happened at the latest now.
+lead, and a process whose clock is set right while it runs opens everything anew. Evidence and its
+rollups are set aside, for nobody knows when it was recorded; everything else happened at the latest
+now.
 """
 
 import json
@@ -19,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tallylight.storage import day_status, rollups, spending
 from tallylight.storage.engine import Connections, LockId, upsert
 from tallylight.storage.evidence import latest_id
+from tallylight.storage.host_clocks import MOST_DIFFERENCE
 from tallylight.storage.tables import (
     attempts_table,
     component_state_table,
@@ -77,8 +79,14 @@ _MOMENT: Final = TypeAdapter(datetime)
 _SHORTEST_MOMENT: Final = len("2026-01-01T00:00:00Z")
 
 
-async def set_future_aside(connections: Connections, now: datetime) -> bool:
-    """Mend rows whose times lie in the future; return whether there were any.
+async def set_future_aside(connections: Connections, now: datetime, *, is_confirmed: bool) -> bool:
+    """Mend rows whose times lie in the future; return whether it did.
+
+    Args:
+        connections: The database.
+        now: The present time.
+        is_confirmed: Another clock agrees with it. Without that, rows that lie more than a day
+            ahead are left as they are: it may be the present that is wrong.
 
     Raises:
         StorageError: if the database cannot be reached.
@@ -89,6 +97,10 @@ async def set_future_aside(connections: Connections, now: datetime) -> bool:
     async with connections.read_transaction() as connection:
         latest = await _latest(connection)
     if latest <= now + TOLERANCE:
+        return False
+    if latest > now + MOST_DIFFERENCE and not is_confirmed:
+        ahead = (latest - now).total_seconds()
+        log.warning("clock.rows_ahead", by_s=ahead, effect="left until other hosts tell the time")
         return False
     async with connections.durable_transaction(LockId.EVIDENCE) as connection:
         pieces = await _set_evidence_aside(connection, now)
@@ -107,6 +119,16 @@ async def set_future_aside(connections: Connections, now: datetime) -> bool:
         effect="times in the future are clipped to the present",
     )
     return True
+
+
+async def has_future_evidence(connections: Connections, now: datetime) -> bool:
+    """Tell whether evidence lies in the future.
+
+    Raises:
+        StorageError: if the database cannot be reached.
+    """
+    async with connections.read_transaction() as connection:
+        return from_microseconds(await latest_id(connection)) > now + TOLERANCE
 
 
 def clip_moments(value: object, now: datetime) -> object:

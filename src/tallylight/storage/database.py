@@ -26,7 +26,13 @@ from tallylight.storage import (
 )
 from tallylight.storage.attempts import Attempts
 from tallylight.storage.characters import Characters
-from tallylight.storage.database_clock import DatabaseClock, open_database_clock
+from tallylight.storage.clock_ahead import has_future_evidence
+from tallylight.storage.clock_trust import ClockTrust
+from tallylight.storage.database_clock import (
+    DatabaseClock,
+    is_correction_due,
+    open_database_clock,
+)
 from tallylight.storage.engine import (
     DEFAULT_POOL_SIZE,
     Connections,
@@ -46,7 +52,6 @@ from tallylight.storage.migration import upgrade_schema
 from tallylight.storage.outbox import Outbox, insert_messages
 from tallylight.storage.queries import StorageQueries
 from tallylight.storage.retention import RetentionOptions, RetentionStep
-from tallylight.storage.retention_gate import RetentionGate
 from tallylight.storage.tables import component_state_table
 from tallylight.storage.transition_record import RetractedTransitions, TransitionRecord
 from tallylight.storage.types import to_microseconds
@@ -68,8 +73,7 @@ class Storage(StorageQueries):
     ) -> None:
         super().__init__(connections)
         self.clock = clock
-        self.host_clocks = HostClocks(clock)
-        self._retention_gate = RetentionGate(clock, self.host_clocks)
+        self.clock_trust = ClockTrust(clock)
         self._buffer = buffer
         self.leader_epoch = leader_epoch
         self._buffer_task = buffer_task
@@ -199,13 +203,28 @@ class Storage(StorageQueries):
         while await self._close_day():
             pass
 
-    def may_delete(self, retention_policy: RetentionOptions) -> bool:
-        """Tell whether the clock is trusted with deleting what is old."""
-        return self._retention_gate.is_open(is_clock_trusted=retention_policy.trust_clock)
+    async def needs_reopening(self, *, is_leader: bool) -> bool:
+        """Tell whether the clock was set so that the process has to open the database anew.
+
+        Args:
+            is_leader: This process also looks for evidence that another clock has dated ahead.
+
+        Raises:
+            StorageError: if the database cannot be read.
+        """
+        if self.clock.is_own_reference:
+            return False
+        if self.connections.file is not None:
+            self.clock.compare_wall_clock()
+        if await is_correction_due(self.connections, self.clock):
+            return True
+        if not (is_leader and self.clock_trust.is_confirmed()):
+            return False
+        return await has_future_evidence(self.connections, self.clock.now())
 
     async def apply_retention(self, retention_policy: RetentionOptions) -> None:
         """Delete what is older than a policy keeps, unless the clock may be wrong."""
-        if not self.may_delete(retention_policy):
+        if not self.clock_trust.may_delete():
             return
         now = self.clock.now()
         for step in retention.RETENTION_STEPS:
@@ -229,7 +248,10 @@ class Storage(StorageQueries):
 
 @asynccontextmanager
 async def open_storage(
-    address: str, clock: Clock, pool_size: int = DEFAULT_POOL_SIZE
+    address: str,
+    clock: Clock,
+    pool_size: int = DEFAULT_POOL_SIZE,
+    host_clocks: HostClocks | None = None,
 ) -> AsyncIterator[Storage]:
     """Open the database at an address; create its tables or bring them up to date.
 
@@ -237,6 +259,7 @@ async def open_storage(
         address: "sqlite:///relative/path", "sqlite:////absolute/path" or "postgresql://…".
         clock: The process's clock; the storage's own one is anchored to the database's time.
         pool_size: Connections to PostgreSQL that transactions use at most.
+        host_clocks: What this process has heard from other hosts before; None for nothing.
 
     Raises:
         ConfigurationError: if the address has another form.
@@ -247,7 +270,8 @@ async def open_storage(
         await upgrade_schema(connections)
         if connections.opened_file is not None:
             connections.opened_file.remember()
-        clock = await open_database_clock(connections, clock)
+        host_clocks = host_clocks or HostClocks(clock)
+        clock = await open_database_clock(connections, clock, host_clocks)
         leader_epoch = LeaderEpoch(connections)
         buffer = EvidenceBuffer(connections, clock, guard=leader_epoch.check)
         forwarded = ForwardedEvidence(connections, clock, buffer.flush)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, delete, exists, func, insert, select
 
 from tallylight.clock import Clock, SystemClock
 from tallylight.storage.engine import Connections
+from tallylight.storage.host_clocks import HostClocks
 from tallylight.storage.machine import boot_id
 from tallylight.storage.tables import component_state_table, videos_table
 from tallylight.storage.types import from_microseconds, to_microseconds
@@ -23,6 +24,7 @@ log = structlog.get_logger()
 
 _STATE_NAME = "clock_anchor"
 _STEP = timedelta(seconds=5)  # a smaller difference is the network's, or the start's
+_LEAST_CORRECTION = timedelta(minutes=1)  # what is less is not worth opening anew
 _SLEW = 0.05  # seconds of correction per second: time stays monotonic
 _LONGEST_ROUND_TRIP = 1.0  # seconds; what took longer says too little about the time
 
@@ -33,14 +35,23 @@ class DatabaseClock:
     Args:
         clock: The clock of the process.
         anchor: The time that it is now; None if the process's clock is its own reference.
+
+        host_clocks: What this process has heard from other hosts; None for nothing yet.
+
+    Attributes:
+        step: By how much its reference was ahead of it when they were compared last.
     """
 
-    def __init__(self, clock: Clock, anchor: datetime | None) -> None:
+    def __init__(
+        self, clock: Clock, anchor: datetime | None, host_clocks: HostClocks | None = None
+    ) -> None:
         self._clock = clock
         self._anchor = anchor
         self._anchored_at = clock.boottime()
         self._error = timedelta()
         self._is_stepped = False
+        self.step = timedelta()
+        self.host_clocks = host_clocks or HostClocks(clock)
 
     @property
     def is_own_reference(self) -> bool:
@@ -91,34 +102,53 @@ class DatabaseClock:
         return anchor + elapsed + max(-most, min(most, self._error))
 
     def _log_step(self, difference: timedelta, effect: str) -> None:
+        self.step = difference
         is_stepped = abs(difference) > _STEP
         if is_stepped and not self._is_stepped:
             log.warning("clock.stepped", by_s=difference.total_seconds(), effect=effect)
         self._is_stepped = is_stepped
 
 
-async def open_database_clock(connections: Connections, clock: Clock) -> DatabaseClock:
+async def open_database_clock(
+    connections: Connections, clock: Clock, host_clocks: HostClocks
+) -> DatabaseClock:
     """Return the clock of an opened database.
 
     Args:
         connections: The database, with its tables up to date.
         clock: The process's clock. One that is not the machine's is its own reference.
+        host_clocks: What this process has heard from other hosts.
 
     Raises:
         StorageError: if the database cannot be read or written.
     """
     if not isinstance(clock, SystemClock):
-        return DatabaseClock(clock, None)
+        return DatabaseClock(clock, None, host_clocks)
     if connections.file is None:
-        return DatabaseClock(clock, await _server_time(connections, clock))
+        return DatabaseClock(clock, await _server_time(connections, clock), host_clocks)
     async with connections.read_transaction() as connection:
-        kept = await connection.run_sync(lambda each: _kept_time(each, clock))
+        kept = await connection.run_sync(lambda each: _kept_time(each, clock, host_clocks))
     if kept is not None:
-        return DatabaseClock(clock, kept)
+        return DatabaseClock(clock, kept, host_clocks)
     anchor = await connections.run_in_thread(
         lambda each: _store_pair(each, clock), is_durable=False
     )
-    return DatabaseClock(clock, anchor)
+    return DatabaseClock(clock, anchor, host_clocks)
+
+
+async def is_correction_due(connections: Connections, clock: DatabaseClock) -> bool:
+    """Tell whether a clock's reference was set by so much that the process has to open anew.
+
+    Raises:
+        StorageError: if the database cannot be read.
+    """
+    step = clock.step
+    if clock.is_own_reference or abs(step) < _LEAST_CORRECTION:
+        return False
+    async with connections.read_transaction() as connection:
+        return await connection.run_sync(
+            lambda each: _is_accepted(each, clock.now(), step, clock.host_clocks)
+        )
 
 
 async def _server_time(connections: Connections, clock: Clock) -> datetime:
@@ -129,7 +159,7 @@ async def _server_time(connections: Connections, clock: Clock) -> datetime:
         return told.astimezone(UTC) + timedelta(seconds=(clock.boottime() - asked_at) / 2)
 
 
-def _kept_time(connection: Connection, clock: Clock) -> datetime | None:
+def _kept_time(connection: Connection, clock: Clock, host_clocks: HostClocks) -> datetime | None:
     """Return the present time by the stored pair of times, None if a new pair is due."""
     kept = _time_since_stored(connection, clock)
     if kept is None:
@@ -137,11 +167,23 @@ def _kept_time(connection: Connection, clock: Clock) -> datetime | None:
     step = clock.now() - kept
     if abs(step) <= _STEP:
         return kept
-    # Times in the rows of a video under way must stay comparable with the present.
-    is_needed = connection.scalar(select(exists().where(videos_table.c.ended_at_us.is_(None))))
-    effect = "ignored" if is_needed else "accepted"
+    is_accepted = _is_accepted(connection, kept, step, host_clocks)
+    effect = "accepted" if is_accepted else "ignored"
     log.warning("clock.stepped", by_s=step.total_seconds(), effect=effect)
-    return kept if is_needed else None
+    return None if is_accepted else kept
+
+
+def _is_accepted(
+    connection: Connection, kept: datetime, step: timedelta, host_clocks: HostClocks
+) -> bool:
+    """Tell whether the time steps as its reference did, or goes on as it was kept."""
+    agree = host_clocks.agree(kept + step)
+    if agree is False:
+        return False  # the reference was set to a wrong time
+    if agree and not host_clocks.agree(kept):
+        return True  # ours was the wrong one, and its videos are shifted with it (`clock_ahead`)
+    # Times in the rows of a video under way must stay comparable with the present.
+    return not connection.scalar(select(exists().where(videos_table.c.ended_at_us.is_(None))))
 
 
 def _store_pair(connection: Connection, clock: Clock) -> datetime:

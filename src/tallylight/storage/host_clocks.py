@@ -11,6 +11,9 @@ from typing import Final, NamedTuple
 
 from tallylight.clock import Clock
 
+MOST_DIFFERENCE: Final = timedelta(days=1)
+"""More than any cache delays a `Date`, and less than any retention."""
+
 _MOST_HOSTS: Final = 200
 
 
@@ -22,8 +25,10 @@ class _Sighting(NamedTuple):
 class HostClocks:
     """The newest time that each of other hosts has told.
 
+    It outlives an opened database: a process that opens anew keeps what it has heard.
+
     Args:
-        clock: The clock that is compared with theirs.
+        clock: Its boot time carries on what they told.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -48,11 +53,16 @@ class HostClocks:
         if len(self._seen) > _MOST_HOSTS:
             del self._seen[next(iter(self._seen))]
 
-    def difference(self) -> timedelta | None:
-        """Return by how much our clock is ahead of the median of the others; None without any."""
-        now, boottime = self._clock.now(), self._clock.boottime()
+    def difference(self, now: datetime) -> timedelta | None:
+        """Return by how much a time is ahead of the median of the others; None without any."""
+        boottime = self._clock.boottime()
         ahead = [
             (now - told).total_seconds() - (boottime - seen_at)
             for told, seen_at in self._seen.values()
         ]
         return timedelta(seconds=median(ahead)) if ahead else None
+
+    def agree(self, now: datetime) -> bool | None:
+        """Tell whether a time is theirs, to a day; None if none has told any."""
+        ahead = self.difference(now)
+        return None if ahead is None else abs(ahead) <= MOST_DIFFERENCE

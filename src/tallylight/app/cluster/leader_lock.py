@@ -51,7 +51,11 @@ class LeaderLock:
             return False
         try:
             await self._history.leader_epoch.claim()
-            await set_future_aside(self._history.connections, self._history.clock.now())
+            await set_future_aside(
+                self._history.connections,
+                self._history.clock.now(),
+                is_confirmed=self._history.clock_trust.is_confirmed(),
+            )
         except StorageError:
             await self.release()
             raise

@@ -1,0 +1,89 @@
+"""A server whose clock was a year ahead goes on with the right time once it is set."""
+
+import asyncio
+import json
+import sqlite3
+import zlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from structlog.testing import capture_logs
+
+from tallylight.app import runtime
+from tallylight.app.serving import serve_until
+from tallylight.clock import SystemClock
+from tallylight.config.settings import Configuration
+from tests.servers import serving
+
+YEAR = timedelta(days=365)
+CONFIGURATION = """\
+upstreams: {{u: {{provider: saygm, base_url: "http://{host}/v1"}}}}
+services: {{s: {{upstream: u, model: minimax/h3}}}}
+probes: {{reach: 1s, credentials: off, generation: off}}
+status: {{listen: "127.0.0.1:0"}}
+database: {{url: "sqlite:///{folder}/history.db", retention: {{trust_clock: true}}}}
+"""
+
+
+class SteppingClock(SystemClock):
+    """The clock of a machine that can be set."""
+
+    ahead = YEAR
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+
+@pytest.fixture
+async def host() -> AsyncIterator[str]:
+    """Give the address of an upstream that answers."""
+    app = web.Application()
+    async with serving(app) as host:
+        yield host
+
+
+def microseconds(at: datetime) -> int:
+    return round(at.timestamp() * 1e6)
+
+
+async def test_a_step_back_while_it_runs_sets_the_future_aside_once(
+    load: Callable[..., Configuration], tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "_CLOCK_INTERVAL", timedelta(seconds=0.2))
+    configuration = load(CONFIGURATION.format(host=host, folder=tmp_path))
+    clock, stop = SteppingClock(), asyncio.Event()
+
+    def ids() -> list[int]:
+        with closing(sqlite3.connect(tmp_path / "history.db")) as database:
+            return [row[0] for row in database.execute("SELECT id FROM evidence ORDER BY id")]
+
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(60):
+            while not condition():
+                await asyncio.to_thread(stop.is_set)
+
+    with capture_logs() as logs:
+
+        def events(name: str) -> int:
+            return sum(log["event"] == name for log in logs)
+
+        server = asyncio.create_task(serve_until(stop, asyncio.Event(), configuration, None, clock))
+        await until(lambda: events("serving") == 1)
+        await until(lambda: len(ids()) >= 2)
+        assert ids()[0] > microseconds(SystemClock().now() + YEAR / 2)
+
+        clock.ahead = timedelta()
+        await until(lambda: events("serving") == 2)
+        await until(lambda: len(ids()) >= 2)  # the probes go on by the right time
+        stop.set()
+        await server
+
+    assert ids()[-1] < microseconds(SystemClock().now() + timedelta(minutes=1))
+    assert (events("clock.was_ahead"), events("server.opens_anew")) == (1, 1)
+    with closing(sqlite3.connect(tmp_path / "history.db")) as database:
+        ((state,),) = database.execute("SELECT state FROM state_snapshots")
+    assert datetime.fromisoformat(json.loads(zlib.decompress(state))["at"]) <= SystemClock().now()
