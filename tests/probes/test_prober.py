@@ -26,6 +26,7 @@ from tallylight.model.verdict import Block, Incident
 from tallylight.model.video import Video, VideoKind
 from tallylight.probes.paid_probes import ProbeHistory
 from tallylight.probes.plan import ProbeTiming
+from tallylight.probes.probe_state import ProbeState
 from tallylight.probes.prober import Prober
 from tallylight.probes.timers import Timers
 from tallylight.storage.evidence import EvidenceRecord
@@ -473,6 +474,16 @@ async def test_a_credentials_probe_that_began_with_the_old_key_does_not_block_th
     assert not answered.is_good
     assert blocked is None
     assert env.board.verdict(name).blocked is Block.AUTH  # the new key is refused as well
+
+
+def test_the_first_order_waits_for_the_first_check_of_the_key_and_no_later_one() -> None:
+    state = ProbeState(NOON, in_progress={Depth.REACH, Depth.CREDENTIALS})
+    at_first = state.may_probe(Depth.GENERATION)
+    state.record_finished(Depth.CREDENTIALS)
+    then = state.may_probe(Depth.GENERATION)
+    state.in_progress.add(Depth.CREDENTIALS)
+
+    assert (at_first, then, state.may_probe(Depth.GENERATION)) == (False, True, True)
 
 
 async def test_a_refused_key_is_tried_by_paid_probes_if_credentials_probes_fall_silent(

@@ -74,6 +74,34 @@ def test_a_responding_host_does_not_disprove_a_wrong_path_or_model() -> None:
     assert story.state.verdict.needs_setup
 
 
+@pytest.mark.parametrize("problem", [ADDRESS, MODEL])
+def test_orders_that_fail_meanwhile_are_no_outage(problem: Failure) -> None:
+    story = Story()
+    story.apply(0, Source.CREDENTIALS, problem)
+    story.fail(60, 120, 180)
+    story.fail(240, source=Source.TRAFFIC)
+
+    assert story.state.verdict.needs_setup
+    assert story.state.jobs.last_result_at is None
+
+
+def test_a_refused_key_is_told_beside_a_setup_problem() -> None:
+    story = Story()
+    story.apply(0, Source.CREDENTIALS, MODEL)
+    story.fail(60, failure=KEY)
+
+    assert story.state.blocked is not None
+
+
+def test_orders_count_once_one_was_accepted() -> None:
+    story = Story()
+    story.apply(0, Source.CREDENTIALS, MODEL)
+    story.apply(60, Source.ACCEPTANCE)
+    story.fail(120, 180, 240)
+
+    assert story.status is Status.DEGRADED
+
+
 def test_an_answer_ends_the_need_of_setup() -> None:
     story = Story()
     story.apply(0, Source.CREDENTIALS, MODEL)

@@ -36,6 +36,7 @@ class ProbeState:
         first_due_at: When its first round is due.
         last_probed_at: When each depth was last probed.
         in_progress: The depths that are being probed now.
+        finished: The depths of which a probe has ended.
         disabled_depths: Depths whose free probe was billed.
         failures_in_a_row: Bad free probes since the last good one.
         unanswered_count: Credentials probes in a row that may have been billed.
@@ -52,6 +53,7 @@ class ProbeState:
     first_due_at: datetime
     last_probed_at: dict[Depth, datetime] = field(default_factory=dict)
     in_progress: set[Depth] = field(default_factory=set)
+    finished: set[Depth] = field(default_factory=set)
     disabled_depths: frozenset[Depth] = frozenset()
     failures_in_a_row: int = 0
     unanswered_count: int = 0
@@ -65,8 +67,23 @@ class ProbeState:
     reported_spend: DecayingSpend | None = None
 
     def may_probe(self, depth: Depth) -> bool:
-        """Tell whether a depth may be probed now: it is neither disabled nor in progress."""
-        return depth not in self.disabled_depths and depth not in self.in_progress
+        """Tell whether a depth may be probed now: it is neither disabled nor in progress.
+
+        The first order waits for the first check of the key, which finds mistakes in the
+        configuration: an order fails there as in an outage.
+        """
+        if depth in self.disabled_depths or depth in self.in_progress:
+            return False
+        return depth is not Depth.GENERATION or Depth.CREDENTIALS not in self._first_round
+
+    @property
+    def _first_round(self) -> set[Depth]:
+        return self.in_progress - self.finished
+
+    def record_finished(self, depth: Depth) -> None:
+        """Record that a probe is over and its evidence reported."""
+        self.in_progress.discard(depth)
+        self.finished.add(depth)
 
     def record_end(self, depth: Depth, began_at: datetime, ended_at: datetime) -> None:
         """Record that a free probe has ended, whatever its result."""

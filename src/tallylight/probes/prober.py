@@ -259,8 +259,9 @@ class Prober:
                 if probe.at > now:
                     self._timers.schedule(id_, probe.at)
                     break
-                self._mark_started(id_, probe.depth)
-                due.append((self._board.service(id_), probe.depth))
+                if self._states[id_].may_probe(probe.depth):
+                    self._mark_started(id_, probe.depth)
+                    due.append((self._board.service(id_), probe.depth))
         return due
 
     def _start_witnesses(self) -> list[tuple[Service, Depth]]:
@@ -275,9 +276,8 @@ class Prober:
         return [(service, Depth.REACH) for service in chosen]
 
     def _waiting_probes(self, id_: ServiceId) -> list[PlannedProbe]:
-        state = self._states.get(id_)
-        planned = self.planned_probes(id_)
-        return [] if state is None else [p for p in planned if p.depth not in state.in_progress]
+        planned = self.planned_probes(id_)  # none without a state
+        return [each for each in planned if self._states[id_].may_probe(each.depth)]
 
     async def _run_probe(self, service: Service, depth: Depth) -> None:
         if depth is Depth.GENERATION:
@@ -303,7 +303,7 @@ class Prober:
             log.exception("probe.failed", service=id_, depth=depth)
         finally:
             if (state := self._states.get(id_)) is not None:
-                state.in_progress.discard(depth)
+                state.record_finished(depth)
                 self._schedule(id_)
 
 

@@ -226,6 +226,8 @@ def _is_ignored(evidence: Evidence) -> bool:
 def _apply_evidence(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceState:
     if setup.is_setup_evidence(state, evidence):
         return setup.apply_setup_evidence(_with_time(state, evidence), evidence)
+    if setup.explains(state, evidence) and not blocking.is_refusal(evidence.failure):
+        return _with_time(state, evidence)
     return _apply_observation(setup.after_other_evidence(state, evidence), evidence, policy)
 
 

@@ -37,6 +37,7 @@ _OTHER_SCHEME = re.compile(
     r"|http request (?:was sent )?to (?:an )?https (?:port|server)",
     re.IGNORECASE,
 )
+_ORDER_SOURCES = frozenset({Source.GENERATION, Source.TRAFFIC, Source.ACCEPTANCE})
 _SEEN_BY_REACH = frozenset({SetupProblem.HOST, SetupProblem.SCHEME})
 
 
@@ -55,6 +56,20 @@ def is_setup_evidence(state: ServiceState, evidence: Evidence) -> bool:
 def apply_setup_evidence(state: ServiceState, evidence: Evidence) -> ServiceState:
     """Return the state after evidence that speaks of our configuration."""
     return replace(state, setup=failure_record(evidence))
+
+
+def explains(state: ServiceState, evidence: Evidence) -> bool:
+    """Tell whether a setup problem explains a failed order, so that it is no evidence.
+
+    An order at a wrong address, or of a model that the key cannot use, fails as in an outage. A
+    refused key is told all the same.
+    """
+    return (
+        state.setup is not None
+        and state.is_unanswered
+        and evidence.is_bad
+        and evidence.source in _ORDER_SOURCES
+    )
 
 
 def after_other_evidence(state: ServiceState, evidence: Evidence) -> ServiceState:
