@@ -146,6 +146,22 @@ class TestPostgres:
 
         assert [(each["event"], each["by_s"]) for each in logs] == [("clock.stepped", 3600)]
 
+    async def test_a_step_of_the_server_is_followed_while_no_video_is_under_way(
+        self, new_postgres: NewDatabase
+    ) -> None:
+        connections = connect(new_postgres(None))
+        await upgrade_schema(connections)
+        machine = MachineClock()
+        clock = DatabaseClock(machine, NOON)
+
+        clock.adjust(machine.now() - YEAR, machine.passed, machine.passed)
+        alone = await is_correction_due(connections, clock)
+        await insert_video(connections, "video_1")
+        beside_a_video = await is_correction_due(connections, clock)
+        await connections.close()
+
+        assert (alone, beside_a_video) == (True, False)
+
     @given(
         st.lists(st.tuples(st.floats(0, 100), st.floats(-1e5, 1e5), st.floats(0, 2)), max_size=9)
     )
