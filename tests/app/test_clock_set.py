@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from tallylight.app import runtime
 from tallylight.app.serving import serve_until
+from tallylight.client.async_monitor import AsyncMonitor
 from tallylight.clock import SystemClock
 from tallylight.config.settings import Configuration
 from tests.servers import serving
@@ -50,22 +51,40 @@ def microseconds(at: datetime) -> int:
     return round(at.timestamp() * 1e6)
 
 
-async def test_a_step_back_while_it_runs_sets_the_future_aside_once(
+@pytest.fixture
+def configuration(
     load: Callable[..., Configuration], tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> Configuration:
     monkeypatch.setattr(runtime, "_CLOCK_INTERVAL", timedelta(seconds=0.2))
-    configuration = load(CONFIGURATION.format(host=host, folder=tmp_path))
-    clock, stop = SteppingClock(), asyncio.Event()
+    return load(CONFIGURATION.format(host=host, folder=tmp_path))
+
+
+@pytest.fixture
+def ids(tmp_path: Path) -> Callable[[], list[int]]:
+    """Return a function that reads when each piece of evidence was recorded, oldest first."""
 
     def ids() -> list[int]:
         with closing(sqlite3.connect(tmp_path / "history.db")) as database:
             return [row[0] for row in database.execute("SELECT id FROM evidence ORDER BY id")]
 
-    async def until(condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(60):
-            while not condition():
-                await asyncio.to_thread(stop.is_set)
+    return ids
 
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.to_thread(condition)
+
+
+def is_now(ids: list[int]) -> bool:
+    """Tell whether some evidence was recorded, and none of it in the future."""
+    return bool(ids) and ids[-1] < microseconds(SystemClock().now() + timedelta(minutes=1))
+
+
+async def test_a_step_back_while_it_runs_sets_the_future_aside_once(
+    configuration: Configuration, ids: Callable[[], list[int]], tmp_path: Path
+) -> None:
+    clock, stop = SteppingClock(), asyncio.Event()
     with capture_logs() as logs:
 
         def events(name: str) -> int:
@@ -82,8 +101,23 @@ async def test_a_step_back_while_it_runs_sets_the_future_aside_once(
         stop.set()
         await server
 
-    assert ids()[-1] < microseconds(SystemClock().now() + timedelta(minutes=1))
+    assert is_now(ids())
     assert (events("clock.was_ahead"), events("server.opens_anew")) == (1, 1)
     with closing(sqlite3.connect(tmp_path / "history.db")) as database:
         ((state,),) = database.execute("SELECT state FROM state_snapshots")
     assert datetime.fromisoformat(json.loads(zlib.decompress(state))["at"]) <= SystemClock().now()
+
+
+async def test_the_library_goes_on_as_well(
+    configuration: Configuration, ids: Callable[[], list[int]]
+) -> None:
+    clock = SteppingClock()
+    async with AsyncMonitor(configuration, clock=clock) as monitor:
+        await monitor.start()
+        await until(lambda: bool(ids()))
+
+        clock.ahead = timedelta()
+        await until(lambda: is_now(ids()))
+        verdicts = await monitor.verdicts()
+
+    assert verdicts["s"].since <= SystemClock().now()
