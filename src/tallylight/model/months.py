@@ -4,6 +4,7 @@ import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 MONTH_PATTERN = r"^20[0-9]{2}-(0[1-9]|1[0-2])$"
+_MONTH = re.compile(MONTH_PATTERN)
 
 
 def parse_month(text: str) -> date:
@@ -12,7 +13,7 @@ def parse_month(text: str) -> date:
     Raises:
         ValueError: if it is none.
     """
-    if re.fullmatch(MONTH_PATTERN, text) is None:
+    if _MONTH.fullmatch(text) is None:
         raise ValueError("a month is written as 2026-11")
     return date.fromisoformat(f"{text}-01")
 

@@ -69,7 +69,7 @@ class ProbeTiming:
     refusal_delays: tuple[timedelta, ...] = tuple(
         timedelta(minutes=minutes) for minutes in (5, 5, 5, 10, 20, 40, 60)
     )
-    reported_interval: timedelta = timedelta(minutes=15)
+    reported_interval: timedelta = timedelta(minutes=25)
     conflict_interval: timedelta = timedelta(minutes=1)
     traffic_wait: timedelta = timedelta(minutes=2)
     job_time_factor: float = 2.0
