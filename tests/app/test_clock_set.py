@@ -5,7 +5,8 @@ import json
 import sqlite3
 import zlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tallylight.app.serving import serve_until
 from tallylight.client.async_monitor import AsyncMonitor
 from tallylight.clock import SystemClock
 from tallylight.config.settings import Configuration
+from tallylight.storage import host_clocks
 from tests.servers import serving
 
 YEAR = timedelta(days=365)
@@ -64,8 +66,12 @@ def ids(tmp_path: Path) -> Callable[[], list[int]]:
     """Return a function that reads when each piece of evidence was recorded, oldest first."""
 
     def ids() -> list[int]:
-        with closing(sqlite3.connect(tmp_path / "history.db")) as database:
+        with (
+            suppress(sqlite3.OperationalError),  # the server has yet to make the table
+            closing(sqlite3.connect(tmp_path / "history.db")) as database,
+        ):
             return [row[0] for row in database.execute("SELECT id FROM evidence ORDER BY id")]
+        return []
 
     return ids
 
@@ -79,6 +85,32 @@ async def until(condition: Callable[[], bool]) -> None:
 def is_now(ids: list[int]) -> bool:
     """Tell whether some evidence was recorded, and none of it in the future."""
     return bool(ids) and ids[-1] < microseconds(SystemClock().now() + timedelta(minutes=1))
+
+
+async def test_a_restart_with_the_right_time_sets_the_future_aside_where_no_host_has_another_clock(
+    configuration: Configuration, ids: Callable[[], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_clocks, "_PATIENCE", 0.5)
+    clock = SteppingClock()
+    await served_until(configuration, clock, lambda: bool(ids()))
+    ahead, clock.ahead = ids(), timedelta()
+    retention = configuration.retention.model_copy(update={"trust_clock": False})
+
+    await served_until(replace(configuration, retention=retention), clock, lambda: is_now(ids()))
+
+    assert ahead[-1] > microseconds(SystemClock().now() + YEAR / 2)
+    assert is_now(ids())
+
+
+async def served_until(
+    configuration: Configuration, clock: SystemClock, condition: Callable[[], bool]
+) -> None:
+    """Run a server until a condition holds."""
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(serve_until(stop, asyncio.Event(), configuration, None, clock))
+        await until(condition)
+        stop.set()
 
 
 async def test_a_step_back_while_it_runs_sets_the_future_aside_once(

@@ -57,8 +57,8 @@ async def test_what_a_clock_wrote_that_was_ahead_is_set_aside_or_clipped_once(
 
     async with open_storage(address, VirtualClock(NOON)) as storage:
         with capture_logs() as logs:
-            assert await set_future_aside(storage.connections, NOON, is_confirmed=True)
-            assert not await set_future_aside(storage.connections, NOON, is_confirmed=True)
+            assert await set_future_aside(storage.connections, NOON, is_believed=True)
+            assert not await set_future_aside(storage.connections, NOON, is_believed=True)
         await observed(storage, NOON)
 
         assert [log["event"] for log in logs] == ["clock.was_ahead"]
@@ -83,10 +83,10 @@ async def test_far_ahead_of_a_clock_that_nobody_confirms_all_stays_as_it_is(addr
         await observed(storage, NOON + 400 * DAY)
 
         with capture_logs() as logs:
-            assert not await set_future_aside(storage.connections, NOON, is_confirmed=False)
+            assert not await set_future_aside(storage.connections, NOON, is_believed=False)
         kept = await evidence_count(storage)
         assert await has_future_evidence(storage.connections, NOON)
-        assert await set_future_aside(storage.connections, NOON, is_confirmed=True)
+        assert await set_future_aside(storage.connections, NOON, is_believed=True)
 
         assert [log["event"] for log in logs] == ["clock.rows_ahead"]
         assert (kept, await evidence_count(storage)) == (1, 0)
@@ -98,7 +98,7 @@ async def test_a_clock_of_the_year_1970_touches_no_row(address: str) -> None:
         await observed(storage, NOON)
 
         assert not await set_future_aside(
-            storage.connections, datetime(1970, 1, 2, tzinfo=UTC), is_confirmed=True
+            storage.connections, datetime(1970, 1, 2, tzinfo=UTC), is_believed=True
         )
 
         assert await evidence_count(storage) == 1

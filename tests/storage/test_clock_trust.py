@@ -129,3 +129,17 @@ class TestOtherClocks:
         clocks.observe("a", date)
 
         assert clocks.agree(NOON) is None
+
+    def test_there_is_none_once_only_this_machine_has_answered_for_a_while(self) -> None:
+        machine = Machine()
+        clocks, today = HostClocks(machine), format_datetime(machine.now())
+
+        silent = clocks.has_none
+        machine.passed += 3600
+        clocks.observe("", today)
+        at_once = clocks.has_none
+        machine.passed += 15
+        later = clocks.has_none
+        clocks.observe("a", today)
+
+        assert (silent, at_once, later, clocks.has_none) == (False, False, True, False)

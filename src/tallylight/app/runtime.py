@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Never
@@ -291,7 +291,14 @@ async def open_runtime(
         try:
             yield runtime
         finally:
-            await board.save_snapshots()
+            await _save(board, history)
+
+
+async def _save(board: Board, history: Storage) -> None:
+    await board.save_snapshots()
+    if board.is_leader:  # a command hears of other clocks only by its own calls
+        with suppress(StorageError):
+            await history.set_future_aside()
 
 
 @asynccontextmanager

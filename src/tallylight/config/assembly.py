@@ -23,7 +23,7 @@ from tallylight.catalogue.services import (
     Upstream,
 )
 from tallylight.config.options import ProbeOptions, ServiceOptions, UpstreamOptions
-from tallylight.documents.addresses import is_loopback, is_private
+from tallylight.documents.addresses import is_loopback, is_private, is_unassigned
 from tallylight.documents.document import MAX_PROBLEMS, Document, dotted_path, in_file_order
 from tallylight.documents.nearest import unknown_name_message
 from tallylight.documents.section import Section
@@ -335,7 +335,7 @@ def _check_least_interval(
     context: Environment,
 ) -> None:
     """Refuse free probes that a stranger's server would take for an attack."""
-    if is_loopback(base_url):
+    if is_loopback(base_url) or is_unassigned(base_url):
         return
     for depth, interval in (
         ("reach", intervals.reach),

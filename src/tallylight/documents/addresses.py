@@ -62,6 +62,11 @@ def is_loopback(url: str) -> bool:
         return False
 
 
+def is_unassigned(url: str) -> bool:
+    """Tell whether an address is nobody's: its name is kept free of hosts (RFC 6761, 6.2, 6.4)."""
+    return (urlsplit(url).hostname or "").endswith((".invalid", ".test"))
+
+
 def is_private(url: str) -> bool:
     """Tell whether an address is in a private network."""
     host = urlsplit(url).hostname or ""

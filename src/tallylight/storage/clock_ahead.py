@@ -79,14 +79,14 @@ _MOMENT: Final = TypeAdapter(datetime)
 _SHORTEST_MOMENT: Final = len("2026-01-01T00:00:00Z")
 
 
-async def set_future_aside(connections: Connections, now: datetime, *, is_confirmed: bool) -> bool:
+async def set_future_aside(connections: Connections, now: datetime, *, is_believed: bool) -> bool:
     """Mend rows whose times lie in the future; return whether it did.
 
     Args:
         connections: The database.
         now: The present time.
-        is_confirmed: Another clock agrees with it. Without that, rows that lie more than a day
-            ahead are left as they are: it may be the present that is wrong.
+        is_believed: No other clock may tell that it is wrong. Without that, rows that lie more
+            than a day ahead are left as they are.
 
     Raises:
         StorageError: if the database cannot be reached.
@@ -98,7 +98,7 @@ async def set_future_aside(connections: Connections, now: datetime, *, is_confir
         latest = await _latest(connection)
     if latest <= now + TOLERANCE:
         return False
-    if latest > now + MOST_DIFFERENCE and not is_confirmed:
+    if latest > now + MOST_DIFFERENCE and not is_believed:
         ahead = (latest - now).total_seconds()
         log.warning("clock.rows_ahead", by_s=ahead, effect="left until other hosts tell the time")
         return False

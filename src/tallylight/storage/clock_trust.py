@@ -41,6 +41,10 @@ class ClockTrust:
             return True
         return self._clock.host_clocks.agree(self._clock.now()) is True
 
+    def is_believed(self) -> bool:
+        """Tell whether the time is taken for right: confirmed, or no host has another clock."""
+        return self.is_confirmed() or self._clock.host_clocks.has_none
+
     def may_delete(self) -> bool:
         """Tell whether what is old may be deleted; log once if the clock keeps it waiting."""
         if self._clock.boottime() - self._started_at < FIRST_RETENTION_DELAY.total_seconds():

@@ -26,7 +26,7 @@ from tallylight.storage import (
 )
 from tallylight.storage.attempts import Attempts
 from tallylight.storage.characters import Characters
-from tallylight.storage.clock_ahead import has_future_evidence
+from tallylight.storage.clock_ahead import has_future_evidence, set_future_aside
 from tallylight.storage.clock_trust import ClockTrust
 from tallylight.storage.database_clock import (
     DatabaseClock,
@@ -218,9 +218,18 @@ class Storage(StorageQueries):
             self.clock.compare_wall_clock()
         if await is_correction_due(self.connections, self.clock):
             return True
-        if not (is_leader and self.clock_trust.is_confirmed()):
+        if not (is_leader and self.clock_trust.is_believed()):
             return False
         return await has_future_evidence(self.connections, self.clock.now())
+
+    async def set_future_aside(self) -> None:
+        """Mend rows whose times lie in the future, as far as the clock is believed.
+
+        Raises:
+            StorageError: if the database cannot be reached.
+        """
+        is_believed = self.clock_trust.is_believed()
+        await set_future_aside(self.connections, self.clock.now(), is_believed=is_believed)
 
     async def apply_retention(self, retention_policy: RetentionOptions) -> None:
         """Delete what is older than a policy keeps, unless the clock may be wrong."""

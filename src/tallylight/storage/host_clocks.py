@@ -15,6 +15,8 @@ MOST_DIFFERENCE: Final = timedelta(days=1)
 """More than any cache delays a `Date`, and less than any retention."""
 
 _MOST_HOSTS: Final = 200
+_PATIENCE: Final = 15.0
+"""Seconds from the first answer: a status page and each upstream have been asked by then."""
 
 
 class _Sighting(NamedTuple):
@@ -34,14 +36,25 @@ class HostClocks:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._seen: dict[str, _Sighting] = {}
+        self._answered_since: float | None = None
+
+    @property
+    def has_none(self) -> bool:
+        """Tell whether hosts answer, but none that tells another clock: all may run here."""
+        since = self._answered_since
+        return not self._seen and since is not None and self._clock.boottime() - since >= _PATIENCE
 
     def observe(self, host: str, date: str) -> None:
         """Take in the `Date` header of an answer (RFC 9110, 6.6.1); one without a sense is skipped.
 
         Args:
-            host: Another machine; one that runs here has our clock.
+            host: Another machine; "" for one that runs here and has our clock.
             date: The header's value.
         """
+        if self._answered_since is None:
+            self._answered_since = self._clock.boottime()
+        if not host:
+            return
         try:
             told = parsedate_to_datetime(date)
         except (ValueError, OverflowError):

@@ -94,7 +94,7 @@ class Transport:
         Args:
             clock: Measures times, and dates what is signed.
             resolver: Resolves names; the system's unless one is given.
-            on_date: Called with the host of each answer of another machine and its `Date`.
+            on_date: Called with the host of each answer, "" for this machine, and its `Date`.
         """
         self._clock = clock
         self._on_date = on_date
@@ -268,8 +268,8 @@ class Transport:
 
     def _tell_date(self, url: URL, response: aiohttp.ClientResponse) -> None:
         date = response.headers.get("Date")
-        if self._on_date is not None and date is not None and not is_loopback(str(url)):
-            self._on_date(_host(str(url)), date)
+        if self._on_date is not None and date is not None:
+            self._on_date("" if is_loopback(str(url)) else _host(str(url)), date)
 
     def _signature(self, request: Request, upstream: Upstream) -> Mapping[str, str]:
         """Return the headers that sign a request, for the upstream's own origin alone."""

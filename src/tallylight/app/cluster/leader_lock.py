@@ -8,7 +8,6 @@ import structlog
 
 from tallylight.documents.files import open_private
 from tallylight.errors import StorageError
-from tallylight.storage.clock_ahead import set_future_aside
 from tallylight.storage.database import Storage
 from tallylight.storage.engine import HeldLock
 
@@ -51,11 +50,7 @@ class LeaderLock:
             return False
         try:
             await self._history.leader_epoch.claim()
-            await set_future_aside(
-                self._history.connections,
-                self._history.clock.now(),
-                is_confirmed=self._history.clock_trust.is_confirmed(),
-            )
+            await self._history.set_future_aside()
         except StorageError:
             await self.release()
             raise
