@@ -217,6 +217,7 @@ class Storage(StorageQueries):
         if self.connections.file is not None:
             self.clock.compare_wall_clock()
         if await is_correction_due(self.connections, self.clock):
+            self.clock.host_clocks.stop_waiting()
             return True
         if not (is_leader and self.clock_trust.is_believed()):
             return False

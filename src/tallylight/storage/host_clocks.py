@@ -4,6 +4,7 @@ Retention deletes by the time of the database. On one machine that is a clock wh
 years, and nothing on the machine can tell. The free probes bring other hosts' times for nothing.
 """
 
+import math
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from statistics import median
@@ -43,6 +44,10 @@ class HostClocks:
         """Tell whether hosts answer, but none that tells another clock: all may run here."""
         since = self._answered_since
         return not self._seen and since is not None and self._clock.boottime() - since >= _PATIENCE
+
+    def stop_waiting(self) -> None:
+        """Expect no other clock any more: the time was set while none had told another."""
+        self._answered_since = -math.inf
 
     def observe(self, host: str, date: str) -> None:
         """Take in the `Date` header of an answer (RFC 9110, 6.6.1); one without a sense is skipped.
