@@ -42,7 +42,7 @@ _TICK_INTERVAL = timedelta(seconds=5)
 _SNAPSHOT_INTERVAL = timedelta(minutes=15)
 _ROLLUP_INTERVAL = timedelta(minutes=5)
 _RETENTION_INTERVAL = timedelta(hours=1)
-_CLOCK_INTERVAL = timedelta(seconds=10)
+_CLOCK_INTERVAL = timedelta(seconds=2)
 _CALENDAR_INTERVAL = timedelta(hours=6)
 _FORWARDED_EVIDENCE_INTERVAL = timedelta(seconds=2)
 
