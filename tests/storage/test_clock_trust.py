@@ -103,6 +103,27 @@ async def test_a_month_without_power_delays_nothing_once_others_tell_the_time(
         assert await evidence_count(storage) == 0
 
 
+@pytest.mark.parametrize(("pause", "kept"), [(HOUR, 0), (2 * DAY, 1)])
+async def test_where_no_host_has_another_clock_only_a_gap_in_the_evidence_keeps_it(
+    sqlite: str, pause: timedelta, kept: int
+) -> None:
+    policy = RetentionOptions(evidence=MINUTE)
+    async with open_storage(sqlite, Machine(NOON)) as storage:
+        await observed(storage, NOON)
+    for start in (NOON + pause, NOON + pause + HOUR):  # a gap is remembered over restarts
+        machine = Machine(start)
+        async with open_storage(sqlite, machine) as storage:
+            await storage.leader_epoch.claim()
+            await storage.set_future_aside()
+            await observed(storage, storage.clock.now())
+            storage.clock.host_clocks.observe("", format_datetime(machine.now()))
+            machine.passed += 120
+            counted = await evidence_count(storage)
+            await storage.apply_retention(policy)
+
+            assert await evidence_count(storage) == kept * counted
+
+
 class TestOtherClocks:
     def test_the_median_counts(self) -> None:
         machine = Machine()

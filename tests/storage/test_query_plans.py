@@ -108,6 +108,7 @@ CALLS: Mapping[str, Call] = {
     "Storage.snapshots": lambda s: s.snapshots(),
     "Storage.removed_services": lambda s: s.removed_services([FILM]),
     "Storage.needs_reopening": lambda s: s.needs_reopening(is_leader=True),
+    "Storage.set_future_aside": lambda s: s.set_future_aside(),
     "Storage.replay": lambda s: all_of(s.replay([FILM], {FILM: 5}, NOON - DAY)),
     "Storage.evidence_after": lambda s: s.evidence_after(5),
     "Storage.latest_cursor": lambda s: s.latest_cursor(),

@@ -131,6 +131,17 @@ async def has_future_evidence(connections: Connections, now: datetime) -> bool:
         return from_microseconds(await latest_id(connection)) > now + TOLERANCE
 
 
+async def has_old_evidence_alone(connections: Connections, now: datetime) -> bool:
+    """Tell whether there is evidence, and all of it is more than a day old.
+
+    Raises:
+        StorageError: if the database cannot be reached.
+    """
+    async with connections.read_transaction() as connection:
+        newest = from_microseconds(await latest_id(connection))
+    return EPOCH < newest < now - MOST_DIFFERENCE
+
+
 def clip_moments(value: object, now: datetime) -> object:
     """Return a JSON value in which times after now are now, but for those that are planned."""
     match value:

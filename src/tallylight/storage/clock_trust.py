@@ -4,6 +4,7 @@ A clock that is ahead makes everything look old, and evidence that it has dated 
 nothing. One that is behind makes everything look as if it came from the future. So another clock
 has to agree: the times that upstreams and status pages tell with their answers. A machine that was
 off for a month deletes as soon as they have answered; a machine with a wrong clock never does.
+Where all hosts run on this machine, its clock is believed while its evidence has no gap.
 """
 
 from datetime import timedelta
@@ -27,6 +28,8 @@ class ClockTrust:
 
     Attributes:
         is_vouched: The operator says that the machine's clock is right.
+        has_gap: The newest evidence was more than a day old at some start: after a long pause, or
+            by a clock that is ahead.
     """
 
     def __init__(self, clock: DatabaseClock) -> None:
@@ -34,6 +37,7 @@ class ClockTrust:
         self._started_at = clock.boottime()
         self._is_logged = False
         self.is_vouched = False
+        self.has_gap = False
 
     def is_confirmed(self) -> bool:
         """Tell whether other hosts agree with the time, or the operator vouches for it."""
@@ -49,7 +53,7 @@ class ClockTrust:
         """Tell whether what is old may be deleted; log once if the clock keeps it waiting."""
         if self._clock.boottime() - self._started_at < FIRST_RETENTION_DELAY.total_seconds():
             return False
-        if self.is_confirmed():
+        if self.is_confirmed() or (self._clock.host_clocks.has_none and not self.has_gap):
             self._is_logged = False
             return True
         if not self._is_logged:

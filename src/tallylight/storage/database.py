@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
@@ -26,7 +27,11 @@ from tallylight.storage import (
 )
 from tallylight.storage.attempts import Attempts
 from tallylight.storage.characters import Characters
-from tallylight.storage.clock_ahead import has_future_evidence, set_future_aside
+from tallylight.storage.clock_ahead import (
+    has_future_evidence,
+    has_old_evidence_alone,
+    set_future_aside,
+)
 from tallylight.storage.clock_trust import ClockTrust
 from tallylight.storage.database_clock import (
     DatabaseClock,
@@ -56,6 +61,9 @@ from tallylight.storage.tables import component_state_table
 from tallylight.storage.transition_record import RetractedTransitions, TransitionRecord
 from tallylight.storage.types import to_microseconds
 from tallylight.storage.videos import Videos
+
+_CLOCK_GAP = "clock_gap"
+"""Name of the component state that says when the newest evidence was first found too old."""
 
 
 class Storage(StorageQueries):
@@ -226,11 +234,18 @@ class Storage(StorageQueries):
     async def set_future_aside(self) -> None:
         """Mend rows whose times lie in the future, as far as the clock is believed.
 
+        A gap before the present is remembered: what follows it may be dated by a wrong clock.
+
         Raises:
             StorageError: if the database cannot be reached.
         """
-        is_believed = self.clock_trust.is_believed()
-        await set_future_aside(self.connections, self.clock.now(), is_believed=is_believed)
+        now, is_believed = self.clock.now(), self.clock_trust.is_believed()
+        await set_future_aside(self.connections, now, is_believed=is_believed)
+        if await self.component_state(_CLOCK_GAP) is None:
+            if not await has_old_evidence_alone(self.connections, now):
+                return
+            await self.save_component_state(_CLOCK_GAP, json.dumps(now.isoformat()))
+        self.clock_trust.has_gap = True
 
     async def apply_retention(self, retention_policy: RetentionOptions) -> None:
         """Delete what is older than a policy keeps, unless the clock may be wrong."""
