@@ -49,7 +49,7 @@ def on_change(transition):
     print(monitor.verdicts()[transition.service].status, flush=True)  # it may ask in turn
     if len(seen) == 1:
         raise ValueError("a defect of the caller's")
-    if {one.service for one in seen} >= {"sora-2-official", "streamed"}:
+    if (transition.service, transition.after.status) == ("streamed", "suspended"):
         changed.set()
 
 monitor = Monitor.from_config("tallylight.yaml", on_change=on_change)
@@ -132,11 +132,11 @@ def test_it_can_be_used_twice_in_a_program(config: Path, launch: "Launcher") -> 
 
 
 def test_it_tells_of_changes_while_it_watches(
-    config: Path, launch: "Launcher", world: "World"
+    config: Path, launch: "Launcher", world: "World", eventually: "Eventually"
 ) -> None:
-    world.order("streamed", {"status": "off"})
-
     program = launch.python("-c", WATCHING)
+    eventually(lambda: program.said().count("operational") == 3)  # one line for each service
+    world.order("streamed", {"status": "off"})
 
     assert program.ends(within=300) == 0, program.logged()
     said = program.said().splitlines()
