@@ -53,7 +53,7 @@ def _named(fault: Mapping[str, object]) -> str:
 async def test_a_create_without_a_readable_answer_is_in_doubt(
     at: At, name: str, fault: Mapping[str, object]
 ) -> None:
-    site = at(name).hurried(0.25 if fault["kind"] in {"hang", "answer_late"} else 5)
+    site = at(name).hurried(1 if fault["kind"] in {"hang", "answer_late"} else 5)
     site.trouble(fault)
 
     found = await site.create()

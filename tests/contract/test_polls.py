@@ -87,6 +87,7 @@ async def test_a_job_that_was_never_made_is_missing(at: At, name: str) -> None:
 @polling
 async def test_a_status_word_that_nobody_knows_keeps_polling(at: At, name: str) -> None:
     site = at(name)
+    site.trouble(kind="slow", factor=1000)  # it is still running, however busy the machine
     accepted = await site.accepted()
 
     step = await altered_poll(
