@@ -121,8 +121,9 @@ class AsyncMonitor(AsyncClient):
             KeyError: if there never was such a service.
         """
         runtime = await self._open()
-        removed = await runtime.history.removed_services(runtime.board.verdicts().keys())
-        id_ = _service_id([*runtime.board.verdicts(), *removed], service)
+        ids = runtime.board.verdicts().keys()
+        removed = {} if service in ids else await runtime.history.removed_services(ids)
+        id_ = _service_id([*ids, *removed], service)
         end = self._clock.now()
         start = end - timedelta(hours=hours)
         await runtime.history.flush()

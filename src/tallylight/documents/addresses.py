@@ -63,7 +63,7 @@ def is_loopback(url: str) -> bool:
 
 
 def is_unassigned(url: str) -> bool:
-    """Tell whether an address is nobody's: its name is kept free of hosts (RFC 6761, 6.2, 6.4)."""
+    """Tell whether the name of an address is reserved: no host has it (RFC 6761, 6.2, 6.4)."""
     return (urlsplit(url).hostname or "").endswith((".invalid", ".test"))
 
 

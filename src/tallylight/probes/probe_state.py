@@ -74,11 +74,8 @@ class ProbeState:
         """
         if depth in self.disabled_depths or depth in self.in_progress:
             return False
-        return depth is not Depth.GENERATION or Depth.CREDENTIALS not in self._first_round
-
-    @property
-    def _first_round(self) -> set[Depth]:
-        return self.in_progress - self.finished
+        is_first_check = Depth.CREDENTIALS in self.in_progress - self.finished
+        return depth is not Depth.GENERATION or not is_first_check
 
     def record_finished(self, depth: Depth) -> None:
         """Record that a probe is over and its evidence reported."""

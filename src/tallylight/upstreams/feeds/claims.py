@@ -9,6 +9,7 @@ completed by what was read before. Texts are redacted lines of bounded length.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from pydantic import TypeAdapter
 
@@ -19,6 +20,7 @@ from tallylight.upstreams.feeds.page import component_keys, is_named
 KEPT = timedelta(days=90)
 _MAX_EVENTS = 300
 _MAX_COMPONENTS = 100
+_MAX_PAGES = 64  # whose claims are kept as read: each view of the index asks for those of all
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ def dump_claims(claims: PageClaims) -> str:
     return _CLAIMS.dump_json(claims).decode()
 
 
+@lru_cache(maxsize=_MAX_PAGES)
 def load_claims(text: str | None) -> PageClaims | None:
     """Return the claims that `dump_claims` wrote; None without any, or if another version did."""
     try:
