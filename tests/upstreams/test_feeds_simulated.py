@@ -11,13 +11,13 @@ from tallylight.catalogue.services import Feed
 from tallylight.clock import SystemClock
 from tallylight.model.status import Status
 from tallylight.simulator.faults import FAULT_ADAPTER
-from tallylight.simulator.scenario import Scenario
 from tallylight.simulator.server import serve_simulation
 from tallylight.simulator.world import Simulation
 from tallylight.upstreams.feeds.reader import FeedState
 from tallylight.upstreams.feeds.registry import FEED_READERS
 from tallylight.upstreams.transport import Transport
 from tests.builders import UPSTREAM
+from tests.upstreams.one_page import one_page
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 OUTAGE = {"kind": "refuse", "sign": "overloaded"}
@@ -54,38 +54,7 @@ class Reader:
 async def page(
     format_: str, component: str = "Video API", faults: tuple[Mapping[str, object], ...] = ()
 ) -> AsyncIterator[tuple[Simulation, Reader]]:
-    seller = {
-        "provider": "s",
-        "protocol": "openai_videos",
-        "dialect": "openai",
-        "keys": ["k"],
-        "feed": "page",
-    }
-    video = {
-        "name": "Video",
-        "upstream": "seller",
-        "model": "v",
-        "access": "official",
-        "price": {"unit": "per_call", "rates": {"*": "0.10"}},
-        "lengths": [4],
-        "sizes": ["1280x720"],
-        "component": "Video API",
-    }
-    shown = {
-        "format": format_,
-        "title": "Page",
-        "components": ["Website"],
-        "faults": list(faults),
-    }
-    scenario = Scenario.model_validate(
-        {
-            "title": "One page",
-            "start": "2026-01-28T09:00:00Z",
-            "upstreams": {"seller": seller},
-            "services": {"video": video},
-            "feeds": {"page": shown},
-        }
-    )
+    scenario = one_page(format_, faults=faults)
     async with serve_simulation(scenario) as world, Transport(SystemClock()) as transport:
         yield world, Reader(world, transport, format_, component)
 

@@ -10,52 +10,18 @@ from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.outcomes import FaultInterval
 from tallylight.simulator.protocols.feeds import RESPONSE_BODIES
 from tallylight.simulator.protocols.statuspage import PageSnapshot
-from tallylight.simulator.scenario import Scenario
 from tallylight.simulator.status_reports import build_report
 from tallylight.upstreams.feeds.claims import PageClaims, claims_after
 from tallylight.upstreams.feeds.claims_formats import CLAIMS_APIS
 from tallylight.upstreams.feeds.reading import FeedReading, component_reading
 from tallylight.upstreams.feeds.registry import FEED_READERS
+from tests.upstreams.one_page import one_page
 
 ZERO = datetime(2026, 11, 20, 9, tzinfo=UTC)
 DOWN = {"kind": "refuse", "sign": "overloaded"}
 PARTLY_DOWN = DOWN | {"share": 0.5}
 PLAN = {"name": "Upgrade", "components": ["Video API"], "announced": 2000, "from": 3000, "to": 3600}
-SCENARIO = Scenario.model_validate(
-    {
-        "title": "One page",
-        "start": "2026-11-20T09:00:00Z",
-        "upstreams": {
-            "seller": {
-                "provider": "s",
-                "protocol": "openai_videos",
-                "dialect": "openai",
-                "keys": ["k"],
-                "feed": "page",
-            }
-        },
-        "services": {
-            "video": {
-                "name": "Video",
-                "upstream": "seller",
-                "model": "v",
-                "access": "official",
-                "price": {"unit": "per_call", "rates": {"*": "0.10"}},
-                "lengths": [4],
-                "sizes": ["1280x720"],
-                "component": "Video API",
-            }
-        },
-        "feeds": {
-            "page": {
-                "format": "statuspage",
-                "title": "Page",
-                "components": ["Website"],
-                "maintenances": [PLAN],
-            }
-        },
-    }
-)
+SCENARIO = one_page("statuspage", start="2026-11-20T09:00:00Z", maintenances=[PLAN])
 STORY = {
     "video": [
         FaultInterval(100, 200, (FAULT_ADAPTER.validate_python(PARTLY_DOWN),)),
