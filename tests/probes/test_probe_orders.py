@@ -160,7 +160,8 @@ async def test_a_probe_that_no_process_ends_in_time_is_reported_as_unfinished(
 
 
 async def test_a_server_leaves_an_order_for_a_service_that_it_does_not_have(start: Start) -> None:
-    env = await start(OFFICIAL, RELAY)
+    # Beats that a busy machine keeps: a process that is late is taken for dead.
+    env = await start(OFFICIAL, RELAY, speed=10.0)
     command = await command_beside(env)
     await env.board.apply_config([env.services[RELAY]], PolicyOptions())
 
@@ -168,7 +169,7 @@ async def test_a_server_leaves_an_order_for_a_service_that_it_does_not_have(star
     await env.clock.sleep(3 * BEAT_INTERVAL)
 
     stored = await env.history.videos.record(probe.id)
-    assert stored.video.owner == ""
+    assert (stored.video.owner, stored.video.epoch) == ("", 1)
     assert env.world.requests[OFFICIAL, "create"] == 0
 
 
