@@ -4,7 +4,6 @@ No test lists protocols. What a dialect cannot do is read from its adapter.
 """
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import pytest
 
@@ -12,11 +11,11 @@ from tallylight.catalogue.modes import modes_for
 from tallylight.catalogue.services import Service
 from tallylight.model.order import Form, Input, Medium, Operation, Role
 from tallylight.model.wish import Wish
-from tallylight.simulator.files import load_scenario
 from tallylight.simulator.protocols.registry import TWINS
 from tallylight.simulator.scenario import Scenario, ScenarioKey
 from tallylight.upstreams.protocol import Adapter, Site
 from tallylight.upstreams.protocols.registry import PROTOCOLS
+from tests.protocols import ALL, scenario_of
 
 EMPTY, NARROW = "-empty", "-narrow"
 """What ends the keys without money, and those that may use no service."""
@@ -37,9 +36,7 @@ def _more_keys(key: ScenarioKey) -> Iterable[ScenarioKey]:
     yield key.model_copy(update={"key": key.key + NARROW, "services": ()})
 
 
-SCENARIO = _with_more_keys(
-    load_scenario(str(Path(__file__).parents[1] / "data" / "protocols.yaml"))
-)
+SCENARIO = _with_more_keys(scenario_of(*ALL))
 
 
 def dialect_of(service: str) -> tuple[str, str]:

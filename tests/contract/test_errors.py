@@ -41,13 +41,16 @@ PLACES: tuple[Callable[[str], Mapping[str, object]], ...] = (
 )
 
 
-def rows() -> Iterator[object]:
+def _rows() -> Iterator[object]:
     for definition in PROTOCOLS.values():
         for dialect in definition.dialects:
             errors = definition.make(AdapterSite("http://127.0.0.1:9", dialect)).errors
             for row in errors.rows:
                 sign = next(iter((*row.codes, *row.words)))
                 yield pytest.param(errors, row, id=f"{definition.name}-{dialect}-{sign}")
+
+
+ROWS = tuple(_rows())
 
 
 def example(errors: Errors, row: Row, code: str) -> Reply:
@@ -58,7 +61,7 @@ def example(errors: Errors, row: Row, code: str) -> Reply:
     return Reply(Phase.POLL, next(iter(row.statuses), 400), {}, text)
 
 
-@pytest.mark.parametrize(("errors", "row"), rows())
+@pytest.mark.parametrize(("errors", "row"), ROWS)
 def test_every_line_of_a_table_reads_its_own_example(errors: Errors, row: Row) -> None:
     for pattern in row.codes or ("",):
         reply = example(errors, row, pattern.replace("*", "x"))
@@ -73,7 +76,7 @@ def test_every_line_of_a_table_reads_its_own_example(errors: Errors, row: Row) -
         assert isinstance(errors.no_job(reply, "test"), Missing if row.is_missing else Trouble)
 
 
-@pytest.mark.parametrize(("errors", "row"), rows())
+@pytest.mark.parametrize(("errors", "row"), ROWS)
 def test_a_code_means_the_same_inside_a_good_answer(errors: Errors, row: Row) -> None:
     for pattern in row.codes:
         if not (row.words or row.statuses):

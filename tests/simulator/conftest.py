@@ -9,6 +9,7 @@ from openai import AsyncOpenAI
 
 from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.files import load_scenario
+from tallylight.simulator.scenario import Scenario
 from tallylight.simulator.server import serve_simulation
 from tallylight.simulator.world import Simulation
 
@@ -21,14 +22,14 @@ async def start() -> AsyncIterator[Callable[..., Awaitable[Simulation]]]:
     async with AsyncExitStack() as stack:
 
         async def start(
-            name: str = "calm",
+            scenario: str | Scenario = "calm",
             *,
             speed: float = SPEED,
             faults: Mapping[str, list[Mapping[str, object]]] | None = None,
         ) -> Simulation:
-            world = await stack.enter_async_context(
-                serve_simulation(load_scenario(name), speed=speed)
-            )
+            if isinstance(scenario, str):
+                scenario = load_scenario(scenario)
+            world = await stack.enter_async_context(serve_simulation(scenario, speed=speed))
             for service, several in (faults or {}).items():
                 world.override_faults(
                     service, tuple(FAULT_ADAPTER.validate_python(one) for one in several)

@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -11,38 +9,13 @@ import pytest
 from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.protocols.registry import TWINS
 from tallylight.simulator.world import Simulation
+from tests.protocols import ALL, least_creates, scenario_of
 
 Start = Callable[..., Awaitable[Simulation]]
-PROTOCOLS = str(Path(__file__).parents[1] / "data" / "protocols.yaml")
+SCENARIO = scenario_of(*ALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
-    """The least that a protocol takes for a create."""
-
-    service: str
-    path: str
-    body: Mapping[str, object]
-    is_form: bool = False
-    scheme: str = "Bearer"
-    key: str = ""
-
-
-PROMPT = {"prompt": "a boat"}
-CHAT = {"stream": True, "messages": [{"role": "user", "content": "a boat"}]}
-CREATES = {
-    "openai-videos": Create("sora-2", "/videos", PROMPT),
-    "new-api": Create("veo-on-new-api", "/videos", PROMPT),
-    "vllm-omni": Create("wan-on-vllm", "/videos", PROMPT, is_form=True),
-    "sglang": Create("wan-on-sglang", "/videos", PROMPT),
-    "chat": Create("sora-2-in-chat", "/chat/completions", CHAT | {"model": "sora2-landscape-10s"}),
-    "fal": Create("minimax-on-fal", "/minimax/h3", PROMPT, scheme="Key"),
-    "kling": Create(
-        "kling-3", "/v1/videos/text2video", PROMPT | {"model_name": "kling-v3"}, key="sim-kling-key"
-    ),
-    "openai-images": Create("gpt-image-2", "/images/generations", PROMPT),
-    "image-relay": Create("gpt-image-at-relay", "/images/generations", PROMPT),
-}
+CREATES = least_creates(*ALL)
 everywhere = pytest.mark.parametrize("upstream", CREATES)
 
 
@@ -51,8 +24,8 @@ async def created(
 ) -> tuple[int, str, bytes]:
     """Create one job; return status, media type and body."""
     create = CREATES[upstream]
-    key = create.key or world.scenario.upstreams[upstream].keys[0].key
-    headers = {"authorization": f"{create.scheme} {key}"}
+    bearer = f"Bearer {world.scenario.upstreams[upstream].keys[0].key}"
+    headers = {"authorization": create.authorization or bearer, **(create.headers or {})}
     url = world.base_urls[upstream] + create.path
     timeout = aiohttp.ClientTimeout(seconds)
     if create.is_form:
@@ -74,7 +47,7 @@ def strike(world: Simulation, upstream: str, **fault: object) -> None:
 
 
 async def test_every_protocol_and_dialect_is_here(start: Start) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     upstreams = {
         name: (each.protocol, each.dialect) for name, each in world.scenario.upstreams.items()
@@ -90,7 +63,7 @@ async def test_every_protocol_and_dialect_is_here(start: Start) -> None:
 async def test_a_create_is_accepted_read_and_billed(
     start: Start, http: aiohttp.ClientSession, upstream: str
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     status, _, _ = await created(http, world, upstream)
 
@@ -109,7 +82,7 @@ async def test_a_create_is_accepted_read_and_billed(
 async def test_a_create_gets_no_answer_before_or_after_acceptance(
     start: Start, http: aiohttp.ClientSession, upstream: str, *, kind: str, accepts: bool
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     strike(world, upstream, kind=kind, accepts=accepts)
 
     with pytest.raises((TimeoutError, aiohttp.ClientError)):
@@ -123,7 +96,7 @@ async def test_a_create_gets_no_answer_before_or_after_acceptance(
 async def test_a_create_is_refused_before_or_after_acceptance(
     start: Start, http: aiohttp.ClientSession, upstream: str, *, accepts: bool
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     body = {"oops": True}
     strike(world, upstream, kind="refuse", http_status=500, body=body, accepts=accepts)
 
@@ -137,7 +110,7 @@ async def test_a_create_is_refused_before_or_after_acceptance(
 async def test_a_create_is_answered_too_late(
     start: Start, http: aiohttp.ClientSession, upstream: str
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     strike(world, upstream, kind="answer_late", after=10_000)
 
     with pytest.raises(TimeoutError):
@@ -148,7 +121,7 @@ async def test_a_create_is_answered_too_late(
 
 @everywhere
 async def test_an_answer_is_cut(start: Start, http: aiohttp.ClientSession, upstream: str) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     strike(world, upstream, kind="cut", doors=["create"])
 
     with pytest.raises(aiohttp.ClientPayloadError):
@@ -161,7 +134,7 @@ async def test_an_answer_is_cut(start: Start, http: aiohttp.ClientSession, upstr
 async def test_an_answer_has_another_media_type(
     start: Start, http: aiohttp.ClientSession, upstream: str
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     strike(world, upstream, kind="mislabel", doors=["create"])
 
     assert (await created(http, world, upstream))[:2] == (200, "text/plain")
@@ -191,7 +164,7 @@ async def test_a_public_file_fails(  # noqa: PLR0913, PLR0917  # one row of a ta
     status: int | None,
     media_type: str,
 ) -> None:
-    world = await start(PROTOCOLS, speed=1000)
+    world = await start(SCENARIO, speed=1000)
     await created(http, world, upstream)
     (job,) = world.jobs.values()
     while job.progress_at(world.second()).status != "completed":

@@ -1,7 +1,6 @@
 """fal's queue: the model is the path, and a failure hides behind COMPLETED."""
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -9,10 +8,11 @@ import pytest
 
 from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.world import Simulation
+from tests.protocols import scenario_of
 
 Start = Callable[..., Awaitable[Simulation]]
 Call = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
-PROTOCOLS = str(Path(__file__).parents[1] / "data" / "protocols.yaml")
+SCENARIO = scenario_of("fal")
 KEY = "Key sim-fal-id:sim-fal-secret"
 SEEDANCE, MINIMAX, VEO = (
     "bytedance/seedance-2.5/text-to-video",
@@ -58,7 +58,7 @@ async def ended(call: Call, world: Simulation, job: dict[str, Any]) -> dict[str,
 async def test_a_request_is_queued_run_and_completed(
     start: Start, call: Call, http: aiohttp.ClientSession
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     job = await submitted(call, world, seed=7)
     done = await ended(call, world, job)
@@ -72,7 +72,7 @@ async def test_a_request_is_queued_run_and_completed(
 
 
 async def test_the_addresses_of_a_request_drop_the_sub_path(start: Start, call: Call) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     job = await submitted(call, world)
 
@@ -87,7 +87,7 @@ async def test_the_addresses_of_a_request_drop_the_sub_path(start: Start, call: 
 
 @pytest.mark.parametrize("key", ["", "Bearer sim-fal-id:sim-fal-secret", "Key wrong"])
 async def test_the_key_has_its_own_scheme(start: Start, call: Call, key: str) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     status, refusal = await call(world, "POST", SEEDANCE, {"prompt": "a boat"}, key=key)
 
@@ -95,7 +95,7 @@ async def test_the_key_has_its_own_scheme(start: Start, call: Call, key: str) ->
 
 
 async def test_an_exhausted_balance_locks_the_user(start: Start, call: Call) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     result = await call(
         world, "POST", SEEDANCE, {"prompt": "a"}, key="Key sim-fal-id:sim-fal-empty"
@@ -115,7 +115,7 @@ async def test_an_exhausted_balance_locks_the_user(start: Start, call: Call) -> 
 async def test_a_failed_request_is_completed_and_its_result_is_the_error(
     start: Start, call: Call, code: str, status: int, kind: str
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     strike(world, kind="fail", after=0, code=code, message="boom")
 
     job = await submitted(call, world)
@@ -127,7 +127,7 @@ async def test_a_failed_request_is_completed_and_its_result_is_the_error(
 
 
 async def test_refused_content_is_found_out_at_the_end(start: Start, call: Call) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     job = await submitted(call, world, prompt="gore everywhere")
     await ended(call, world, job)
@@ -142,7 +142,7 @@ async def test_refused_content_is_found_out_at_the_end(start: Start, call: Call)
 
 
 async def test_the_result_of_a_running_request_is_refused(start: Start, call: Call) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     strike(world, kind="stall")
     job = await submitted(call, world)
 
@@ -154,7 +154,7 @@ async def test_the_result_of_a_running_request_is_refused(start: Start, call: Ca
 async def test_a_result_document_may_time_out_although_the_video_exists(
     start: Start, call: Call, http: aiohttp.ClientSession
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     job = await submitted(call, world)
     await ended(call, world, job)
 
@@ -181,7 +181,7 @@ async def test_a_result_document_may_time_out_although_the_video_exists(
 async def test_each_model_spells_the_length_in_its_own_way(
     start: Start, call: Call, model: str, duration: object, seconds: int
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     body = {"prompt": "a boat"} if duration is None else {"prompt": "a boat", "duration": duration}
 
     status, _ = await call(world, "POST", model, body)
@@ -208,7 +208,7 @@ async def test_each_model_spells_the_length_in_its_own_way(
 async def test_an_invalid_input_is_refused_with_its_place(  # noqa: PLR0913, PLR0917  # one row of a table
     start: Start, call: Call, model: str, fields: dict[str, object], field: str, kind: str
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     status, refusal = await call(world, "POST", model, {"prompt": "a boat", **fields})
 
@@ -218,7 +218,7 @@ async def test_an_invalid_input_is_refused_with_its_place(  # noqa: PLR0913, PLR
 
 
 async def test_what_was_read_is_kept_and_billed(start: Start, call: Call) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     body = {
         "prompt": "a boat",
         "duration": "6s",
@@ -254,7 +254,7 @@ async def test_what_was_read_is_kept_and_billed(start: Start, call: Call) -> Non
 async def test_a_request_that_is_queued_is_cancelled_and_not_billed(
     start: Start, call: Call
 ) -> None:
-    world = await start(PROTOCOLS, speed=0.1)
+    world = await start(SCENARIO, speed=0.1)
     job = await submitted(call, world)
 
     cancelled = await call(world, "PUT", job["cancel_url"])
@@ -271,7 +271,7 @@ async def test_a_request_that_is_queued_is_cancelled_and_not_billed(
 async def test_a_request_that_runs_goes_on_although_it_is_cancelled(
     start: Start, call: Call
 ) -> None:
-    world = await start(PROTOCOLS, speed=2)
+    world = await start(SCENARIO, speed=2)
     job = await submitted(call, world)
     while (await call(world, "GET", job["status_url"]))[1]["status"] != "IN_PROGRESS":
         pass
@@ -288,7 +288,7 @@ async def test_a_request_that_runs_goes_on_although_it_is_cancelled(
 async def test_the_schema_tells_without_a_key_whether_an_endpoint_exists(
     start: Start, call: Call
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     path = "api/openapi/queue/openapi.json?endpoint_id="
 
     status, schema = await call(world, "GET", path + MINIMAX, key="")
@@ -315,7 +315,7 @@ async def test_the_schema_tells_without_a_key_whether_an_endpoint_exists(
     ],
 )
 async def test_every_state_has_fals_form(start: Start, call: Call, sign: str, status: int) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     strike(world, kind="refuse", sign=sign)
 
     assert (await call(world, "POST", SEEDANCE, {"prompt": "a boat"}))[0] == status

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -13,10 +12,11 @@ import pytest
 from tallylight.simulator.catalogue import client_catalogue
 from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.world import Simulation
+from tests.protocols import scenario_of
 
 Start = Callable[..., Awaitable[Simulation]]
 Call = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
-PROTOCOLS = str(Path(__file__).parents[1] / "data" / "protocols.yaml")
+SCENARIO = scenario_of("kling")
 ACCESS, SECRET = "sim-kling-access", "sim-kling-secret-of-32-characters"
 TEXT, IMAGE, OMNI = "/v1/videos/text2video", "/v1/videos/image2video", "/v1/videos/omni-video"
 BOAT = {"model_name": "kling-v3", "prompt": "a boat"}
@@ -75,7 +75,7 @@ async def ended(call: Call, world: Simulation, path: str) -> dict[str, Any]:
 async def test_a_task_is_submitted_and_succeeds(
     start: Start, call: Call, http: aiohttp.ClientSession
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     status, created = await call(world, "POST", TEXT, {**BOAT, "external_task_id": "mine-1"})
     done = await ended(call, world, f"{TEXT}/{created['data']['task_id']}")
@@ -93,7 +93,7 @@ async def test_a_task_is_submitted_and_succeeds(
 
 
 async def test_an_access_key_and_a_secret_key_sign_a_token(start: Start, call: Call) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     status, _ = await call(world, "POST", TEXT, BOAT, key=token())
 
@@ -121,7 +121,7 @@ async def test_an_access_key_and_a_secret_key_sign_a_token(start: Start, call: C
 async def test_a_key_is_refused_with_the_code_of_its_fault(
     start: Start, call: Call, make_key: Callable[[], str], code: int
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     status, refusal = await call(world, "POST", TEXT, BOAT, key=make_key())
 
@@ -130,7 +130,7 @@ async def test_a_key_is_refused_with_the_code_of_its_fault(
 
 
 async def test_a_task_is_found_by_its_own_kind_and_account_alone(start: Start, call: Call) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     _, created = await call(world, "POST", TEXT, BOAT)
     task = created["data"]["task_id"]
 
@@ -143,7 +143,7 @@ async def test_a_task_is_found_by_its_own_kind_and_account_alone(start: Start, c
 
 
 async def test_an_external_id_is_unique_in_the_account(start: Start, call: Call) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     marked = {**BOAT, "external_task_id": "mine-1"}
 
     first, _ = await call(world, "POST", TEXT, marked)
@@ -157,7 +157,7 @@ async def test_an_external_id_is_unique_in_the_account(start: Start, call: Call)
 async def test_a_create_without_an_answer_is_found_in_the_list_by_its_external_id(
     start: Start, call: Call
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     strike(world, kind="reset", accepts=True)
     with pytest.raises(aiohttp.ClientError):
         await call(world, "POST", TEXT, {**BOAT, "external_task_id": "lost"})
@@ -179,7 +179,7 @@ async def test_a_create_without_an_answer_is_found_in_the_list_by_its_external_i
 
 @pytest.mark.parametrize("query", ["pageNum=0", "pageNum=1001", "pageSize=501", "pageSize=x"])
 async def test_a_page_has_limits(start: Start, call: Call, query: str) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     status, refusal = await call(world, "GET", f"{TEXT}?{query}")
 
@@ -209,7 +209,7 @@ async def test_a_page_has_limits(start: Start, call: Call, query: str) -> None:
 async def test_an_invalid_task_is_refused_with_a_code(  # noqa: PLR0913, PLR0917  # one row of a table
     start: Start, call: Call, path: str, fields: dict[str, object], status: int, code: int
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     actual, refusal = await call(world, "POST", path, BOAT | fields)
 
@@ -220,7 +220,7 @@ async def test_an_invalid_task_is_refused_with_a_code(  # noqa: PLR0913, PLR0917
 async def test_a_model_that_is_not_granted_is_not_a_model_that_is_gone(
     start: Start, call: Call
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     status, refusal = await call(world, "POST", TEXT, BOAT, key="sim-kling-narrow")
 
@@ -235,7 +235,7 @@ async def read(call: Call, world: Simulation, path: str, body: object) -> dict[s
 
 
 async def test_mode_and_sound_are_what_is_billed(start: Start, call: Call) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     body = {
         **BOAT,
         "mode": "pro",
@@ -254,7 +254,7 @@ async def test_mode_and_sound_are_what_is_billed(start: Start, call: Call) -> No
 
 
 async def test_the_aspect_ratio_is_ignored_with_a_picture(start: Start, call: Call) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     body = {**BOAT, "image": PICTURE, "image_tail": "UE5H", "aspect_ratio": "9:16"}
 
     made = await read(call, world, IMAGE, body)
@@ -267,7 +267,7 @@ async def test_the_aspect_ratio_is_ignored_with_a_picture(start: Start, call: Ca
 
 
 async def test_references_are_read_by_kind(start: Start, call: Call) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     several = {"image_list": [{"image": PICTURE}, {"image": PICTURE}]}
     omni = {
         "image_list": [{"image_url": PICTURE, "type": "end_frame"}, {"image_url": PICTURE}],
@@ -286,7 +286,7 @@ async def test_references_are_read_by_kind(start: Start, call: Call) -> None:
 
 
 async def test_a_model_without_sound_has_no_switch(start: Start, call: Call) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     made = await read(call, world, TEXT, BOAT | {"model_name": "kling-v2-6"})
 
@@ -294,7 +294,7 @@ async def test_a_model_without_sound_has_no_switch(start: Start, call: Call) -> 
 
 
 async def test_a_failed_task_names_its_reason_and_deducts_nothing(start: Start, call: Call) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     strike(world, kind="fail", after=0, message="engine died")
     _, created = await call(world, "POST", TEXT, BOAT)
 
@@ -311,7 +311,7 @@ async def test_a_failed_task_names_its_reason_and_deducts_nothing(start: Start, 
 async def test_the_costs_tell_whether_the_pack_is_used_up(
     start: Start, call: Call, key: str, status: str
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     path = "/account/costs?start_time=1790000000000&end_time=1790086400000"
 
     incomplete, _ = await call(world, "GET", "/account/costs", key=key)
@@ -339,7 +339,7 @@ async def test_the_costs_tell_whether_the_pack_is_used_up(
 async def test_every_state_has_klings_code(
     start: Start, call: Call, sign: str, status: int, code: int
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     strike(world, kind="refuse", sign=sign)
 
     actual, refusal = await call(world, "POST", TEXT, BOAT)
@@ -348,7 +348,7 @@ async def test_every_state_has_klings_code(
 
 
 async def test_a_client_is_told_both_keys_of_an_account(start: Start) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     upstreams = client_catalogue(world.scenario, world.base_urls)["upstreams"]
 

@@ -3,7 +3,6 @@
 import base64
 import io
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -14,11 +13,12 @@ from openai import AsyncOpenAI
 
 from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.world import Simulation
+from tests.protocols import scenario_of
 
 Start = Callable[..., Awaitable[Simulation]]
 Client = Callable[..., AsyncOpenAI]
 Call = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
-PROTOCOLS = str(Path(__file__).parents[1] / "data" / "protocols.yaml")
+SCENARIO = scenario_of("openai_images")
 MAKER, RELAY = "openai-images", "image-relay"
 PNG = b"\x89PNG"
 DATA_URL = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
@@ -52,7 +52,7 @@ def pixels(image: bytes) -> tuple[int, int]:
 
 
 async def test_the_official_sdk_generates_images(start: Start, client: Client) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     made = await client(world, MAKER).images.generate(
         model="gpt-image-2", prompt="a boat", n=2, size="1536x1024", quality="low"
@@ -71,7 +71,7 @@ async def test_the_official_sdk_generates_images(start: Start, client: Client) -
 
 
 async def test_the_official_sdk_edits_images(start: Start, client: Client) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     picture = ("boat.png", PNG, "image/png")
 
     one = await client(world, MAKER).images.edit(
@@ -92,7 +92,7 @@ async def test_the_official_sdk_edits_images(start: Start, client: Client) -> No
 
 
 async def test_images_may_be_edited_in_json(start: Start, call: Call) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     images = [{"image_url": DATA_URL}, {"file_id": "file-1"}]
 
     status, _ = await call(world, "/images/edits", {"prompt": "more", "images": images})
@@ -105,7 +105,7 @@ async def test_images_may_be_edited_in_json(start: Start, call: Call) -> None:
 async def test_a_relay_gives_addresses(
     start: Start, call: Call, http: aiohttp.ClientSession
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     _, made = await call(world, "/images/generations", {"prompt": "a", "n": 2}, upstream=RELAY)
 
@@ -120,7 +120,7 @@ async def test_a_relay_gives_addresses(
 
 
 async def test_a_relay_gives_the_bytes_on_request(start: Start, call: Call) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     body = {"prompt": "a", "response_format": "b64_json"}
 
     _, made = await call(world, "/images/generations", body, upstream=RELAY)
@@ -133,7 +133,7 @@ async def test_a_relay_gives_the_bytes_on_request(start: Start, call: Call) -> N
 async def test_an_address_of_a_relay_may_be_late_gone_mislabelled_or_cut(
     start: Start, call: Call, http: aiohttp.ClientSession
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     _, made = await call(world, "/images/generations", {"prompt": "a"}, upstream=RELAY)
     url = made["data"][0]["url"]
     faults: tuple[dict[str, object], ...] = (
@@ -165,7 +165,7 @@ async def test_an_address_of_a_relay_may_be_late_gone_mislabelled_or_cut(
 async def test_the_answer_waits_for_the_images_and_a_caller_that_leaves_pays(
     start: Start, client: Client
 ) -> None:
-    world = await start(PROTOCOLS, speed=1)
+    world = await start(SCENARIO, speed=1)
 
     with pytest.raises(openai.APITimeoutError):
         await client(world, MAKER, timeout=0.3).images.generate(prompt="a boat")
@@ -176,7 +176,7 @@ async def test_the_answer_waits_for_the_images_and_a_caller_that_leaves_pays(
 
 
 async def test_a_create_that_stalls_is_never_answered(start: Start, client: Client) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     strike(world, kind="stall")
 
     with pytest.raises(openai.APITimeoutError):
@@ -189,7 +189,7 @@ async def test_a_create_that_stalls_is_never_answered(start: Start, client: Clie
 async def test_content_is_refused_after_the_work_which_may_be_billed(
     start: Start, call: Call, model: str, billed: float
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     status, refusal = await call(world, "/images/generations", {"prompt": "gore", "model": model})
 
@@ -201,7 +201,7 @@ async def test_content_is_refused_after_the_work_which_may_be_billed(
 
 
 async def test_a_failure_of_the_engine_is_a_500(start: Start, call: Call) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     strike(world, kind="fail", after=0.1, message="engine died")
 
     status, refusal = await call(world, "/images/generations", {"prompt": "a"})
@@ -229,7 +229,7 @@ async def test_a_failure_of_the_engine_is_a_500(start: Start, call: Call) -> Non
 async def test_an_invalid_create_is_refused(
     start: Start, call: Call, fields: dict[str, object], code: str
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     status, refusal = await call(world, "/images/generations", {"prompt": "a boat", **fields})
 
@@ -238,7 +238,7 @@ async def test_an_invalid_create_is_refused(
 
 
 async def test_an_edit_needs_an_image(start: Start, call: Call) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     status, refusal = await call(world, "/images/edits", {"prompt": "more", "images": []})
 
@@ -246,7 +246,7 @@ async def test_an_edit_needs_an_image(start: Start, call: Call) -> None:
 
 
 async def test_what_is_left_to_the_model_is_the_dearest(start: Start, call: Call) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     _, made = await call(world, "/images/generations", {"prompt": "a", "size": "2048x1152"})
 
@@ -256,7 +256,7 @@ async def test_what_is_left_to_the_model_is_the_dearest(start: Start, call: Call
 
 
 async def test_a_model_may_have_the_date_of_its_shutdown(start: Start, client: Client) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     sdk = client(world, MAKER)
 
     listed = {model.id: model.shutdown_date async for model in sdk.models.list()}
@@ -285,7 +285,7 @@ async def test_a_model_may_have_the_date_of_its_shutdown(start: Start, client: C
 async def test_every_state_has_openais_form(
     start: Start, call: Call, sign: str, status: int, code: str | None
 ) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
     strike(world, kind="refuse", sign=sign)
 
     actual, refusal = await call(world, "/images/generations", {"prompt": "a boat"})
@@ -295,7 +295,7 @@ async def test_every_state_has_openais_form(
 
 
 async def test_an_exhausted_balance_is_refused(start: Start, call: Call) -> None:
-    world = await start(PROTOCOLS)
+    world = await start(SCENARIO)
 
     status, refusal = await call(
         world, "/images/generations", {"prompt": "a"}, key="sim-openai-images-empty"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tallylight.catalogue.services import Upstream
-from tallylight.upstreams.auth import BEARER, SchemeAuth
+from tallylight.upstreams.auth import BEARER, HeaderAuth, SchemeAuth, Wire
 from tallylight.upstreams.messages import Phase, Request, get
 from tallylight.upstreams.protocol import Site
 from tallylight.upstreams.protocols.registry import PROTOCOLS, auth_for
@@ -19,8 +19,11 @@ EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 def test_a_key_goes_after_the_word_of_the_protocol() -> None:
-    assert BEARER.header("sk-1", 0) == ("Authorization", "Bearer sk-1")
-    assert SchemeAuth("Key").header("id:secret", 0) == ("Authorization", "Key id:secret")
+    wire = Wire("GET", "https://api.example.com/models")
+
+    assert BEARER.headers(wire, "sk-1", 0) == {"Authorization": "Bearer sk-1"}
+    assert SchemeAuth("Key").headers(wire, "a:b", 0) == {"Authorization": "Key a:b"}
+    assert HeaderAuth("api-key").headers(wire, "sk-1", 0) == {"api-key": "sk-1"}
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

@@ -1,20 +1,38 @@
-"""How requests are signed: the header that proves to an upstream who pays.
+"""How requests are signed: the headers that prove to an upstream who pays.
 
 An adapter never sees a key. The transport signs a request that goes to the upstream's own origin.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A request as it is about to be sent, for signatures that cover all of it.
+
+    Args:
+        url: The whole URL.
+        headers: The headers so far.
+        chunks: The body; empty if there is none.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    chunks: tuple[bytes, ...] = ()
 
 
 class Auth(Protocol):
     """Signs requests with the one secret of an upstream."""
 
-    def header(self, secret: str, now: float) -> tuple[str, str]:
-        """Return the name and the value of the header that signs a request.
+    def headers(self, wire: Wire, secret: str, now: float) -> Mapping[str, str]:
+        """Return the headers that sign a request.
 
         Args:
+            wire: The request.
             secret: The key.
             now: The time, in Unix seconds.
         """
@@ -27,12 +45,23 @@ class SchemeAuth:
 
     scheme: str = "Bearer"
 
-    def header(self, secret: str, now: float) -> tuple[str, str]:  # noqa: ARG002
+    def headers(self, wire: Wire, secret: str, now: float) -> Mapping[str, str]:  # noqa: ARG002
         """Return the header."""
-        return "Authorization", f"{self.scheme} {secret}"
+        return {"Authorization": f"{self.scheme} {secret}"}
 
 
 BEARER = SchemeAuth()
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderAuth:
+    """The key alone in a header of its own: `api-key: …`."""
+
+    name: str
+
+    def headers(self, wire: Wire, secret: str, now: float) -> Mapping[str, str]:  # noqa: ARG002
+        """Return the header."""
+        return {self.name: secret}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +78,7 @@ class JwtAuth:
     lifetime: timedelta
     skew: timedelta
 
-    def header(self, secret: str, now: float) -> tuple[str, str]:
+    def headers(self, wire: Wire, secret: str, now: float) -> Mapping[str, str]:  # noqa: ARG002
         """Return the header."""
         import jwt  # noqa: PLC0415  # it takes 50 ms, and few upstreams need it
 
@@ -59,4 +88,4 @@ class JwtAuth:
             "nbf": int(now - self.skew.total_seconds()),
         }
         token = jwt.encode(claims, secret, algorithm="HS256", headers={"typ": "JWT"})
-        return "Authorization", f"Bearer {token}"
+        return {"Authorization": f"Bearer {token}"}

@@ -27,7 +27,8 @@ from tallylight.documents.addresses import is_loopback
 from tallylight.upstreams import redirects
 from tallylight.upstreams.addresses import request_url
 from tallylight.upstreams.atomic_download import save_atomically
-from tallylight.upstreams.bodies import encode_body
+from tallylight.upstreams.auth import Wire
+from tallylight.upstreams.bodies import EncodedBody, encode_body
 from tallylight.upstreams.call_record import CALL_ERRORS, CallRecord, error_text
 from tallylight.upstreams.connections import ConnectionPools
 from tallylight.upstreams.media_types import SNIFFED_BYTES, media_type_of
@@ -240,9 +241,14 @@ class Transport:
         own = configured_url(request, upstream)
         url = request_url(request_address(request, upstream))
         headers = {**_DEFAULT_HEADERS.get(request.phase, _NO_HEADERS), **request.headers}
-        signature = self._signature(request, upstream)
+        body = encode_body(request)
+        if body is not None:
+            headers.setdefault("Content-Type", body.content_type)
+        chunks = () if body is None else body.chunks
+        wire = Wire(request.method, str(url), headers, chunks)
+        signature = self._signature(wire, request, upstream)
         call.mask(signature.values())
-        data = _request_data(request, headers)
+        data = _body_data(body, headers)
         for _ in range(redirects.MAX_REDIRECTS + 1):
             permission = await self._pools.permission(request, upstream, url)
             response = await self._pools.session(permission).request(
@@ -271,14 +277,13 @@ class Transport:
         if self._on_date is not None and date is not None:
             self._on_date("" if is_loopback(str(url)) else _host(str(url)), date)
 
-    def _signature(self, request: Request, upstream: Upstream) -> Mapping[str, str]:
+    def _signature(self, wire: Wire, request: Request, upstream: Upstream) -> Mapping[str, str]:
         """Return the headers that sign a request, for the upstream's own origin alone."""
         # A status feed has an origin of its own, and that is not who gave us the key.
         if upstream.key is None or not request.is_signed or request.phase is Phase.FEED:
             return _NO_HEADERS
         now = self._clock.now().timestamp()
-        name, value = auth_for(upstream).header(upstream.key.reveal(), now)
-        return {name: value}
+        return auth_for(upstream).headers(wire, upstream.key.reveal(), now)
 
     def _ssl_context(self, upstream: Upstream) -> ssl.SSLContext | bool:
         if not upstream.ca_file:
@@ -301,16 +306,12 @@ def _host(url: str) -> str:
     return url.partition("://")[2].partition("/")[0]
 
 
-def _request_data(
-    request: Request, headers: dict[str, str]
+def _body_data(
+    body: EncodedBody | None, headers: dict[str, str]
 ) -> bytes | AsyncIterator[memoryview] | None:
-    """Return the body of a request for the HTTP client; add its type and length to the headers."""
-    body = encode_body(request)
-    if body is None:
-        return None
-    headers.setdefault("Content-Type", body.content_type)
-    if body.is_small:
-        return body.joined()
+    """Return a body for the HTTP client; add the length of a large one to the headers."""
+    if body is None or body.is_small:
+        return None if body is None else body.joined()
     headers["Content-Length"] = str(body.size)
     return body.stream()
 

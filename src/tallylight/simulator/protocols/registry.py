@@ -2,7 +2,13 @@
 
 from collections.abc import Mapping
 
-from tallylight.simulator.protocols import chat_video, fal, kling, openai_images, openai_videos
+from tallylight.simulator.protocols import (
+    chat_video,
+    fal,
+    kling,
+    openai_images,
+    openai_videos,
+)
 from tallylight.simulator.twin import Twin
 
 TWINS: Mapping[str, Twin] = {

@@ -9,7 +9,13 @@ from tallylight.model.order import Order
 from tallylight.upstreams.auth import Auth
 from tallylight.upstreams.messages import Request
 from tallylight.upstreams.protocol import Adapter, Definition, Site, require_expressible
-from tallylight.upstreams.protocols import chat_video, fal, kling, openai_images, openai_videos
+from tallylight.upstreams.protocols import (
+    chat_video,
+    fal,
+    kling,
+    openai_images,
+    openai_videos,
+)
 
 PROTOCOLS: Mapping[str, Definition] = {
     each.name: each
