@@ -7,8 +7,7 @@ import pytest
 from tallylight.documents.secret import Secret
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.messages import Phase
-from tests.contract.docs_table import documented
-from tests.contract.services import EMPTY, NARROW, SCENARIO, dialect_of, each_dialect, everywhere
+from tests.contract.services import EMPTY, NARROW, SCENARIO, each_dialect, everywhere
 from tests.contract.site import Site
 
 At = Callable[[str], Site]
@@ -26,11 +25,6 @@ async def checked(site: Site) -> object:
     """Return what the check of a service's model says."""
     ran = await site.run(site.adapter.check(site.service.model))
     return ran.failure or ran.value
-
-
-def knows_models(name: str) -> bool:
-    """Tell whether the documentation says that the check of a dialect knows the model."""
-    return "model" in documented()[dialect_of(name)]["check"]
 
 
 def with_key_that_ends(site: Site, end: str) -> Site:
@@ -77,15 +71,13 @@ async def test_no_money_is_seen_or_passed_over_and_is_no_fault_of_the_key(
 
 
 @each_dialect
-async def test_a_model_that_is_gone_is_seen_where_the_documentation_says_so(
-    at: At, name: str
-) -> None:
+async def test_a_model_that_is_gone_is_seen_where_the_adapter_says_so(at: At, name: str) -> None:
     site = at(name)
     site.trouble(kind="retire")
 
     found = await checked(site)
 
-    assert isinstance(found, Failure) == knows_models(name), found
+    assert isinstance(found, Failure) == site.adapter.features.checks_model, found
 
 
 @each_dialect

@@ -11,8 +11,8 @@ import tallylight
 from tallylight.simulator.protocols.registry import TWINS
 from tallylight.upstreams.protocol import Adapter, Mark, Site
 from tallylight.upstreams.protocols.registry import PROTOCOLS
-from tests.contract.docs_table import described, documented
 from tests.contract.services import FIRST_OF_DIALECT, TWIN_DIALECTS
+from tools.protocol_pages import OF_A_PROTOCOL, pages, rendered
 
 SOURCE = Path(tallylight.__file__).parent
 DIALECTS = [(each.name, dialect) for each in PROTOCOLS.values() for dialect in each.dialects]
@@ -38,17 +38,17 @@ def test_each_dialect_of_a_twin_has_a_service_in_the_scenario(protocol: str, dia
     assert (protocol, dialect) in FIRST_OF_DIALECT
 
 
-def test_the_documentation_has_a_row_for_each_dialect() -> None:
-    assert list(documented()) == DIALECTS
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
+def test_a_page_says_what_the_adapters_say(page: Path) -> None:
+    assert page.read_text("utf-8") == rendered(page), "run: python tools/protocol_pages.py"
 
 
-@every_adapter
-def test_the_documentation_says_what_the_adapter_can_do(protocol: str, dialect: str) -> None:
-    row = documented()[protocol, dialect]
+@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("part", OF_A_PROTOCOL)
+def test_the_page_of_a_protocol_has_each_generated_part(name: str, part: str) -> None:
+    page = next(each for each in pages() if each.stem == name)
 
-    assert {name: row[name] for name in described(adapter(protocol, dialect))} == described(
-        adapter(protocol, dialect)
-    )
+    assert f"<!-- generated: {part} -->" in page.read_text("utf-8")
 
 
 @every_adapter

@@ -54,6 +54,7 @@ class Features:
         wordings: How orders are spelled, by patterns of model ids; "*" stands for all others.
         create_timeout: How long the answer to a create may take; None for the usual time.
         mark: How a job in doubt is known again.
+        checks_model: The free check knows whether the model is still offered.
     """
 
     operations: frozenset[Operation] = ONLY_CREATE
@@ -61,6 +62,7 @@ class Features:
     wordings: Mapping[str, Wording] = field(default_factory=dict)
     create_timeout: timedelta | None = None
     mark: Mark = Mark.NONE
+    checks_model: bool = True
 
 
 class StreamReader(Protocol):

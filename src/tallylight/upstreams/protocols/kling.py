@@ -100,7 +100,9 @@ _ERRORS = Errors(
 def _make(site: Site) -> Adapter:
     tasks = _Tasks(site)
     return Adapter(
-        features=Features(inputs=_INPUTS, wordings=tasks.wordings, mark=Mark.TOKEN),
+        features=Features(
+            inputs=_INPUTS, wordings=tasks.wordings, mark=Mark.TOKEN, checks_model=False
+        ),
         errors=_ERRORS,
         reach=lambda _: Request(Phase.REACH, "GET", _path("text2video"), is_signed=False),
         check=_check,
