@@ -2,7 +2,7 @@
 
     python -m bench.chaos [--troubles NAME …] [--rounds N] [--creates N] [--seed S] [--list]
                           [--parallel 3] [--time-scale 1] [--keep FOLDER] [--json]
-                          [--kills 20] [--share 0.045] [--deadline 40]
+                          [--every-protocol] [--kills 20] [--share 0.045] [--deadline 40]
 
 A simulator runs in its own process; its ledger is the ground truth. Callers use the official SDK,
 which repeats a request without a response; every second request has an `Idempotency-Key`. Meanwhile
@@ -30,6 +30,7 @@ from bench.chaos.records import gateway_records
 from bench.chaos.results import TroubleResult, results_table
 from bench.chaos.stage import Audience, Stage, opened_stage
 from bench.chaos.troubles import Trouble, all_troubles, kill_setup, kills
+from bench.chaos.world import every_protocol
 
 
 def main() -> None:
@@ -70,6 +71,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=1, help="of each trouble")
     parser.add_argument(
         "--creates", type=int, help="in each round (default: 500 in 'kills', 100 in others)"
+    )
+    parser.add_argument(
+        "--every-protocol",
+        action="store_true",
+        help="one service of each protocol and dialect in each route, in place of four services",
     )
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--list", action="store_true", help="name the troubles")
@@ -127,6 +133,8 @@ async def _run_round(
     setup = trouble.setup
     if options.creates is not None:
         setup = replace(setup, creates=options.creates)
+    if options.every_protocol:
+        setup = replace(setup, world=every_protocol(), missing=())
     async with (
         opened_stage(setup, folder, rng, options.time_scale) as stage,
         asyncio.TaskGroup() as tasks,
@@ -170,6 +178,7 @@ async def _observations(
         await asyncio.to_thread(gateway_records, stage.database_url),
         deaf,
         is_alone=len(stage.gateways) == 1,
+        listing=stage.setup.world.listing,
         memory_gap=stage.memory_gap,
     )
 

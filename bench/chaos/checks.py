@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from bench.chaos.callers import CallerRecord
 from bench.chaos.records import GatewayRecords, Row
-from bench.chaos.world import LISTING
+from bench.chaos.world import FOUR_BILLINGS
 
 _ORDER = ("queued", "in_progress", "completed", "failed")
 _UNRESOLVED = frozenset({"outcome_unknown", "deadline_exceeded"})
@@ -26,6 +26,7 @@ class Observations:
         deaf: Stretches of Unix time whose answers no gateway may have heard and stored.
         is_alone: One gateway served all callers.
         memory_gap: First and last Unix time of what the database has lost, if it has.
+        listing: The upstreams whose lists settle each doubt.
     """
 
     records: Sequence[CallerRecord]
@@ -35,6 +36,7 @@ class Observations:
     deaf: Sequence[tuple[float, float]] = ()
     is_alone: bool = True
     memory_gap: tuple[float, float] | None = None
+    listing: Collection[str] = FOUR_BILLINGS.listing
 
     def is_remembered(self, entry: Row) -> bool:
         """Tell whether the database knew of a job when the round ended."""
@@ -196,7 +198,7 @@ def _lost(ends: Sequence[CallerRecord], seen: Observations) -> list[str]:
         entry
         for entry in seen.ledger
         if seen.is_remembered(entry)
-        and (entry["upstream"] in LISTING or _was_heard(entry, seen.deaf))
+        and (entry["upstream"] in seen.listing or _was_heard(entry, seen.deaf))
     ]
     return [prompt for prompt in _deliveries(findable) if prompt in known - delivered]
 

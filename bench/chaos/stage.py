@@ -17,7 +17,7 @@ from bench.chaos.processes import Gateway, Program, fetch_json, free_port
 from bench.chaos.proxy import PostgresProxy, postgres_proxy
 from bench.chaos.records import unfinished
 from bench.chaos.sqlite_files import FreezableDisk, freezable_disk
-from bench.chaos.world import BRIEF_FAULTS, SPEED, Limits, configuration, models, scenario
+from bench.chaos.world import BRIEF_FAULTS, FOUR_BILLINGS, SPEED, ChaosWorld, Limits, configuration
 
 _TAKE_OVER_S = 20.0
 """Upper limit of the time until the videos of a killed process are taken over."""
@@ -47,6 +47,7 @@ class Setup:
         shares: Share of creates that meets each fault.
         has_clocks: Each gateway has a wall clock that can be stepped.
         missing: Services that the second gateway does not have.
+        world: What it runs against.
     """
 
     database: DatabaseKind = DatabaseKind.SQLITE
@@ -60,6 +61,7 @@ class Setup:
     shares: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(BRIEF_FAULTS, 0.01))
     has_clocks: bool = False
     missing: Collection[str] = ()
+    world: ChaosWorld = FOUR_BILLINGS
 
 
 class Stage:
@@ -163,7 +165,7 @@ class Stage:
         return Gateway(self.folder, name, port, environment)
 
     async def _open_simulator(self, stack: AsyncExitStack) -> None:
-        world = scenario(self.setup.shares, self.setup.job_seconds)
+        world = self.setup.world.scenario(self.setup.shares, self.setup.job_seconds)
         (self.folder / "world.yaml").write_text(world, encoding="utf-8")
         arguments = ["simulate", "--scenario", "world.yaml", "--port", "0", "--speed", f"{SPEED:g}"]
         program = await stack.enter_async_context(
@@ -199,7 +201,7 @@ class Audience:
         setup = stage.setup
         addresses = [gateway.address for gateway in stage.gateways]
         self.caller = Caller(addresses, setup.deadline + _TAKE_OVER_S)
-        names = models()
+        names = setup.world.routes()
         # Half of the creates come at once, so that many videos are in the same state.
         spreads = [setup.burst if number % 2 else setup.spread for number in range(setup.creates)]
         send_times = sorted(stage.rng.uniform(0, spread) for spread in spreads)
