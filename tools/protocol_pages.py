@@ -31,6 +31,11 @@ _DOUBTS = {
         "certain, unless two alike are in doubt",
         f"nothing; unlisted or one of two alike, {_PAID}",
     ),
+    Mark.TIME: (
+        "model, length and time, in the list",
+        "rules out, and never proves",
+        f"its price: {_PAID}; nothing where a complete list shows no such job",
+    ),
     Mark.NONE: ("nothing", _NONE, f"its price: {_PAID}"),
 }
 _EXAMPLES = {

@@ -1,16 +1,22 @@
 """A create in doubt claims a listed job only if it cannot belong to another create."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from tallylight.catalogue.services import Upstream
 from tallylight.model.attempt_state import AttemptState
+from tallylight.model.evidence import Failure
 from tallylight.model.video import Video, VideoStatus
 from tallylight.simulator.files import parse_scenario
 from tallylight.simulator.reading import sized_reading
 from tallylight.simulator.scenario import Scenario
 from tallylight.simulator.world import JobRequest
+from tallylight.upstreams.client import UpstreamClient
+from tallylight.upstreams.protocol import Doubt
+from tallylight.upstreams.steps import Page
 
 from .conftest import SCENARIO, RunningGateway, Start
 
@@ -114,3 +120,52 @@ async def test_reconciliation_uses_the_key_of_a_reload(start: Start) -> None:
     seen = await gateway.until_ended(video)
 
     assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "a")
+
+
+@pytest.fixture
+def _no_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let lists show no prompts."""
+    find = UpstreamClient.find
+
+    async def without_prompts(
+        client: UpstreamClient, doubt: Doubt, cursor: str, upstream: Upstream
+    ) -> Page | Failure:
+        page = await find(client, doubt, cursor, upstream)
+        assert isinstance(page, Page)
+        return Page(tuple(replace(each, prompt="") for each in page.jobs), page.cursor)
+
+    monkeypatch.setattr(UpstreamClient, "find", without_prompts)
+
+
+@pytest.mark.usefixtures("_no_prompts")
+async def test_a_job_without_a_prompt_is_never_claimed_and_proves_no_refusal(start: Start) -> None:
+    gateway = await start(upstreams={"first": {"lists_all_jobs": True}})
+    gateway.set_faults("a", {"kind": "reset", "accepts": True})
+
+    video = await gateway.until_ended(await gateway.create(size="720x1280", seconds=4))
+
+    await assert_unresolved(gateway, video)
+    assert gateway.create_count("b") == 0
+
+
+@pytest.mark.usefixtures("_no_prompts")
+async def test_jobs_of_other_measures_leave_no_doubt_where_the_list_is_complete(
+    start: Start,
+) -> None:
+    gateway = await start(upstreams={"first": {"lists_all_jobs": True}})
+    other = JobRequest("a", sized_reading("a kite", "720x1280", 8, "sora-2"))
+    gateway.simulation.accept_job(other, None, "video_other")
+
+    video = await create_unresolved(gateway)
+
+    assert (video.status, video.service) == (VideoStatus.COMPLETED, "b")
+
+
+@pytest.mark.usefixtures("_no_prompts")
+async def test_our_own_jobs_leave_no_doubt_where_the_list_is_complete(start: Start) -> None:
+    gateway = await start(upstreams={"first": {"lists_all_jobs": True}})
+    await gateway.until_ended(await gateway.create(size="720x1280", seconds=4))
+
+    video = await create_unresolved(gateway)
+
+    assert (video.status, video.service) == (VideoStatus.COMPLETED, "b")

@@ -2,9 +2,12 @@
 
 A job is recognised by our mark, where the list shows it. Else a prompt cannot carry one, so it is
 recognised by its order: the same prompt, model, length and size, created since, and claimed by no
-other attempt. Two attempts in doubt with equal orders
-are interchangeable as long as each job is claimed once. A create that still waits for its response
-is not in doubt: a job that may belong to it is not claimed until it has one.
+other attempt. Two attempts in doubt with equal orders are interchangeable as long as each job is
+claimed once. A create that still waits for its response is not in doubt: a job that may belong to
+it is not claimed until it has one.
+
+Where the list shows neither, a job of the same model, length and size may be that of another user
+of the account: it is never claimed, but it keeps the doubt from ending.
 """
 
 import re
@@ -40,7 +43,7 @@ _AMBIGUOUS = Failure(
     FailureKind.UNKNOWN,
     Fault.UPSTREAM,
     "list:ambiguous",
-    "it shows a job that may belong to another attempt",
+    "it shows a job that may be the attempt's or another's",
 )
 """The job can neither be claimed nor ruled out."""
 
@@ -104,7 +107,7 @@ class JobSearch:
         service: Service,
         candidates: Sequence[Listed],
     ) -> Listed | Failure | None:
-        """Claim one of the jobs with the attempt's prompt and model."""
+        """Claim one of the jobs that may be the attempt's."""
         # A reload may have removed the service itself.
         services = self._services_of(service.upstream.id) | {service.id}
         since = self._clock.now() - attempt.send_within - attempt.answer_within
@@ -117,7 +120,8 @@ class JobSearch:
         free = [each for each in candidates if each.job.id not in taken]
         for each in free:
             is_ours = each.mark == attempt.id or (
-                _has_ordered_measures(each, tracked, attempt)
+                bool(each.prompt)
+                and _has_ordered_measures(each, tracked, attempt)
                 and not _may_belong_to_pending(each, pending)
             )
             now = self._clock.now()
@@ -133,9 +137,12 @@ def _is_candidate(listed: Listed, tracked: TrackedVideo, attempt: Attempt) -> bo
     """Tell whether a job may be the one: by our mark if the list shows it, else by its order."""
     if listed.mark:
         return listed.mark == attempt.id
-    model, prompt = listed.step.made.model, tracked.video.prompt
-    is_same = _is_model(model, attempt.model) and listed.prompt == prompt
-    return is_same and bool(listed.job.id) and not _is_before(listed, attempt)
+    is_same_model = _is_model(listed.step.made.model, attempt.model)
+    if not is_same_model or not listed.job.id or _is_before(listed, attempt):
+        return False
+    if listed.prompt:
+        return listed.prompt == tracked.video.prompt
+    return _has_ordered_measures(listed, tracked, attempt)
 
 
 def _is_model(listed: str, ordered: str) -> bool:

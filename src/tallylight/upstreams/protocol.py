@@ -41,6 +41,7 @@ class Mark(StrEnum):
 
     TOKEN = "token"  # noqa: S105  # our own mark comes back: certain
     REQUEST = "request"  # prompt, model and measures come back: certain unless two are alike
+    TIME = "time"  # model, length and time alone: a job may be ruled out, and is never claimed
     NONE = "none"
 
 
@@ -54,6 +55,7 @@ class Features:
         wordings: How orders are spelled, by patterns of model ids; "*" stands for all others.
         create_timeout: How long the answer to a create may take; None for the usual time.
         mark: How a job in doubt is known again.
+        draws_seed: An order without a seed is sent with one that is drawn from our mark.
         checks_model: The free check knows whether the model is still offered.
     """
 
@@ -62,6 +64,7 @@ class Features:
     wordings: Mapping[str, Wording] = field(default_factory=dict)
     create_timeout: timedelta | None = None
     mark: Mark = Mark.NONE
+    draws_seed: bool = False
     checks_model: bool = True
 
 
