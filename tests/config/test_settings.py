@@ -424,7 +424,7 @@ def test_without_a_file_and_without_keys_the_error_says_what_to_do(
 
     said = str(raised.value)
     assert "OPENAI_API_KEY is set, but no live model is known there" in said
-    assert "set LAOZHANG_API_KEY or SAYGM_API_KEY" in said
+    assert "set APIYI_API_KEY or LAOZHANG_API_KEY or SAYGM_API_KEY" in said
     assert "write a tallylight.yaml" in said
     assert "`tallylight demo`" in said
     assert MARKED not in said

@@ -73,16 +73,16 @@ def read_chat(body: Body) -> ReadBack:
     )
 
 
-def read_seedance_at_fal(body: Body) -> ReadBack:
-    """Read fal's input of Seedance: the length is text, the model is the path."""
-    assert isinstance(body["duration"], str)
+def read_fal(body: Body) -> ReadBack:
+    """Read the inputs of fal's models: the model is the path, a length is 5, "5" or "5s"."""
+    resolution, aspect = _text(body["resolution"]), _text(body.get("aspect_ratio"))
     return ReadBack(
         None,
         body["prompt"],
-        int(body["duration"]),
-        resolution=_text(body["resolution"]),
-        aspect=_text(body["aspect_ratio"]),
-        audio=_flag(body["generate_audio"]),
+        int(str(body["duration"]).removesuffix("s")),
+        resolution=None if resolution is None else resolution.lower(),
+        aspect=aspect or "input",
+        audio=_flag(body.get("generate_audio")),
         seed=_number(body.get("seed")),
     )
 

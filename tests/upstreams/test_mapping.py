@@ -99,7 +99,7 @@ WAYS: Mapping[str, Way] = {
     "vllm_omni": adapter_way("openai_videos", "vllm_omni", read.read_videos_api),
     "sglang": adapter_way("openai_videos", "sglang", read.read_sglang),
     "chat": adapter_way("chat_video", "relay", read.read_chat),
-    "fal": wording_way(WIRED, None, read.read_seedance_at_fal),
+    "fal": wording_way(WIRED, None, read.read_fal),
     "kling": wording_way(sheets_of("kling"), KLING, read.read_kling),
     "images": wording_way(sheets_of("openai_images"), IMAGES, read.read_images),
     "others": wording_way(OTHERS, PLAIN, read.read_plain),
@@ -285,8 +285,9 @@ def test_every_sheet_can_be_ordered_and_its_default_order_is_told_whole(name: st
     way = WAYS[name]
 
     for sheet in way.sheets:
-        needs_picture = all(mode.inputs and () not in mode.inputs for mode in sheet.modes)
-        inputs = (PICTURE,) if sheet.modes and needs_picture else ()
+        sets = [each for mode in sheet.modes for each in mode.inputs or ((),)]
+        (roles, *_) = sorted(sets, key=len) or [()]
+        inputs = tuple(replace(PICTURE, role=role) for role, _ in roles)
         wish = Wish("a boat", medium=sheet.medium, inputs=inputs)
         found = fit(wish, service_of(sheet), expressible(way.wording(sheet)))
         assert isinstance(found, Fitted), (sheet.id, found)
