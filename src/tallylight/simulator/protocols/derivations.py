@@ -11,7 +11,6 @@ from tallylight.simulator.outcomes import JobStatus
 from tallylight.simulator.protocols.dialect import VideosDialect
 from tallylight.simulator.protocols.request_fields import (
     RequestFields,
-    bearer_token,
     missing_parameter,
     parse_clip_length,
     parse_fields,
@@ -44,7 +43,7 @@ class DerivedVideoHandlers:
         self._characters: dict[str, _Character] = {}
 
     def _authenticate(self, exchange: Exchange) -> ScenarioKey:
-        return self._kernel.authenticate(bearer_token(exchange.request))
+        return self._kernel.authenticate(self._dialect.given_key(exchange.request))
 
     async def remix(self, exchange: Exchange) -> Response:
         """Generate a completed video again with another prompt."""
@@ -117,7 +116,7 @@ class DerivedVideoHandlers:
             billed_seconds=billed_seconds,
             parent=parent.id if parent is not None and is_remix else "",
         )
-        job_id = self._dialect.id_prefix + self._world.random_hex()
+        job_id = self._dialect.new_id(self._world.random_hex())
         job = self._kernel.create(exchange, key, order, job_id)
         return JSONResponse(self._dialect.job_object(self._world, job))
 

@@ -4,13 +4,15 @@ from abc import abstractmethod
 from collections.abc import Mapping
 
 from pydantic import JsonValue
+from starlette.requests import Request
 
 from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.outcomes import JobProgress
 from tallylight.simulator.protocols.measures import MeasuredFields
 from tallylight.simulator.protocols.references import url_or_file_reference
-from tallylight.simulator.protocols.request_fields import RequestFields
+from tallylight.simulator.protocols.request_fields import RequestFields, bearer_token
 from tallylight.simulator.reading import OrderReading
+from tallylight.simulator.responses import SimulatedResponse
 from tallylight.simulator.twin import RefusalTexts
 from tallylight.simulator.world import Simulation
 
@@ -45,6 +47,16 @@ class VideosDialect(RefusalTexts):
     serves_content = True
     #: A running job can be deleted too.
     can_cancel = False
+    #: A job that has not started can be cancelled, by a call of its own.
+    has_cancel_call = False
+
+    def given_key(self, request: Request) -> str:
+        """Return the key of a request, "" for none."""
+        return bearer_token(request)
+
+    def new_id(self, hexadecimal: str) -> str:
+        """Return the id of a new job from a random number."""
+        return self.id_prefix + hexadecimal
 
     def validate(self, fields: RequestFields) -> None:  # many check nothing
         """Raise InvalidRequestError for a create whose form the dialect does not accept."""
@@ -64,6 +76,14 @@ class VideosDialect(RefusalTexts):
     @abstractmethod
     def job_object(self, world: Simulation, job: SimulatedJob) -> dict[str, JsonValue]:
         """Return the JSON object of a job."""
+
+    def listed_object(self, world: Simulation, job: SimulatedJob) -> dict[str, JsonValue]:
+        """Return the JSON object of a job in the list."""
+        return self.job_object(world, job)
+
+    def not_cancellable(self, job: SimulatedJob) -> SimulatedResponse:
+        """Return the refusal to cancel a job that has started."""
+        return self.unknown_job(job.id)
 
     def http_status(self, job_object: Mapping[str, JsonValue]) -> int:  # noqa: ARG002
         """Return the HTTP status of a response with this job: 200, even for a failed job."""

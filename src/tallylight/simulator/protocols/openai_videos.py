@@ -13,16 +13,18 @@ from starlette.routing import BaseRoute
 from tallylight.simulator.exchange import RouteMaker
 from tallylight.simulator.faults import Endpoint
 from tallylight.simulator.kernel import Exchange, Kernel
+from tallylight.simulator.outcomes import JobStatus
 from tallylight.simulator.protocols import references
 from tallylight.simulator.protocols.contents import content_response
 from tallylight.simulator.protocols.derivations import DerivedVideoHandlers
 from tallylight.simulator.protocols.dialect import VideosDialect
+from tallylight.simulator.protocols.inworld_dialect import InworldDialect
 from tallylight.simulator.protocols.listing import listed_page
+from tallylight.simulator.protocols.litellm_dialect import LitellmDialect
 from tallylight.simulator.protocols.new_api_dialect import NewApiDialect, legacy_job
 from tallylight.simulator.protocols.openai_dialect import OpenAIDialect
 from tallylight.simulator.protocols.request_fields import (
     RequestFields,
-    bearer_token,
     parse_clip_length,
     parse_fields,
     parse_frame_size,
@@ -41,6 +43,8 @@ VIDEO_DIALECTS: dict[str, type[VideosDialect]] = {
     "new_api": NewApiDialect,
     "vllm_omni": VllmOmniDialect,
     "sglang": SglangDialect,
+    "litellm": LitellmDialect,
+    "inworld": InworldDialect,
 }
 
 _NEXT_POLL_MS = 1000
@@ -69,6 +73,8 @@ def _routes(kernel: Kernel) -> list[BaseRoute]:
             route("/videos", videos.list),
             route("/videos/{job}", videos.delete, "DELETE"),
         ]
+    if dialect.has_cancel_call:
+        routes.append(route("/videos/{job}/cancel", videos.cancel, "POST"))
     if dialect.is_relay:
         routes += [
             route("/video/generations", videos.create, "POST"),
@@ -89,7 +95,7 @@ class _VideoHandlers:
         self._dialect = dialect
 
     def _authenticate(self, exchange: Exchange) -> ScenarioKey:
-        return self._kernel.authenticate(bearer_token(exchange.request))
+        return self._kernel.authenticate(self._dialect.given_key(exchange.request))
 
     async def models(self, exchange: Exchange) -> Response:
         """List the models that the caller's key may use."""
@@ -110,7 +116,7 @@ class _VideoHandlers:
         reading = read_video(self._dialect, self._kernel.service(name), model, fields)
         # A relay checks the prompt before it accepts; OpenAI accepts and fails the job.
         order = JobRequest(name, reading, is_moderated_first=self._dialect.is_relay)
-        job_id = self._dialect.id_prefix + self._world.random_hex()
+        job_id = self._dialect.new_id(self._world.random_hex())
         job = self._kernel.create(exchange, key, order, job_id)
         return JSONResponse(self._dialect.job_object(self._world, job))
 
@@ -122,7 +128,7 @@ class _VideoHandlers:
         return JSONResponse(
             {
                 "object": "list",
-                "data": [self._dialect.job_object(self._world, job) for job in shown],
+                "data": [self._dialect.listed_object(self._world, job) for job in shown],
                 "first_id": shown[0].id if shown else None,
                 "last_id": shown[-1].id if shown else None,
                 "has_more": has_more,
@@ -148,11 +154,23 @@ class _VideoHandlers:
         """Delete a finished job; some dialects delete a running one too."""
         self._authenticate(exchange)
         job = self._kernel.job(exchange, exchange.request.path_params["job"], Endpoint.CANCEL)
-        if not self._kernel.progress(job).status.is_final and not self._dialect.can_cancel:
+        has_ended = job.is_cancelled or self._kernel.progress(job).status.is_final
+        if not has_ended and not self._dialect.can_cancel:
             raise InvalidRequestError("Only completed or failed videos can be deleted.", "video_id")
         deletion = self._dialect.deletion_object(self._world, job)
         self._kernel.forget(job)
         return JSONResponse(deletion)
+
+    async def cancel(self, exchange: Exchange) -> Response:
+        """Cancel a job that is still queued."""
+        self._authenticate(exchange)
+        job = self._kernel.job(exchange, exchange.request.path_params["job"], Endpoint.CANCEL)
+        if not job.is_cancelled:
+            if self._kernel.progress(job).status is not JobStatus.QUEUED:
+                return self._dialect.not_cancellable(job).to_response()
+            self._kernel.cancel(job)
+        cancelled = self._kernel.find_job(job.id)
+        return JSONResponse(self._dialect.job_object(self._world, cancelled))
 
     async def content(self, exchange: Exchange) -> Response:
         """Return the video, its thumbnail or its sprite sheet."""

@@ -4,6 +4,7 @@ A dialect is a profile: data, not code. The facts and their sources: `docs/proto
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 
@@ -11,6 +12,7 @@ from tallylight.catalogue.wording import Wording, wording_for
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.jobs import FREE, JobRef
 from tallylight.model.order import Input, Order
+from tallylight.upstreams.auth import Auth, SchemeAuth
 from tallylight.upstreams.error_table import Errors
 from tallylight.upstreams.json_access import text_at, unwrapped_object
 from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get
@@ -28,12 +30,12 @@ from tallylight.upstreams.protocols.model_list import check_models, reach_models
 from tallylight.upstreams.protocols.not_billed import new_api_proves_not_billed
 from tallylight.upstreams.protocols.paths import path_segment
 from tallylight.upstreams.protocols.request_body import (
-    INPUTS,
     VIDEOS_API_PROFILES,
     VideosApiProfile,
     request_body_for,
 )
 from tallylight.upstreams.protocols.video_object import OTHER_ID, VideoObjectReader
+from tallylight.upstreams.status_words import StatusMeaning, video_object_status
 from tallylight.upstreams.steps import Accepted, Failed, Missing, Page, Step, Working
 
 _ERRORS = Errors()
@@ -53,7 +55,7 @@ def _make(site: Site) -> Adapter:
     return Adapter(
         features=Features(
             operations=profile.operations,
-            inputs=INPUTS,
+            inputs=profile.inputs,
             wordings=wordings,
             mark=Mark.REQUEST if profile.lists_jobs else Mark.NONE,
         ),
@@ -119,10 +121,11 @@ class _Videos:
         step = yield from self.poll(job)
         if not isinstance(step, Working):
             return step
-        reply = yield self._deletion(job)
-        if reply.is_success and unwrapped_object(reply.body).get("deleted") is True:
-            return Failed(_CANCELLED, FREE)
-        return (yield from self.poll(job))
+        call = self._deletion(job)
+        if self._profile.cancels == "POST":
+            call = replace(call, method="POST", url=f"{call.url}/cancel")
+        reply = yield call
+        return Failed(_CANCELLED, FREE) if _is_cancelled(reply) else (yield from self.poll(job))
 
     def delete(self, job: JobRef) -> Flow[bool]:
         """Delete a finished job."""
@@ -154,8 +157,20 @@ class _Videos:
         return Request(Phase.CANCEL, "DELETE", _path(job.id), reads=ANY_STATUS)
 
 
+def _is_cancelled(reply: Reply) -> bool:
+    answer = unwrapped_object(reply.body)
+    is_named = video_object_status(text_at(answer, "status")) is StatusMeaning.CANCELLED
+    return reply.is_success and (answer.get("deleted") is True or is_named)
+
+
+def _auth(site: Site) -> Auth:
+    return SchemeAuth(VIDEOS_API_PROFILES[site.dialect].scheme)
+
+
 def _path(id_: str) -> str:
     return f"/videos/{path_segment(id_)}"
 
 
-DEFINITION = Definition(name="openai_videos", dialects=tuple(VIDEOS_API_PROFILES), make=_make)
+DEFINITION = Definition(
+    name="openai_videos", dialects=tuple(VIDEOS_API_PROFILES), make=_make, auth=_auth
+)

@@ -5,8 +5,9 @@ A dialect is a profile: data, not code. The facts and their sources: `docs/proto
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 from tallylight.catalogue.wording import Measure, Spelling, Word, Wording
 from tallylight.model.order import Form, Input, Medium, Operation, Order, Role
@@ -27,6 +28,10 @@ class ImageField(StrEnum):
     REFERENCE_URL = "reference_url"  # the same in this one
 
 
+def _usual_inputs() -> Mapping[tuple[Role, Medium], frozenset[Form]]:
+    return {FIRST_FRAME: frozenset(Form), FILM: ONLY_BYTES}
+
+
 @dataclass(frozen=True, slots=True)
 class VideosApiProfile:
     """The properties of one dialect.
@@ -39,7 +44,9 @@ class VideosApiProfile:
         lists_jobs: The server lists recent jobs, which reconciles a create in doubt.
         has_characters: The server stores characters.
         deletes: DELETE removes a finished job.
-        cancels: DELETE stops a running job, and the answer says so.
+        cancels: The method of the call that stops a job, and says so; "" if there is none.
+        inputs: The inputs that it takes.
+        scheme: The word before the key.
     """
 
     multipart: bool
@@ -51,14 +58,10 @@ class VideosApiProfile:
     has_characters: bool = False
     variants: tuple[str, ...] = ()
     deletes: bool = True
-    cancels: bool = False
+    cancels: Literal["", "DELETE", "POST"] = ""
+    inputs: Mapping[tuple[Role, Medium], frozenset[Form]] = field(default_factory=_usual_inputs)
+    scheme: str = "Bearer"
 
-
-INPUTS: Mapping[tuple[Role, Medium], frozenset[Form]] = {
-    FIRST_FRAME: frozenset(Form),
-    FILM: ONLY_BYTES,
-}
-"""The inputs of all dialects, as far as they support what the inputs are for."""
 
 _SECONDS = Word("seconds", Spelling.TEXT)
 _OF_SOURCE = frozenset({Measure.MODEL, Measure.PIXELS, Measure.RESOLUTION, Measure.ASPECT})
@@ -118,13 +121,30 @@ VIDEOS_API_PROFILES: Mapping[str, VideosApiProfile] = {
             _SECONDS,
             more=_OF_ENGINES | {Measure.AUDIO: (Word("generate_sound", Spelling.BOOLEAN),)},
         ),
-        cancels=True,
+        cancels="DELETE",
     ),
     # Its DELETE removes the record, but the job runs on.
     "sglang": VideosApiProfile(
         multipart=False,
         image_field=ImageField.REFERENCE_URL,
         wording=_wording(Word("seconds", Spelling.INTEGER), more=_OF_ENGINES),
+    ),
+    # Its list is that of one supplier, and names no prompt; its other operations are OpenAI's.
+    "litellm": VideosApiProfile(
+        multipart=True,
+        image_field=ImageField.FILE_OR_OBJECT,
+        wording=_wording(_SECONDS),
+        lists_jobs=False,
+        deletes=False,
+        inputs={FIRST_FRAME: ONLY_BYTES},
+    ),
+    "inworld": VideosApiProfile(
+        multipart=False,
+        image_field=ImageField.INPUT_REFERENCE,
+        wording=_wording(_SECONDS),
+        cancels="POST",
+        inputs={},
+        scheme="Basic",
     ),
 }
 
