@@ -53,10 +53,13 @@ async def _request(reader: asyncio.StreamReader) -> str:
     return head
 
 
+_SIGNING = frozenset({"authorization", "x-goog-api-key"})
+
+
 def authorization_of(request: str) -> str:
     """Return the header that signs a request, "" for none."""
     lines = (line.partition(":") for line in request.splitlines())
-    return next((value.strip() for name, _, value in lines if name.lower() == "authorization"), "")
+    return next((value.strip() for name, _, value in lines if name.lower() in _SIGNING), "")
 
 
 def response(status: int, body: str, *headers: str) -> bytes:

@@ -25,6 +25,8 @@ def _polls(adapter: Adapter) -> object:
 
 
 polling = where(_polls)
+following = where(lambda adapter: adapter.poll and adapter.features.create_timeout is None)
+"""Where a job is polled from its beginning, since its create is not held until it is over."""
 
 
 async def altered_poll(site: Site, job: JobRef, alter: Callable[[Reply], Reply]) -> Step:
@@ -84,7 +86,7 @@ async def test_a_job_that_was_never_made_is_missing(at: At, name: str) -> None:
     assert isinstance(step, Missing), step
 
 
-@polling
+@following
 async def test_a_status_word_that_nobody_knows_keeps_polling(at: At, name: str) -> None:
     site = at(name)
     site.trouble(kind="slow", factor=1000)  # it is still running, however busy the machine
@@ -118,7 +120,8 @@ async def test_a_status_word_is_known_in_any_case(
 def with_words(reply: Reply, change: Callable[[str], str]) -> Reply:
     """Return a reply with other status words."""
     return with_texts(
-        reply, lambda name, text: change(text) if text and name.endswith("status") else text
+        reply,
+        lambda name, text: change(text) if text and name.endswith(("status", "state")) else text,
     )
 
 
@@ -140,7 +143,7 @@ async def test_a_finished_job_without_a_file_is_neither_running_nor_a_result_of_
         assert step.outputs
 
 
-@polling
+@following
 async def test_a_queued_job_is_told_from_one_that_runs(at: At, name: str) -> None:
     site = at(name)
     site.trouble(kind="slow", factor=200)  # queued for 0.4 s, then running for 3.6 s
