@@ -67,7 +67,7 @@ async def test_a_create_is_accepted_read_and_billed(
 
     status, _, _ = await created(http, world, upstream)
 
-    assert status == 200
+    assert status in range(200, 300)
     (job,) = world.jobs.values()
     assert job.service == CREATES[upstream].service
     reading, service = job.reading, world.scenario.services[job.service]
@@ -137,7 +137,10 @@ async def test_an_answer_has_another_media_type(
     world = await start(SCENARIO)
     strike(world, upstream, kind="mislabel", doors=["create"])
 
-    assert (await created(http, world, upstream))[:2] == (200, "text/plain")
+    status, media_type, _ = await created(http, world, upstream)
+
+    assert status in range(200, 300)
+    assert media_type == "text/plain"
 
 
 @everywhere

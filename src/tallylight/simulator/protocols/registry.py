@@ -8,6 +8,7 @@ from tallylight.simulator.protocols import (
     kling,
     openai_images,
     openai_videos,
+    openrouter,
 )
 from tallylight.simulator.twin import Twin
 
@@ -19,5 +20,6 @@ TWINS: Mapping[str, Twin] = {
         kling.TWIN,
         openai_images.TWIN,
         openai_videos.TWIN,
+        openrouter.TWIN,
     )
 }

@@ -15,6 +15,7 @@ from tallylight.upstreams.protocols import (
     kling,
     openai_images,
     openai_videos,
+    openrouter,
 )
 
 PROTOCOLS: Mapping[str, Definition] = {
@@ -25,6 +26,7 @@ PROTOCOLS: Mapping[str, Definition] = {
         fal.DEFINITION,
         kling.DEFINITION,
         openai_images.DEFINITION,
+        openrouter.DEFINITION,
     )
 }
 
