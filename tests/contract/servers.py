@@ -53,7 +53,7 @@ async def _request(reader: asyncio.StreamReader) -> str:
     return head
 
 
-_SIGNING = frozenset({"authorization", "x-goog-api-key"})
+_SIGNING = frozenset({"authorization", "api-key", "x-goog-api-key"})
 
 
 def authorization_of(request: str) -> str:

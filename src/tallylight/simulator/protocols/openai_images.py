@@ -23,6 +23,7 @@ from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.kernel import Exchange, Kernel
 from tallylight.simulator.media import render_output, with_padding_box
 from tallylight.simulator.outcomes import padded_size
+from tallylight.simulator.protocols.azure_texts import AZURE_MODERATED, AzureTexts
 from tallylight.simulator.protocols.openai_texts import OpenAITexts, openai_error
 from tallylight.simulator.protocols.references import parse_image_url
 from tallylight.simulator.protocols.request_fields import (
@@ -34,13 +35,13 @@ from tallylight.simulator.protocols.request_fields import (
     unsupported_value,
 )
 from tallylight.simulator.reading import InputReading, OrderReading, sized_reading
-from tallylight.simulator.refusals import InvalidRequestError, UnknownModelError
+from tallylight.simulator.refusals import InvalidRequestError, UnknownModelError, UnknownPathError
 from tallylight.simulator.responses import SimulatedResponse
 from tallylight.simulator.scenario import ScenarioKey, ScenarioService
 from tallylight.simulator.twin import Twin
 from tallylight.simulator.world import JobRequest, Simulation
 
-_RELAY = "relay"
+_RELAY, _AZURE = "relay", "azure"
 _FIELDS = frozenset(
     {"prompt", "model", "n", "size", "quality", "background", "output_format", "moderation"}
     | {"output_compression", "safety_identifier", "user", "stream", "partial_images"}
@@ -88,8 +89,16 @@ _STATE_ERRORS: Mapping[NamedState, SimulatedResponse] = {
 
 
 def _routes(kernel: Kernel) -> list[BaseRoute]:
-    images, maker = _ImageHandlers(kernel), RouteMaker(kernel, _ImageTexts())
+    is_azure = kernel.settings.dialect == _AZURE
+    images = _ImageHandlers(kernel)
+    maker = RouteMaker(kernel, AzureTexts() if is_azure else _ImageTexts())
+    deployment = "/deployments/{deployment}/images"
+    older = [
+        maker.route(f"{deployment}/generations", images.generate, "POST"),
+        maker.route(f"{deployment}/edits", images.edit, "POST"),
+    ]
     return [
+        *(older if is_azure else ()),
         maker.check_route("/models", images.models),
         maker.check_route("/models/{model:path}", images.model),
         maker.route("/images/generations", images.generate, "POST"),
@@ -103,9 +112,15 @@ class _ImageHandlers:
         self._kernel = kernel
         self._world = kernel.world
         self._is_relay = kernel.settings.dialect == _RELAY
+        self._is_azure = kernel.settings.dialect == _AZURE
 
     def _authenticate(self, exchange: Exchange) -> ScenarioKey:
-        return self._kernel.authenticate(bearer_token(exchange.request))
+        request = exchange.request
+        if "deployment" in request.path_params and not request.query_params.get("api-version"):
+            raise UnknownPathError
+        if self._is_azure:
+            return self._kernel.authenticate(request.headers.get("api-key", ""))
+        return self._kernel.authenticate(bearer_token(request))
 
     async def models(self, exchange: Exchange) -> Response:
         """List the models, with the date of a shutdown where one is known."""
@@ -156,7 +171,8 @@ class _ImageHandlers:
     ) -> Response:
         fields.reject_unknown(known | _RELAY_FIELDS if self._is_relay else known)
         services = self._kernel.services(key).values()
-        model = fields.text("model") or next((each.model for each in services), "")
+        named = exchange.request.path_params.get("deployment") or fields.text("model")
+        model = named or next((each.model for each in services), "")
         name = self._kernel.find_service(model, key)
         reading = replace(read_image(self._kernel.service(name), model, fields), inputs=inputs)
         job_id = f"img_{self._world.random_hex()}"
@@ -164,7 +180,7 @@ class _ImageHandlers:
         await self._kernel.finished(job)
         if failure := self._kernel.failure(job):
             if failure.code == "moderation_blocked":
-                return _MODERATED.to_response()
+                return (AZURE_MODERATED if self._is_azure else _MODERATED).to_response()
             return openai_error(500, failure.message, kind="server_error").to_response()
         return JSONResponse(await self._answer(job, fields))
 
@@ -311,4 +327,4 @@ def _usage(reading: OrderReading) -> JsonValue:
     }
 
 
-TWIN = Twin("openai_images", ("openai", _RELAY), "/v1", _routes)
+TWIN = Twin("openai_images", ("openai", _RELAY, _AZURE), "/v1", _routes)

@@ -1,6 +1,7 @@
 """OpenAI's images: the answer to a create is the result, and nothing can be asked for later.
 
-A create that is answered by nothing is in doubt for good. The facts and their sources:
+A create that is answered by nothing is in doubt for good. Azure's model is the name of a
+deployment, which its list of models does not have. The facts and their sources:
 `docs/protocols.md`.
 """
 
@@ -8,11 +9,15 @@ from collections.abc import Iterator
 from datetime import timedelta
 from http import HTTPStatus
 
+from pydantic import Field
+
 from tallylight.catalogue.wording import Measure, Spelling, Word, Wording, wording_for
+from tallylight.documents.section import Section
 from tallylight.model.evidence import Failure, FailureKind
 from tallylight.model.jobs import JobRef, Made, Unit, Usage
 from tallylight.model.order import Form, Medium, Order, Role
 from tallylight.upstreams.addresses import resolved_address
+from tallylight.upstreams.auth import BEARER, Auth, HeaderAuth
 from tallylight.upstreams.error_table import Errors, Row
 from tallylight.upstreams.inline_files import inline_file, unmarked
 from tallylight.upstreams.json_view import JsonView
@@ -44,8 +49,27 @@ _LONGEST_CREATE = timedelta(minutes=5)
 """An image takes up to three minutes."""
 
 
+_AZURE = "azure"
+
+
+class OpenAIImagesOptions(Section):
+    """What an upstream may set.
+
+    Args:
+        api_version: For Azure's older paths, which name the deployment and this version.
+    """
+
+    api_version: str | None = Field(None, pattern=r"^[0-9A-Za-z.-]{1,40}$")
+
+
 def _codes(answer: JsonView) -> tuple[str, ...]:
     return answer.text("error.code"), answer.text("error.type")
+
+
+def _azure_codes(answer: JsonView) -> tuple[str, ...]:
+    # The cause is one level down, under a name that differs between versions.
+    inner = (answer.text(f"error.{name}.code") for name in ("inner_error", "innererror"))
+    return *inner, answer.text("error.code")
 
 
 _ERRORS = Errors(
@@ -58,17 +82,31 @@ _ERRORS = Errors(
 )
 
 
+_AZURE_ERRORS = Errors(
+    codes=_azure_codes,
+    rows=(
+        Row(
+            FailureKind.CONTENT_REJECTED,
+            ("responsible_ai_policy_violation", "content_filter", "content_policy_violation"),
+        ),
+        Row(FailureKind.RATE_LIMITED, words=("exceeded call rate limit", "token rate limit")),
+        Row(FailureKind.QUOTA, words=("out of call volume quota",)),
+    ),
+)
+
+
 def _make(site: Site) -> Adapter:
-    images = _Images(site)
+    images, is_azure = _Images(site), site.dialect == _AZURE
     return Adapter(
         features=Features(
             inputs=_INPUTS,
             wordings=images.wordings,
             create_timeout=_LONGEST_CREATE,
+            checks_model=not is_azure,
         ),
-        errors=_ERRORS,
+        errors=_AZURE_ERRORS if is_azure else _ERRORS,
         reach=reach_models,
-        check=_check,
+        check=images.check_key if is_azure else _check,
         submit=images.submit,
         accepted=images.accepted,
     )
@@ -80,16 +118,25 @@ class _Images:
     def __init__(self, site: Site) -> None:
         self.wordings = {**site.wordings, "*": _WORDING}
         self._base_url = site.base_url
+        self._version = site.options_as(OpenAIImagesOptions).api_version
+
+    def check_key(self, _: str) -> Flow[Accepted | Failure | None]:
+        """Ask for the list of models, which shows no deployment."""
+        query = {"api-version": self._version} if self._version else {}
+        reply = yield get(Phase.PROBE, "/models", query)
+        is_list = isinstance(reply.json.at("data").value, list)
+        return None if is_list else _AZURE_ERRORS.failure(reply, "models:unreadable")
 
     def submit(self, order: Order, mark: str) -> Request:  # noqa: ARG002  # none is kept
         """Return the paid request; pictures to work on go along as files."""
         body = wording_for(self.wordings, order.model).write(order)
         if not order.inputs:
-            return post_json(Phase.CREATE, "/images/generations", body)
+            return post_json(Phase.CREATE, self._path("generations", order.model), body)
         names = {Role.MASK: "mask"}
         files = tuple(file_part(names.get(each.role, "image[]"), each) for each in order.inputs)
         form = form_fields(body)
-        return Request(Phase.CREATE, "POST", "/images/edits", form=form, files=files)
+        path = self._path("edits", order.model)
+        return Request(Phase.CREATE, "POST", path, form=form, files=files)
 
     def accepted(self, order: Order, reply: Reply) -> Accepted | None:  # noqa: ARG002
         """Return the finished job that an answer with pictures is."""
@@ -100,6 +147,11 @@ class _Images:
         tokens = answer.number("usage.output_tokens")
         usage = None if tokens is None else Usage(tokens, Unit.TOKENS)
         return Accepted(JobRef(""), Done(outputs, Made(size=answer.text("size")), usage))
+
+    def _path(self, call: str, model: str) -> str:
+        if self._version is None:
+            return f"/images/{call}"
+        return f"/deployments/{path_segment(model)}/images/{call}?api-version={self._version}"
 
     def _outputs(self, reply: Reply) -> Iterator[Output]:
         for index, each in enumerate(reply.json.items("data")):
@@ -120,4 +172,14 @@ def _check(model: str) -> Flow[Accepted | Failure | None]:
     return None if is_model else _ERRORS.failure(reply, "models:unreadable")
 
 
-DEFINITION = Definition(name="openai_images", dialects=("openai", "relay"), make=_make)
+def _auth(site: Site) -> Auth:
+    return HeaderAuth("api-key") if site.dialect == _AZURE else BEARER
+
+
+DEFINITION = Definition(
+    name="openai_images",
+    dialects=("openai", "relay", _AZURE),
+    make=_make,
+    auth=_auth,
+    options=OpenAIImagesOptions,
+)
