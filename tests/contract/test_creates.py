@@ -128,7 +128,7 @@ def _is_of(row: Listed, site: Site) -> bool:
         case Mark.TOKEN:
             return row.mark == site.mark
         case Mark.REQUEST:
-            return row.prompt == site.prompt
+            return row.prompt == site.prompt and not row.differs
         case _:  # the engine takes no such job; the test knows which one it is
             return row.job.id in {each.id for each in site.jobs}
 

@@ -36,6 +36,8 @@ each_state = pytest.mark.parametrize("state", NamedState)
 PLACES: tuple[Callable[[str], Mapping[str, object]], ...] = (
     lambda code: {"code": code},
     lambda code: {"error": {"code": code}},
+    lambda code: {"error": code},
+    lambda code: {"status": code},
     lambda code: {"error_type": code},
     lambda code: {"detail": [{"type": code}]},
 )

@@ -138,7 +138,8 @@ def _is_candidate(listed: Listed, tracked: TrackedVideo, attempt: Attempt) -> bo
     if listed.mark:
         return listed.mark == attempt.id
     is_same_model = _is_model(listed.step.made.model, attempt.model)
-    if not is_same_model or not listed.job.id or _is_before(listed, attempt):
+    is_other = listed.differs or not is_same_model or not listed.job.id
+    if is_other or _is_before(listed, attempt):
         return False
     if listed.prompt:
         return listed.prompt == tracked.video.prompt

@@ -135,6 +135,7 @@ class Listed:
         mark: Our own mark, where the upstream repeats it.
         prompt: The prompt, "" where the list has none.
         created_at: When it was created, None where the list does not say.
+        differs: It repeats a request that is not what was ordered, whatever its prompt.
     """
 
     job: JobRef
@@ -142,6 +143,7 @@ class Listed:
     mark: str = ""
     prompt: str = ""
     created_at: datetime | None = None
+    differs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
