@@ -9,6 +9,7 @@ from tallylight.simulator.protocols import (
     openai_images,
     openai_videos,
     openrouter,
+    replicate,
 )
 from tallylight.simulator.twin import Twin
 
@@ -21,5 +22,6 @@ TWINS: Mapping[str, Twin] = {
         openai_images.TWIN,
         openai_videos.TWIN,
         openrouter.TWIN,
+        replicate.TWIN,
     )
 }

@@ -16,6 +16,7 @@ from tallylight.upstreams.protocols import (
     openai_images,
     openai_videos,
     openrouter,
+    replicate,
 )
 
 PROTOCOLS: Mapping[str, Definition] = {
@@ -27,6 +28,7 @@ PROTOCOLS: Mapping[str, Definition] = {
         kling.DEFINITION,
         openai_images.DEFINITION,
         openrouter.DEFINITION,
+        replicate.DEFINITION,
     )
 }
 
