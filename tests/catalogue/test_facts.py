@@ -73,6 +73,7 @@ LIVE = {
     "alibaba/happyhorse-1.0-r2v": ("1920x1080", 5, "1.20"),
     "alibaba-beijing/happyhorse-1.0-t2v": ("1280x720", 5, "0.62"),
     "luma/ray-3.2": ("960x540", 5, "0.15"),
+    "replicate/bytedance/seedance-1-pro": ("1280x720", 5, "0.30"),
     "xai/grok-imagine-video": ("1280x720", 5, "0.35"),
     "xai/grok-imagine-video-1.5": ("1920x1080", 5, "1.25"),
     "xai/grok-imagine-video-1.5-2026-05-30": ("854x480", 5, "0.40"),
