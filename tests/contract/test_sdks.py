@@ -1,6 +1,6 @@
 """A twin reads our creates as it reads those of the maker's own SDK.
 
-What the SDK can do besides is in `tests/simulator`. fal's SDK speaks https alone; Kling has none.
+What the SDKs can do besides is in `tests/simulator`.
 """
 
 import warnings
