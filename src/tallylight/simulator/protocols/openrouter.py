@@ -159,7 +159,7 @@ class _Videos:
         fields = await parse_json_body(exchange.request)
         model = fields.text("model")
         name = self._kernel.find_service(model, key)
-        reading = read_video(self._kernel.service(name), model, fields)
+        reading = read_openrouter_video(self._kernel.service(name), model, fields)
         created = int(self._world.clock.unix_time())
         job_id = f"gen-vid-{created}-{self._world.random_hex(20)}"
         job = self._kernel.create(exchange, key, JobRequest(name, reading), job_id)
@@ -248,7 +248,7 @@ def _model(service: ScenarioService, created: int) -> JsonValue:
     }
 
 
-def read_video(service: ScenarioService, model: str, fields: JsonFields) -> OrderReading:
+def read_openrouter_video(service: ScenarioService, model: str, fields: JsonFields) -> OrderReading:
     """Return what is read from a create; values that the model has not are refused."""
     prompt, inputs = fields.text("prompt"), _inputs(fields)
     if not prompt and not inputs:
