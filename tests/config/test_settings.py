@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.catalogue.services import BillingBasis, PaceBasis, ProbeIntervals, ShutdownPrecision
-from tallylight.clock import VirtualClock
+from tallylight.catalogue.services import PaceBasis, ProbeIntervals, ShutdownPrecision
 from tallylight.config.options import ListenAddress
 from tallylight.config.settings import Configuration, load_configuration
 from tallylight.errors import ConfigurationError
@@ -381,53 +380,6 @@ def test_an_address_without_a_port_is_refused(complain: Complain, written: str) 
     (found,) = complain(f"{SMALL}status: {{listen: '{written}'}}\n", KEY="x")
 
     assert f"status.listen: '{written}' is not a listen address" in found
-
-
-def test_without_a_file_the_keys_of_the_environment_say_what_is_watched(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-
-    found = load_configuration(None, {"LAOZHANG_API_KEY": MARKED}, VirtualClock(TODAY))
-
-    (service,) = found.catalogue.services.values()
-    assert service.id == "gemini-omni-1.2-flash-laozhang"
-    assert service.probe_intervals == ProbeIntervals(generation=None)
-    assert service.upstream.bills is BillingBasis.DELIVERIES
-    assert service.upstream.base_url == "https://api.laozhang.ai/v1"
-    assert found.path is None
-    assert MARKED not in repr(found)
-
-
-def test_without_a_file_retired_models_are_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    keys = {"OPENAI_API_KEY": "x", "SAYGM_API_KEY": "x"}
-    before = VirtualClock(datetime(2026, 9, 23, tzinfo=UTC))
-
-    now = load_configuration(None, keys, VirtualClock(TODAY)).catalogue.services
-    then = load_configuration(None, keys, before).catalogue.services
-
-    assert "sora-2-openai" not in now
-    assert "minimax-h3-saygm" in now
-    assert "sora-2-openai" in then
-
-
-def test_without_a_file_and_without_keys_the_error_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-
-    with pytest.raises(ConfigurationError) as raised:
-        load_configuration(None, {"OPENAI_API_KEY": MARKED}, VirtualClock(TODAY))
-
-    said = str(raised.value)
-    assert "OPENAI_API_KEY is set, but no live model is known there" in said
-    assert "set APIYI_API_KEY or LAOZHANG_API_KEY or SAYGM_API_KEY" in said
-    assert "write a tallylight.yaml" in said
-    assert "`tallylight demo`" in said
-    assert MARKED not in said
 
 
 def test_without_a_path_the_file_in_the_working_directory_is_taken(

@@ -67,6 +67,7 @@ class FactSheet:
         has_audio: Its videos have an audio track, unless an order says otherwise; a video without
             one is defective.
         wire: How orders of it are spelled; None for the protocol's own wording.
+        alias_of: The model's first id, if this is a further one of the same model; else "".
     """
 
     provider: ProviderId
@@ -88,6 +89,7 @@ class FactSheet:
     wire: Wording | None = None
     successors: tuple[Successor, ...] = ()
     earlier_shutdown_at: date | None = None
+    alias_of: str = ""
 
     @property
     def lengths(self) -> tuple[int, ...]:

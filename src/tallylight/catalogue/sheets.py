@@ -102,6 +102,7 @@ class ProviderFacts(Section):
             wire=None if facts.wire is None else facts.wire.wording(),
             successors=tuple(self._successors(facts)),
             earlier_shutdown_at=facts.earlier_shutdown_at,
+            alias_of="" if model == facts.model else facts.model,
         )
 
     def _successors(self, facts: ModelFacts) -> Iterator[Successor]:
@@ -117,11 +118,30 @@ class ProviderFacts(Section):
             facts = next_facts
 
 
+class FurtherProtocol(Section):
+    """Another protocol that a provider speaks for some of its models.
+
+    Args:
+        base_url: Where it is spoken, if not at the provider's base URL.
+    """
+
+    protocol: NonEmptyText
+    dialect: str = ""
+    base_url: str = ""
+
+
 class BuiltInUpstream(Section):
     """A provider's upstream, used if the operator has no configuration file.
 
     Args:
+        protocol: The protocol of most of its models.
         key_variable: The environment variable that the provider's documentation uses for the key.
+        other_key_variables: Further variables that its own clients read, after the first.
+        key_pairs: Variables of keys that need others beside them, by the protocol's options:
+            {KLINGAI_SECRET_KEY: {access_key: KLINGAI_ACCESS_KEY}}.
+        address_variable: The variable by which its own clients are pointed at another base URL.
+        further: Protocols of the rest of its models.
+        needs_file: Why it cannot be used without a configuration file, "" if it can.
         feed: Its status page: format, url, component.
         notes: What is not verified.
     """
@@ -131,9 +151,25 @@ class BuiltInUpstream(Section):
     protocol: NonEmptyText
     dialect: str = ""
     key_variable: NonEmptyText
+    other_key_variables: tuple[NonEmptyText, ...] = ()
+    key_pairs: dict[NonEmptyText, dict[NonEmptyText, NonEmptyText]] = Field(default_factory=dict)
+    address_variable: str = ""
+    further: tuple[FurtherProtocol, ...] = ()
+    needs_file: str = ""
     bills: BillingBasis = BillingBasis.ACCEPTANCES
     feed: dict[str, str] | None = None
     notes: str = ""
+
+    @property
+    def key_variables(self) -> tuple[str, ...]:
+        """Return the variables each of which may hold a whole key, in their order."""
+        return (self.key_variable, *self.other_key_variables)
+
+    def spoken(self, protocol: str) -> FurtherProtocol | None:
+        """Return how and where a protocol is spoken; None if it is not."""
+        main = FurtherProtocol(protocol=self.protocol, dialect=self.dialect)
+        found = (each for each in (main, *self.further) if each.protocol == protocol)
+        return next(found, None)
 
 
 class BuiltInUpstreams(Section):

@@ -36,7 +36,7 @@ from tallylight.errors import ConfigurationError, Problem
 from tallylight.gateway.assets.options import AssetOptions
 from tallylight.gateway.options import GatewayOptions
 from tallylight.gateway.routing.options import RouteOptions, Routes
-from tallylight.gateway.routing.routes import Route, default_routes
+from tallylight.gateway.routing.routes import Route, default_routes, usual_routes
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget
 from tallylight.storage.engine import DEFAULT_POOL_SIZE
@@ -142,9 +142,11 @@ def load_configuration(
     variables = process_environment() if environment is None else environment
     if path is None and not DEFAULT_PATH.exists():
         today = (clock or SystemClock()).now().date()
-        catalogue = from_environment.environment_catalogue(variables, today)
-        routes = default_routes(catalogue.services.values())
-        return Configuration(path=None, catalogue=catalogue, routes=routes)
+        found = from_environment.environment_catalogue(variables, today)
+        routes = usual_routes(found.catalogue.services.values())
+        return Configuration(
+            path=None, catalogue=found.catalogue, routes=routes, warnings=found.warnings
+        )
     source = path or DEFAULT_PATH
     return configuration_of(read_document(source, variables), source)
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from tallylight.catalogue.families import usual_name
 from tallylight.catalogue.services import Service
 from tallylight.gateway.routing.presets import Preset, RoutingPolicy
 from tallylight.model.ids import ServiceId
@@ -93,3 +94,34 @@ def default_routes(services: Iterable[Service]) -> Mapping[str, Route]:
         by_model[name] = (*by_model.get(name, ()), service.id)
     models = {name: Route(name, ids) for name, ids in by_model.items()}
     return models | {name: route for name, route in routes.items() if name not in models}
+
+
+def usual_routes(services: Iterable[Service]) -> Mapping[str, Route]:
+    """Return the default routes, and one for each model by its usual name: "seedance-2.5".
+
+    Providers have ids of their own for the same model, and some have one id for each kind of input.
+    The usual name is that of the title on the fact sheets; its route has all services of the model,
+    without further ids of what a provider already offers. An id that is the usual name itself but
+    for its case, MiniMax-H3, means the same.
+    """
+    known = tuple(services)
+    routes = dict(default_routes(known))
+    for name, of_model in _by_usual_name(known).items():
+        mains = {(each.upstream.id, each.model) for each in of_model}
+        ids = tuple(
+            each.id for each in of_model if (each.upstream.id, each.sheet.alias_of) not in mains
+        )
+        alike = {each.sheet.model for each in of_model if each.sheet.model.lower() == name}
+        routes |= {each: Route(each, ids) for each in {name, *alike}}
+    return routes
+
+
+def _by_usual_name(services: Iterable[Service]) -> Mapping[str, list[Service]]:
+    """Return services by the usual names of their models; a name is of one medium."""
+    found: dict[str, list[Service]] = {}
+    for each in services:
+        name = usual_name(each.sheet.title)
+        same = found.setdefault(name, [])
+        if name and (not same or same[0].sheet.medium is each.sheet.medium):
+            same.append(each)
+    return {name: each for name, each in found.items() if each}

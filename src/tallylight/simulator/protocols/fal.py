@@ -279,9 +279,8 @@ def read_input(service: ScenarioService, model: str, fields: JsonFields) -> Orde
         for field, role in _IMAGES.items()
         if (source := fields.address(field, "file_download_error"))
     )
-    size = offered_size(
-        service.sizes, ("resolution", fields.text("resolution")), ("aspect_ratio", aspect)
-    )
+    resolution = _resolution(service, fields)
+    size = offered_size(service.sizes, ("resolution", resolution), ("aspect_ratio", aspect))
     audio = fields.flag("generate_audio")
     sized = sized_reading(prompt, size, _seconds(service, fields), model)
     return replace(
@@ -292,6 +291,16 @@ def read_input(service: ScenarioService, model: str, fields: JsonFields) -> Orde
         negative=fields.text("negative_prompt"),
         inputs=inputs,
     )
+
+
+def _resolution(service: ScenarioService, fields: JsonFields) -> str:
+    """Return the resolution; a model that spells it "768P" does not know "768p"."""
+    text = fields.text("resolution")
+    if service.wire.get("resolution") != "upper":
+        return text
+    if text != text.upper():
+        raise InvalidRequestError(f"'{text}' is not supported", "resolution", "literal_error")
+    return text.lower()
 
 
 def _seconds(service: ScenarioService, fields: JsonFields) -> int:
