@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tallylight.catalogue.services import Feed
 from tallylight.config.settings import Configuration
 from tallylight.errors import ConfigurationError
 from tallylight.model.ids import ServiceId
@@ -77,6 +78,15 @@ def test_the_path_of_a_pasted_feed_is_trimmed(load: Load, pasted: str, root: str
 
     assert feed is not None
     assert feed.url == root
+
+
+def test_the_address_of_a_feed_of_incidents_is_kept(load: Load) -> None:
+    feed = "{format: rss, url: 'https://s.example/status/feed'}"
+
+    found = load(text_of().replace("key: x-1234", f"key: x-1234, feed: {feed}"))
+
+    page = found.catalogue.services[ServiceId("s")].upstream.feed
+    assert page == Feed("rss", "https://s.example/status/feed")
 
 
 @pytest.mark.parametrize(

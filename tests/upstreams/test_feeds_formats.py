@@ -1,4 +1,4 @@
-"""The other formats: incident.io's three APIs, Google, Instatus, Better Stack."""
+"""The other formats: incident.io's three APIs, Google, Instatus, Better Stack, Rootly, Datadog."""
 
 import json
 from datetime import UTC, datetime
@@ -285,3 +285,84 @@ def test_better_stack_report_counts_while_it_is_open_and_touches_the_resource(
     }
 
     assert read("betterstack", "7", better_stack("operational", report)).claimed_status is status
+
+
+def rootly(indicator: str, *incidents: object) -> dict[str, object]:
+    return {
+        "page": {"name": "Acme", "updated_at": "2026-03-19T12:00:00Z"},
+        "status": {"indicator": indicator, "description": "As it is"},
+        "incidents": list(incidents),
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "note"),
+    [
+        (rootly("none"), Status.OPERATIONAL, ""),
+        (rootly("maintenance"), Status.MAINTENANCE, "As it is"),
+        (rootly("major"), Status.DEGRADED, "As it is"),
+        (rootly("minor", {"title": "Slow"}), Status.DEGRADED, "Slow"),
+        (rootly("none", {"name": "Slow", "status": "monitoring"}), Status.DEGRADED, "Slow"),
+        (rootly("none", {"name": "Slow", "status": "resolved"}), Status.OPERATIONAL, ""),
+        (rootly("none", {"name": "Plan", "status": "scheduled"}), Status.OPERATIONAL, ""),
+        (rootly("sideways"), Status.UNKNOWN, "the page does not show the state of its incidents"),
+        (
+            {"status": {"indicator": "none"}},
+            Status.UNKNOWN,
+            "the page is not in the expected format",
+        ),
+    ],
+)
+def test_rootly_is_read_by_its_incidents_and_its_indicator(
+    body: object, status: Status, note: str
+) -> None:
+    reading = read("rootly", "Video", body)
+
+    assert (reading.claimed_status, reading.note) == (status, note)
+
+
+def datadog(word: str, incident: object = None) -> dict[str, object]:
+    video = {"id": "c1", "name": "Video (/api/v1/videos)", "status": word, "type": "Component"}
+    return {
+        "pageUrl": "https://acme.statuspage.datadoghq.com",
+        "components": [{"id": "g1", "name": "API", "components": [video]}],
+        "incidents": None if incident is None else [incident],
+        "maintenances": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("operational", Status.OPERATIONAL),
+        ("degraded", Status.DEGRADED),
+        ("partial_outage", Status.DEGRADED),
+        ("major_outage", Status.SUSPENDED),
+        ("maintenance", Status.MAINTENANCE),
+        ("sideways", Status.UNKNOWN),
+    ],
+)
+def test_datadog_components_lie_in_groups(word: str, status: Status) -> None:
+    assert read("datadog", "video (/api/v1/videos)", datadog(word)).claimed_status is status
+
+
+@pytest.mark.parametrize(
+    ("members", "status"),
+    [
+        ({"resolved": False}, Status.DEGRADED),
+        ({"resolved": True, "currentStatus": "identified"}, Status.OPERATIONAL),
+        ({"currentStatus": "identified"}, Status.DEGRADED),
+        ({"currentStatus": "sideways"}, Status.UNKNOWN),
+        ({"resolved": False, "componentsAffected": [{"id": "c2"}]}, Status.OPERATIONAL),
+        (
+            {"resolved": False, "timeline": [{"componentsAffected": [{"id": "c1"}]}]},
+            Status.DEGRADED,
+        ),
+    ],
+)
+def test_datadog_incidents_name_what_they_affect(
+    members: dict[str, object], status: Status
+) -> None:
+    body = datadog("operational", {"title": "Slow", **members})
+
+    assert read("datadog", "c1", body).claimed_status is status

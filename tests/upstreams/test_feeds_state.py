@@ -17,7 +17,7 @@ from tallylight.upstreams.feeds.reading import (
     FeedReading,
     PlannedMaintenance,
     feed_evidence,
-    with_planned_maintenance,
+    reading_at,
 )
 from tallylight.upstreams.feeds.registry import FEED_READERS
 from tallylight.upstreams.messages import Phase, Reply
@@ -168,9 +168,7 @@ PLAN = PlannedMaintenance(NOW, NOW + timedelta(hours=1), "Database upgrade")
 def test_planned_maintenance_counts_from_its_start_to_its_end(minutes: int, status: Status) -> None:
     reading = FeedReading(Status.OPERATIONAL, maintenances=(PLAN,))
 
-    assert (
-        with_planned_maintenance(reading, NOW + timedelta(minutes=minutes)).claimed_status is status
-    )
+    assert reading_at(reading, NOW + timedelta(minutes=minutes)).claimed_status is status
 
 
 def test_planned_maintenance_begins_though_the_page_is_unmodified() -> None:
@@ -197,7 +195,7 @@ def test_planned_maintenance_begins_though_the_page_is_unmodified() -> None:
 def test_planned_maintenance_does_not_hide_an_incident() -> None:
     reading = FeedReading(Status.SUSPENDED, maintenances=(PLAN,))
 
-    assert with_planned_maintenance(reading, NOW) == reading
+    assert reading_at(reading, NOW) == reading
 
 
 def test_a_first_reading_is_evidence() -> None:

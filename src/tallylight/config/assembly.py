@@ -38,6 +38,7 @@ from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Price, PriceUnit
 from tallylight.model.order import Medium, Order
 from tallylight.model.status import Access
+from tallylight.upstreams.feeds.reader import page_root
 from tallylight.upstreams.feeds.registry import FEED_READERS
 from tallylight.upstreams.protocol import Definition
 from tallylight.upstreams.protocols.registry import PROTOCOLS
@@ -152,11 +153,14 @@ def _feed(key_path: KeyPath, options: UpstreamOptions, report: ConfigReport) -> 
     feed = options.feed
     if feed is None:
         return None
-    if feed.format not in FEED_READERS:
+    reader = FEED_READERS.get(feed.format)
+    if reader is None:
         report.add_error(
             (*key_path, "feed", "format"), not_allowed_message(feed.format, tuple(FEED_READERS))
         )
-    return Feed(feed.format, feed.url, feed.component, feed.interval)
+        return None
+    url = page_root(feed.url) if reader.starts_at_root else feed.url
+    return Feed(feed.format, url, feed.component, feed.interval)
 
 
 @dataclass(frozen=True, slots=True)

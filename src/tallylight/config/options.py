@@ -4,7 +4,6 @@
 from one entry to another.
 """
 
-import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, Self
@@ -49,26 +48,18 @@ def _checked_feed_interval(value: timedelta) -> timedelta:
 ConfigId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=100)]
 
 
-_FEED_PATH = re.compile(
-    r"(/api/v\d+(/.*)?|/proxy/.*|/(summary|components|incidents|index|status)\.json"
-    r"|/(history|feed)(\.(rss|atom|json))?)$"
-)
-
-
-def _page_root(url: str) -> str:
-    """Return the root of a status page of which the address of an API or a feed was pasted."""
-    return _FEED_PATH.sub("", url)
-
-
 class FeedOptions(Section):
     """A provider's status page."""
 
     format: str = Field(description="The page's format: a name in the registry of feed readers.")
-    url: Annotated[HttpUrl, AfterValidator(_page_root)] = Field(
-        description="The page's root, https://status.example.com; the path of its API is trimmed."
+    url: HttpUrl = Field(
+        description="The page's root, https://status.example.com; the path of its API is trimmed. "
+        "For rss and atom the address of the feed itself."
     )
     component: DisplayText = Field(
-        "", description="Name or id of the component to read (default: the whole page)."
+        "",
+        description="Name or id of the component to read (default: the whole page). For rss and "
+        "atom a word: only entries that have it count.",
     )
     interval: Annotated[Duration, AfterValidator(_checked_feed_interval)] = Field(
         timedelta(minutes=2), description="How often to read it; at least 60s."

@@ -17,7 +17,7 @@ from tallylight.upstreams.feeds.claims import (
     load_claims,
 )
 from tallylight.upstreams.feeds.claims_formats import CLAIMS_APIS
-from tallylight.upstreams.feeds.reader import parsed_document
+from tallylight.upstreams.feeds.reader import decoded_document
 from tallylight.upstreams.messages import Phase, Request
 
 log = structlog.get_logger()
@@ -66,12 +66,12 @@ class ClaimsReader:
         """Read one page now, and store what it claims if it can be read."""
         if self._board.network_is_down:
             return
-        api, root = CLAIMS_APIS[feed.format], feed.url.rstrip("/")
+        api = CLAIMS_APIS[feed.format]
         documents = [
-            parsed_document(
-                await self._sender.send(Request(Phase.FEED, "GET", root + path), upstream)
+            decoded_document(
+                await self._sender.send(Request(Phase.FEED, "GET", url), upstream), api.notation
             )
-            for path in api.paths
+            for url in api.urls(feed.url)
         ]
         before = load_claims(await self._storage.component_state(claims_name(feed)))
         claims = claims_after(api, documents, before, self._clock.now())

@@ -166,7 +166,19 @@ class FeedFault(ScenarioSection):
     response: Literal["html", "not_found", "error", "truncated_json"] = "html"
 
 
-FeedFormat = Literal["statuspage", "incident_io", "google", "instatus", "betterstack"]
+FeedFormat = Literal[
+    "statuspage",
+    "incident_io",
+    "google",
+    "instatus",
+    "betterstack",
+    "rootly",
+    "datadog",
+    "rss",
+    "atom",
+]
+FEED_PATHS: Mapping[str, str] = {"rss": "/feed.xml", "atom": "/history.atom"}
+"""Of the formats whose configured address is not the page's root, the path that it has."""
 
 
 class ScenarioFeed(ScenarioSection):

@@ -19,7 +19,7 @@ from tallylight.simulator.outcomes import (
     select_fault,
 )
 from tallylight.simulator.reading import OrderReading
-from tallylight.simulator.scenario import Scenario, ScenarioUpstream
+from tallylight.simulator.scenario import FEED_PATHS, Scenario, ScenarioUpstream
 from tallylight.simulator.status_reports import StatusReport, actual_intervals, build_report
 from tallylight.simulator.time_scale import ScenarioClock
 
@@ -91,8 +91,11 @@ class Simulation:
 
     @property
     def feed_urls(self) -> Mapping[str, str]:
-        """Return the root URL of each status page."""
-        return {name: f"{self.base_url}/status/{name}" for name in self.scenario.feeds}
+        """Return the address of each status page, as a client configures it."""
+        return {
+            name: f"{self.base_url}/status/{name}{FEED_PATHS.get(feed.format, '')}"
+            for name, feed in self.scenario.feeds.items()
+        }
 
     def second(self) -> float:
         """Return the current scenario second."""

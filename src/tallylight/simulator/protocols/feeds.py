@@ -9,23 +9,30 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from tallylight.simulator.protocols import (
     better_stack,
+    datadog,
     google_status,
     incident_io,
     instatus,
+    rootly,
     statuspage,
+    syndication,
 )
 from tallylight.simulator.protocols.statuspage import PageSnapshot
 from tallylight.simulator.responses import SimulatedResponse, conditional_response
 from tallylight.simulator.scenario import FeedFault
 from tallylight.simulator.world import Simulation
 
-#: By format, the body of each path.
+#: By format, the body of each path; a text is XML.
 RESPONSE_BODIES: Mapping[str, Mapping[str, Callable[[PageSnapshot], JsonValue]]] = {
     "statuspage": statuspage.RESPONSE_BODIES,
     "incident_io": incident_io.RESPONSE_BODIES,
     "google": google_status.RESPONSE_BODIES,
     "instatus": instatus.RESPONSE_BODIES,
     "betterstack": better_stack.RESPONSE_BODIES,
+    "rootly": rootly.RESPONSE_BODIES,
+    "datadog": datadog.RESPONSE_BODIES,
+    "rss": syndication.RSS_BODIES,
+    "atom": syndication.ATOM_BODIES,
 }
 _HTML_PAGE = (
     "<!doctype html><html><head><title>Status</title></head>"
@@ -48,7 +55,12 @@ def _body_handler(
         if fault is not None:
             return _fault_response(fault).to_response()
         page = make_snapshot(world, feed)
-        response = JSONResponse(body(page))
+        content = body(page)
+        response = (
+            Response(content, media_type="application/xml")
+            if isinstance(content, str)
+            else JSONResponse(content)
+        )
         return conditional_response(request, response, world.clock, page.report.changed_at)
 
     return handle
@@ -59,7 +71,7 @@ def make_snapshot(world: Simulation, feed: str) -> PageSnapshot:
     return PageSnapshot(
         id=feed,
         title=world.scenario.feeds[feed].title,
-        url=world.feed_urls[feed],
+        url=f"{world.base_url}/status/{feed}",
         report=world.status_report(feed),
         rfc3339=lambda second: f"{world.clock.datetime_at(second):%Y-%m-%dT%H:%M:%S}.000Z",
     )

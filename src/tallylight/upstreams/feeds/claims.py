@@ -15,11 +15,13 @@ from pydantic import TypeAdapter
 
 from tallylight.catalogue.services import Feed
 from tallylight.model.status import Status
+from tallylight.upstreams.feeds.notation import JSON, Notation
 from tallylight.upstreams.feeds.page import component_keys, is_named
 
 KEPT = timedelta(days=90)
 _MAX_EVENTS = 300
 _MAX_COMPONENTS = 100
+_PLANNED = Status.MAINTENANCE
 _MAX_PAGES = 64  # whose claims are kept as read: each view of the index asks for those of all
 
 
@@ -123,9 +125,11 @@ class ClaimsApi:
     """Where a format publishes its past.
 
     Args:
-        paths: From the root of the page; the first answer is needed, the others may be missing.
-        parse: From the parsed answers to components and events; None if they are not of this API.
+        paths: From the root of the page, "" for the configured address itself; the first answer is
+            needed, the others may be missing.
+        parse: From the decoded answers to components and events; None if they are not of this API.
         limit: A list of fewer events is the page's whole past; 0 if no list ever is.
+        notation: What its answers are written in.
     """
 
     paths: tuple[str, ...]
@@ -133,6 +137,11 @@ class ClaimsApi:
         [Sequence[object]], tuple[Sequence[ClaimedComponent], Sequence[ClaimedEvent]] | None
     ]
     limit: int = 0
+    notation: Notation = JSON
+
+    def urls(self, address: str) -> tuple[str, ...]:
+        """Return the URLs to request for the configured address of a page."""
+        return tuple(address.rstrip("/") + path if path else address for path in self.paths)
 
 
 def claims_after(
@@ -141,18 +150,24 @@ def claims_after(
     """Return what a page claims, completed by what it claimed before; None if it is unreadable.
 
     Some pages call an incident that is over operational; it keeps the status that it had before.
+    Some date an incident by its start only; it ended when it was first seen to be over.
     """
     parsed = api.parse(documents)
     if parsed is None:
         return None
-    components, found = parsed
+    components, found = parsed[0], [_without_future_end(event, now) for event in parsed[1]]
     known = {event.id: event for event in found}
     for event in before.events if before else ():
         if event.id not in known:
             # An open event that a page no longer shows is over.
             known[event.id] = event if event.end else replace(event, end=now)
-        elif known[event.id].status is Status.OPERATIONAL:
-            known[event.id] = replace(known[event.id], status=event.status)
+            continue
+        current = known[event.id]
+        if current.status is Status.OPERATIONAL:
+            current = replace(current, status=event.status)
+        if current.end is not None and current.end <= current.start:
+            current = replace(current, end=event.end or now)
+        known[event.id] = current
     recent = [e for e in known.values() if (e.end or now) > now - KEPT]
     recent.sort(key=lambda event: event.start, reverse=True)
     began = [e.start for e in found if e.status is not Status.MAINTENANCE]
@@ -164,6 +179,12 @@ def claims_after(
         tuple(components[:_MAX_COMPONENTS]),
         tuple(recent[:_MAX_EVENTS]),
     )
+
+
+def _without_future_end(event: ClaimedEvent, now: datetime) -> ClaimedEvent:
+    """Return an incident as open until its end has come."""
+    is_ahead = event.end is not None and event.end > now
+    return replace(event, end=None) if is_ahead and event.status is not _PLANNED else event
 
 
 def claims_name(feed: Feed) -> str:

@@ -11,18 +11,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from tallylight.model.status import Status
 from tallylight.upstreams.feeds.betterstack import BETTER_STACK_STATUSES
 from tallylight.upstreams.feeds.claims import ClaimedComponent, ClaimedEvent, ClaimsApi
+from tallylight.upstreams.feeds.datadog import (
+    DATADOG_STATUSES,
+    datadog_affected,
+    datadog_components,
+)
+from tallylight.upstreams.feeds.entries import BELIEVED_FOR, syndicated_incidents
 from tallylight.upstreams.feeds.google import DISRUPTION, OUTAGE
 from tallylight.upstreams.feeds.instatus import (
     INSTATUS_STATUSES,
     instatus_date,
     planned_end,
 )
+from tallylight.upstreams.feeds.notation import ATOM, RSS
 from tallylight.upstreams.feeds.page import component_keys
+from tallylight.upstreams.feeds.rootly import rootly_title
 from tallylight.upstreams.feeds.statuspage import (
     COMPONENT_STATUSES,
     affected_components,
     is_open_incident,
 )
+from tallylight.upstreams.feeds.syndication import SyndicatedFeed
 from tallylight.upstreams.json_access import (
     first_timestamp,
     has_array,
@@ -206,6 +215,93 @@ def _instatus(
     return rows, events
 
 
+def _rootly(
+    documents: Sequence[object],
+) -> tuple[Sequence[ClaimedComponent], Sequence[ClaimedEvent]] | None:
+    if not has_array(documents[0], "incidents"):
+        return None
+    named = [
+        (row, first_timestamp(row, "started_at", "created_at"))
+        for row in objects_at(documents[0], "incidents")
+    ]
+    return (), [
+        ClaimedEvent(
+            _line(text_at(row, "id")) or f"{rootly_title(row)} {start:%Y%m%dT%H%M}",
+            _line(rootly_title(row)),
+            Status.SUSPENDED if text_at(row, "impact") == "critical" else Status.DEGRADED,
+            start,
+            first_timestamp(row, "resolved_at"),
+            _keys(affected_components(row)),
+        )
+        for row, start in named
+        if start is not None
+    ]
+
+
+def _datadog(
+    documents: Sequence[object],
+) -> tuple[Sequence[ClaimedComponent], Sequence[ClaimedEvent]] | None:
+    document = object_at(documents[0])
+    if not has_array(document, "components"):
+        return None
+    rows = [
+        ClaimedComponent(
+            _line(text_at(row, "id")),
+            _line(text_at(row, "name")),
+            DATADOG_STATUSES.get(text_at(row, "status"), Status.UNKNOWN),
+            _line(group),
+        )
+        for row, group in datadog_components(document)
+    ]
+    events = []
+    for key, begin, end in (
+        ("incidents", "publishedDate", "resolvedDate"),
+        ("maintenances", "startDate", "completedDate"),
+    ):
+        for row in objects_at(document, key):
+            start = first_timestamp(row, begin)
+            status = _datadog_status(row) if key == "incidents" else Status.MAINTENANCE
+            if start is not None:
+                events.append(
+                    ClaimedEvent(
+                        _line(text_at(row, "id")),
+                        _line(text_at(row, "title")),
+                        status,
+                        start,
+                        first_timestamp(row, end),
+                        _keys(datadog_affected(row)),
+                    )
+                )
+    return rows, events
+
+
+def _datadog_status(row: Mapping[str, object]) -> Status:
+    named = {
+        DATADOG_STATUSES.get(text_at(item, "status"))
+        for update in objects_at(row, "timeline")
+        for item in objects_at(update, "componentsAffected")
+    }
+    return Status.SUSPENDED if Status.SUSPENDED in named else Status.DEGRADED
+
+
+def _syndicated(
+    documents: Sequence[object],
+) -> tuple[Sequence[ClaimedComponent], Sequence[ClaimedEvent]] | None:
+    feed = documents[0]
+    if not isinstance(feed, SyndicatedFeed):
+        return None
+    return (), [
+        ClaimedEvent(
+            _line(incident.id),
+            _line(incident.title),
+            Status.SUSPENDED if incident.is_full_outage else Status.DEGRADED,
+            incident.start,
+            incident.at + BELIEVED_FOR if incident.is_open else incident.at,
+        )
+        for incident in syndicated_incidents(feed)
+    ]
+
+
 def _line(text: str) -> str:
     return redact_line(text, max_length=_MAX_TEXT)
 
@@ -228,5 +324,9 @@ CLAIMS_APIS: Mapping[str, ClaimsApi] = {
     "google": ClaimsApi(("/incidents.json", "/products.json"), _google, limit=10_000),
     "betterstack": ClaimsApi(("/index.json",), _betterstack),
     "instatus": ClaimsApi(("/v2/components.json", "/summary.json"), _instatus),
+    "rootly": ClaimsApi(("/api/v1/incidents.json?per_page=100",), _rootly),
+    "datadog": ClaimsApi(("/config.json",), _datadog),
+    "rss": ClaimsApi(("",), _syndicated, notation=RSS),
+    "atom": ClaimsApi(("",), _syndicated, notation=ATOM),
 }
 """By the names of the registry of feed readers."""

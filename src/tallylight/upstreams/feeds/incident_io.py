@@ -38,7 +38,7 @@ _COMPLETE = frozenset({"maintenance_complete", "completed", "complete"})
 
 
 def _proxy_urls(root: str) -> tuple[str, ...]:
-    return (f"{root}/proxy/{urlsplit(root).netloc}",)
+    return (f"{root.rstrip('/')}/proxy/{urlsplit(root).netloc}",)
 
 
 def _proxy_page(documents: Sequence[object]) -> StatusPage | None:

@@ -41,6 +41,10 @@ class StatusPageIncident:
         at: When the incident changed, according to the page.
         is_full_outage: The incident is a full outage of the affected components, in formats
             without a status per component.
+        words: Its texts in lower case, in formats that name components in no other way: it concerns
+            those whose name is among them. "" in all other formats.
+        believed_until: It counts as over from then on, in formats that may never say so; None in
+            all other formats.
     """
 
     title: str
@@ -48,6 +52,12 @@ class StatusPageIncident:
     affected: frozenset[str] = frozenset()
     at: datetime | None = None
     is_full_outage: bool = False
+    words: str = ""
+    believed_until: datetime | None = None
+
+    def concerns(self, component: str) -> bool:
+        """Tell whether its words allow that it concerns a component."""
+        return not self.words or component.casefold() in self.words
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,26 +4,31 @@ A format has one or several APIs at which its pages publish; the first that can 
 All of it is pure: `probes` sends the requests and keeps the state.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from tallylight.catalogue.services import Feed
 from tallylight.model.status import Status
+from tallylight.upstreams.feeds.notation import JSON, Notation
 from tallylight.upstreams.feeds.page import StatusPage
 from tallylight.upstreams.feeds.reading import (
     FeedReading,
     component_reading,
+    reading_at,
     unreadable_feed,
-    with_planned_maintenance,
 )
-from tallylight.upstreams.json_access import parse_json
 from tallylight.upstreams.messages import Phase, Reply, Request
 
 _MAX_OBJECTS = 100_000  # about 0.5 s of work
 _NOT_MODIFIED = 304
 _TOLERATED_FAILURES = 2
 _TRANSIENT_STATUSES = frozenset({408, 425, 429})
+_API_PATH = re.compile(
+    r"(/api/v\d+(/.*)?|/proxy/.*|/(summary|components|incidents|index|status|config)\.json"
+    r"|/(history|feed)(\.(rss|atom|json))?)$"
+)
 _VALIDATORS = (("if-none-match", "etag"), ("if-modified-since", "last-modified"))
 
 
@@ -32,25 +37,37 @@ class FeedApi:
     """One API of a format.
 
     Args:
-        urls: From the root of the page, without a trailing slash, to the URLs to request.
-        parse: From the parsed answers, in the order of the URLs, to the page. An answer that could
+        urls: From the configured address to the URLs to request.
+        parse: From the decoded answers, in the order of the URLs, to the page. An answer that could
             not be read is None. Returns None if the answers are not those of this API.
+        notation: What its answers are written in.
     """
 
     urls: Callable[[str], tuple[str, ...]]
     parse: Callable[[Sequence[object]], StatusPage | None]
+    notation: Notation = JSON
 
 
 def root_paths(*paths: str) -> Callable[[str], tuple[str, ...]]:
     """Return the `urls` of an API whose paths are relative to the root of the page."""
-    return lambda root: tuple(root + path for path in paths)
+    return lambda root: tuple(root.rstrip("/") + path for path in paths)
+
+
+def page_root(url: str) -> str:
+    """Return the root of a status page of which the address of an API or a feed is given."""
+    return _API_PATH.sub("", url)
 
 
 @dataclass(frozen=True, slots=True)
 class FeedReader:
-    """Reads the pages of one format."""
+    """Reads the pages of one format.
+
+    Args:
+        starts_at_root: The configured address is the root of a page, not the one of its feed.
+    """
 
     apis: tuple[FeedApi, ...]
+    starts_at_root: bool = True
 
     def requests(
         self, feed: Feed, cached: Mapping[str, Reply] | None = None, api_index: int = 0
@@ -58,22 +75,28 @@ class FeedReader:
         """Return the requests for a page; validators of cached answers make them conditional."""
         return tuple(
             Request(Phase.FEED, "GET", url, headers=_conditional_headers((cached or {}).get(url)))
-            for url in self.apis[api_index].urls(feed.url.rstrip("/"))
+            for url in self.apis[api_index].urls(feed.url)
         )
 
     def read(self, replies: Sequence[Reply], component: str, api_index: int = 0) -> FeedReading:
         """Return the reading of a component from the answers to `requests`."""
         page = self.page(replies, api_index)
         if page is None:
-            return unreadable_feed(_error_note(replies))
+            return unreadable_feed(self.error_note(replies, api_index))
         return component_reading(page, component)
 
     def page(self, replies: Sequence[Reply], api_index: int) -> StatusPage | None:
         """Return the page in the answers, None if they are not those of this API."""
         api = self.apis[api_index]
-        documents = [parsed_document(reply) for reply in replies]
+        documents = [decoded_document(reply, api.notation) for reply in replies]
         missing = len(api.urls("")) - len(documents)
         return api.parse([*documents, *[None] * missing])
+
+    def error_note(self, replies: Sequence[Reply], api_index: int) -> str:
+        """Return why the answers are not those of this API."""
+        notation = self.apis[api_index].notation
+        notes = (_reply_error(reply, notation) for reply in replies)
+        return next(filter(None, notes), "the page is not in the expected format")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +134,7 @@ class FeedState:
         """
         urls = [request.url for request in self.requests(reader, feed)]
         if self.reported is not None and replies and all(map(_is_unmodified, replies)):
-            return replace(
-                self, reading=with_planned_maintenance(self.reported, at), failure_count=0
-            )
+            return replace(self, reading=reading_at(self.reported, at), failure_count=0)
         current = {
             url: self.cached_replies.get(url, reply) if _is_unmodified(reply) else reply
             for url, reply in zip(urls, replies, strict=False)
@@ -125,7 +146,7 @@ class FeedState:
             return self._after_failure(reader, answers)
         return FeedState(
             api_index=self.api_index,
-            reading=with_planned_maintenance(reported, at),
+            reading=reading_at(reported, at),
             reported=reported,
             cached_replies={
                 url: reply for url, reply in current.items() if _conditional_headers(reply)
@@ -133,7 +154,7 @@ class FeedState:
         )
 
     def _after_failure(self, reader: FeedReader, replies: Sequence[Reply]) -> "FeedState":
-        unreadable = unreadable_feed(_error_note(replies))
+        unreadable = unreadable_feed(reader.error_note(replies, self.api_index))
         if any(map(_is_transient, replies)):
             failures = self.failure_count + 1
             is_tolerated = self.reported is not None and failures <= _TOLERATED_FAILURES
@@ -159,10 +180,10 @@ def _conditional_headers(reply: Reply | None) -> dict[str, str]:
     return {name: headers[source] for name, source in _VALIDATORS if headers.get(source)}
 
 
-def parsed_document(reply: Reply) -> object:
-    """Return the JSON of an answer, None if it is none that can be trusted."""
+def decoded_document(reply: Reply, notation: Notation) -> object:
+    """Return the content of an answer, None if it is none that can be trusted."""
     is_complete = reply.is_success and not reply.error and not reply.truncated
-    return parse_json(reply.body) if is_complete and not _has_too_many_objects(reply) else None
+    return notation.decode(reply.body) if is_complete and not _has_too_many_objects(reply) else None
 
 
 def _has_too_many_objects(reply: Reply) -> bool:
@@ -180,11 +201,7 @@ def _is_transient(reply: Reply) -> bool:
     return reply.status in _TRANSIENT_STATUSES or reply.status >= 500  # noqa: PLR2004  # any 5xx
 
 
-def _error_note(replies: Sequence[Reply]) -> str:
-    return next(filter(None, map(_reply_error, replies)), "the page is not in the expected format")
-
-
-def _reply_error(reply: Reply) -> str:
+def _reply_error(reply: Reply, notation: Notation) -> str:
     if reply.status is None or reply.error:
         return f"no answer: {reply.error}"
     if not reply.is_success:
@@ -193,6 +210,6 @@ def _reply_error(reply: Reply) -> str:
         return "the answer is longer than the limit"
     if _has_too_many_objects(reply):
         return f"the answer has more than {_MAX_OBJECTS} objects"
-    if parse_json(reply.body) is None:
-        return f"not JSON but {reply.headers.get('content-type') or 'something else'}"
+    if notation.decode(reply.body) is None:
+        return f"not {notation.name} but {reply.headers.get('content-type') or 'something else'}"
     return ""

@@ -53,6 +53,8 @@ class FeedReading:
         until: The planned end of the current maintenance.
         at: When the status changed, according to the page.
         maintenances: Maintenances of the component in progress or ahead, earliest first.
+        believed_until: From then on all is well as far as the page says, since it has told nothing
+            new of its incidents; None if it says itself when they are over.
     """
 
     claimed_status: Status
@@ -60,6 +62,7 @@ class FeedReading:
     until: datetime | None = None
     at: datetime | None = None
     maintenances: tuple[PlannedMaintenance, ...] = ()
+    believed_until: datetime | None = None
 
 
 def component_reading(page: StatusPage, component: str) -> FeedReading:
@@ -70,7 +73,9 @@ def component_reading(page: StatusPage, component: str) -> FeedReading:
     names = (component, *(row.name for row in rows))
     keys = {component, *(row.id for row in rows), *map(str.casefold, names)} - {""}
     incidents = tuple(
-        i for i in page.incidents or () if not component or _is_affected(i.affected, keys)
+        i
+        for i in page.incidents or ()
+        if not component or (_is_affected(i.affected, keys) and i.concerns(component))
     )
     maintenances = tuple(
         m for m in page.maintenances if not component or _is_affected(m.affected, keys)
@@ -81,6 +86,7 @@ def component_reading(page: StatusPage, component: str) -> FeedReading:
     return replace(
         reading,
         at=reading.at or page.at,
+        believed_until=_believed_until(incidents),
         maintenances=tuple(
             sorted(_planned_maintenances(maintenances), key=lambda plan: plan.start)
         ),
@@ -97,8 +103,14 @@ def headline(text: str) -> str:
     return redact_line(text, max_length=_MAX_NOTE)
 
 
-def with_planned_maintenance(reading: FeedReading, now: datetime) -> FeedReading:
-    """Return a reading in which a planned maintenance counts as soon as its start has come."""
+def reading_at(reading: FeedReading, now: datetime) -> FeedReading:
+    """Return what a reading says at a time.
+
+    A planned maintenance counts as soon as its start has come, and incidents that the page has
+    given up count no more.
+    """
+    if reading.believed_until is not None and reading.believed_until <= now:
+        reading = FeedReading(Status.OPERATIONAL, maintenances=reading.maintenances)
     plan = next((p for p in reading.maintenances if p.start <= now < p.end), None)
     match reading.claimed_status:
         case Status.OPERATIONAL if plan is not None:
@@ -208,6 +220,11 @@ def _reading_with_headline(
             title = next((incident.title for incident in open_ones if incident.title), "")
             at = _newest([*open_ones, *matching])
             return FeedReading(claimed, headline(title or _component_list(matching)), at=at)
+
+
+def _believed_until(incidents: Sequence[StatusPageIncident]) -> datetime | None:
+    times = [i.believed_until for i in incidents if i.believed_until is not None]
+    return max(times) if times and len(times) == len(incidents) else None
 
 
 def _component_list(rows: Iterable[StatusPageComponent]) -> str:

@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from tallylight.upstreams.feeds import betterstack, google, incident_io, instatus, statuspage
+from tallylight.upstreams.feeds import (
+    betterstack,
+    datadog,
+    entries,
+    google,
+    incident_io,
+    instatus,
+    rootly,
+    statuspage,
+)
 from tallylight.upstreams.feeds.reader import FeedReader
 
 FEED_READERS: Mapping[str, FeedReader] = MappingProxyType(
@@ -13,5 +22,9 @@ FEED_READERS: Mapping[str, FeedReader] = MappingProxyType(
         "google": google.READER,
         "instatus": instatus.READER,
         "betterstack": betterstack.READER,
+        "rootly": rootly.READER,
+        "datadog": datadog.READER,
+        "rss": entries.RSS_READER,
+        "atom": entries.ATOM_READER,
     }
 )
