@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from tallylight.simulator.protocols import (
     chat_video,
     fal,
+    kie_jobs,
     kling,
     openai_images,
     openai_videos,
@@ -18,6 +19,7 @@ TWINS: Mapping[str, Twin] = {
     for twin in (
         chat_video.TWIN,
         fal.TWIN,
+        kie_jobs.TWIN,
         kling.TWIN,
         openai_images.TWIN,
         openai_videos.TWIN,

@@ -12,6 +12,7 @@ from tallylight.upstreams.protocol import Adapter, Definition, Site, require_exp
 from tallylight.upstreams.protocols import (
     chat_video,
     fal,
+    kie_jobs,
     kling,
     openai_images,
     openai_videos,
@@ -25,6 +26,7 @@ PROTOCOLS: Mapping[str, Definition] = {
         openai_videos.DEFINITION,
         chat_video.DEFINITION,
         fal.DEFINITION,
+        kie_jobs.DEFINITION,
         kling.DEFINITION,
         openai_images.DEFINITION,
         openrouter.DEFINITION,
