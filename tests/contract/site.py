@@ -37,6 +37,7 @@ from tallylight.upstreams.protocols.registry import PROTOCOLS, adapter_for
 from tallylight.upstreams.steps import Accepted, Done, Failed, Listed, Missing, Page, Step, Trouble
 from tallylight.upstreams.time_limits import SendBudget
 from tallylight.upstreams.transport import Transport
+from tests.contract.flows import FILM
 from tests.contract.services import SCENARIO, plain_wish
 
 CLOCK = SystemClock()
@@ -166,8 +167,10 @@ class Site:
         return found.order
 
     def derived_order(self, operation: Operation, source: str) -> Order:
-        """Return an order that works on the film of an earlier job."""
-        return replace(self.order(), operation=operation, source=source, inputs=())
+        """Return an order that works on the film of an earlier job, by its id or by its bytes."""
+        if self.adapter.features.derives_from_jobs:
+            return replace(self.order(), operation=operation, source=source, inputs=())
+        return replace(self.order(), operation=operation, inputs=(FILM,))
 
     def order_with_character(self, character: str) -> Order:
         """Return an order in which a character appears."""

@@ -120,7 +120,8 @@ def read_plain(body: Body) -> ReadBack:
         body["prompt"],
         _number(body.get("seconds")),
         resolution=_text(body.get("resolution")),
-        aspect=_text(body.get("aspect")),
+        # One like that of the picture is left out.
+        aspect=_text(body.get("aspect")) or ("input" if "resolution" in body else None),
         audio=_flag(body.get("audio")),
         quality=_text(body.get("quality")),
         count=_number(body["count"]),

@@ -57,6 +57,8 @@ class Features:
         mark: How a job in doubt is known again.
         draws_seed: An order without a seed is sent with one that is drawn from our mark.
         checks_model: The free check knows whether the model is still offered.
+        derives_from_jobs: A remix, an edit or an extension may name the job whose film it works
+            on; else it takes the film alone.
     """
 
     operations: frozenset[Operation] = ONLY_CREATE
@@ -66,6 +68,7 @@ class Features:
     mark: Mark = Mark.NONE
     draws_seed: bool = False
     checks_model: bool = True
+    derives_from_jobs: bool = True
 
 
 class StreamReader(Protocol):
@@ -149,6 +152,8 @@ def require_expressible(order: Order, adapter: Adapter) -> None:
         raise LookupError(f"this dialect does not support {order.operation}")
     if order.source and order.operation is Operation.CREATE:
         raise LookupError("a create takes no source")
+    if order.source and not features.derives_from_jobs:
+        raise LookupError(f"this dialect takes the film for {order.operation}, not its job")
     if order.characters and adapter.create_character is None:
         raise LookupError("this dialect has no characters")
     for each in order.inputs:

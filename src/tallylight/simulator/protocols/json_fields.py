@@ -38,13 +38,13 @@ class JsonFields:
             return value
         raise InvalidRequestError("Input should be a valid boolean", name)
 
-    def address(self, name: str, code: str) -> str:
-        """Return a URL, or the description of a data URL; "" for none."""
+    def address(self, name: str, code: str, medium: str = "image") -> str:
+        """Return a URL, or the description of a data URL of a medium; "" for none."""
         value = self.values.get(name)
         if value is None:
             return ""
         try:
-            return parse_image_url(value)
+            return parse_image_url(value, medium)
         except InvalidRequestError as error:
             raise InvalidRequestError(error.message, name, code) from error
 

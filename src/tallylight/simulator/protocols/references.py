@@ -68,19 +68,19 @@ def url_or_file_reference(fields: RequestFields, name: str) -> str:
     return "" if value is None else parse_image_url(value)
 
 
-def parse_image_url(value: object) -> str:
+def parse_image_url(value: object, medium: str = "image") -> str:
     """Return an HTTP URL, or a description of a data URL; raise InvalidRequestError otherwise."""
     if not isinstance(value, str) or len(value) > _MAX_URL_LENGTH:
-        raise _invalid_reference("Expected the URL of an image.", "invalid_type")
+        raise _invalid_reference(f"Expected the URL of an {medium}.", "invalid_type")
     if value.startswith(("http://", "https://")):
         return value
     head, comma, text = value.partition(";base64,")
     try:
-        if not head.startswith("data:image/") or not comma:
+        if not head.startswith(f"data:{medium}/") or not comma:
             raise _invalid_reference("Expected a URL or a data URL.", "invalid_value")
         return _describe(head.removeprefix("data:"), base64.b64decode(text, validate=True))
     except binascii.Error as error:
-        raise _invalid_reference("The image is not base64.", "invalid_value") from error
+        raise _invalid_reference(f"The {medium} is not base64.", "invalid_value") from error
 
 
 def first_frames(reference: str) -> tuple[InputReading, ...]:

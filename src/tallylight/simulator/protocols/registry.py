@@ -11,6 +11,8 @@ from tallylight.simulator.protocols import (
     openai_videos,
     openrouter,
     replicate,
+    xai,
+    xai_images,
 )
 from tallylight.simulator.twin import Twin
 
@@ -25,5 +27,7 @@ TWINS: Mapping[str, Twin] = {
         openai_videos.TWIN,
         openrouter.TWIN,
         replicate.TWIN,
+        xai.TWIN,
+        xai_images.TWIN,
     )
 }

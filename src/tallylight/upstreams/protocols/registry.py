@@ -18,6 +18,8 @@ from tallylight.upstreams.protocols import (
     openai_videos,
     openrouter,
     replicate,
+    xai,
+    xai_images,
 )
 
 PROTOCOLS: Mapping[str, Definition] = {
@@ -31,6 +33,8 @@ PROTOCOLS: Mapping[str, Definition] = {
         openai_images.DEFINITION,
         openrouter.DEFINITION,
         replicate.DEFINITION,
+        xai.DEFINITION,
+        xai_images.DEFINITION,
     )
 }
 
