@@ -13,7 +13,7 @@ from tallylight.alerts.notification import Notification, NotificationKind, Sever
 from tallylight.alerts.rules import evaluate, observe_network, observe_retraction, observe_verdict
 from tallylight.alerts.snapshot import dump_alert_state, load_alert_state
 from tallylight.alerts.state import AlertRules, AlertState
-from tallylight.catalogue.services import Service
+from tallylight.catalogue.services import Service, ShutdownPrecision
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Block, Reason, ReasonCode, Verdict
@@ -442,15 +442,47 @@ def test_a_key_that_works_again_is_notified_once(calm: Simulation) -> None:
 
 
 def test_a_shutdown_is_notified_once_on_each_of_the_days(calm: Simulation) -> None:
-    calm.shut_down(A, date(2026, 12, 25), replacement="sora-3")
-    calm.shut_down(B, date(2026, 12, 25))
+    calm.shut_down(A, date(2027, 3, 1), replacement="sora-3")
+    calm.shut_down(B, date(2027, 3, 1))
 
-    sent = calm.wait(days=40)
+    sent = [*calm.wait(days=60), *calm.wait(days=60)]
 
-    assert [notification.facts["days"] for notification in sent] == [30, 7, 1]
+    assert [notification.facts["days"] for notification in sent] == [90, 30, 7, 1]
     assert {notification.services for notification in sent} == {(A, B)}
     assert sent[0].facts["replacement"] == "sora-3"
-    assert sent[0].facts["date"] == "2026-12-25"
+    assert sent[0].facts["date"] == "2027-03-01"
+
+
+def test_a_shutdown_of_what_is_only_offered_is_notified_as_well(simulation: Simulation) -> None:
+    """A service that nothing probes has no verdict, but routes may lead to it."""
+    simulation.shut_down(A, date(2026, 11, 25))
+
+    sent = [*simulation.wait(days=2), *simulation.wait(days=5)]
+
+    assert [notification.facts["days"] for notification in sent] == [5, 1]
+
+
+def test_the_earlier_of_two_dates_is_notified_first(calm: Simulation) -> None:
+    calm.shut_down(A, date(2026, 12, 25))
+    member = calm.members[A]
+    disputed = replace(
+        member.sheet,
+        shutdown_precision=ShutdownPrecision.CONFLICTING,
+        earlier_shutdown_at=date(2026, 11, 25),
+    )
+    calm.members[A] = replace(member, sheet=disputed)
+
+    sent = [*calm.wait(days=10), *calm.wait(days=30)]
+
+    told = [(each.facts["date"], each.facts["days"]) for each in sent]
+    assert told == [
+        ("2026-11-25", 5),
+        ("2026-11-25", 1),
+        ("2026-12-25", 30),
+        ("2026-12-25", 7),
+        ("2026-12-25", 1),
+    ]
+    assert {each.facts["precision"] for each in sent} == {"conflicting"}
 
 
 def test_a_process_that_starts_late_notifies_a_shutdown_once(calm: Simulation) -> None:

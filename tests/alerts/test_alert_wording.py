@@ -6,6 +6,7 @@ import pytest
 
 from tallylight.alerts.notification import Notification, NotificationKind, ServiceChange
 from tallylight.alerts.wording import AlertContext, render_notification
+from tallylight.catalogue.services import ShutdownPrecision
 from tallylight.i18n import Language, translator
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
@@ -50,3 +51,19 @@ def test_what_was_taken_back_is_said_to_be_our_own_network(language: Language, t
     notification = Notification(NotificationKind.RETRACTED, NOW, (change.service,), (change,))
 
     assert render_notification(notification, CONTEXT, translator(language)).title == title
+
+
+@pytest.mark.parametrize(
+    ("precision", "says"),
+    [
+        (ShutdownPrecision.EXACT, "shuts down on 3 March 2026"),
+        (ShutdownPrecision.BY, "shuts down by 3 March 2026"),
+        (ShutdownPrecision.NOT_BEFORE, "shuts down on 3 March 2026 at the earliest"),
+        (ShutdownPrecision.CONFLICTING, "may shut down on 3 March 2026; sources disagree"),
+    ],
+)
+def test_a_shutdown_is_as_certain_as_its_date(precision: ShutdownPrecision, says: str) -> None:
+    facts: dict[str, str | int] = {"date": "2026-03-03", "precision": precision.value}
+    ahead = Notification(NotificationKind.SHUTDOWN_AHEAD, NOW, (ServiceId("a"),), facts=facts)
+
+    assert says in render_notification(ahead, CONTEXT, translator(Language.EN)).title

@@ -118,7 +118,7 @@ class AlertOptions(Section):
         description="Changes of one provider's services within this time become one notification.",
     )
     shutdown_days: frozenset[Annotated[int, Field(ge=1, le=365)]] = Field(
-        frozenset({30, 7, 1}),
+        frozenset({90, 30, 7, 1}),
         description="How many days before an announced shutdown it is notified.",
     )
     budget_percent: frozenset[Annotated[int, Field(ge=1, le=100)]] = Field(

@@ -3,11 +3,20 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date, datetime
+from typing import NamedTuple
 
 from tallylight.alerts.notification import Notification, NotificationKind
 from tallylight.alerts.state import AlertRules
-from tallylight.catalogue.services import Service
+from tallylight.catalogue.services import FactSheet, Service, ShutdownPrecision
 from tallylight.model.ids import ProviderId, ServiceId
+
+
+class _Announced(NamedTuple):
+    """What is notified together: one provider's services of one day that is known alike."""
+
+    provider: ProviderId
+    day: date
+    precision: ShutdownPrecision
 
 
 def update_shutdowns(
@@ -18,30 +27,37 @@ def update_shutdowns(
 ) -> tuple[Mapping[ServiceId, tuple[date, int]], tuple[Notification, ...]]:
     """Return the notified shutdowns after this call, and one notification per provider and date.
 
-    A shutdown is notified once for each configured number of days before it. A process that starts
-    late notifies it once, not once for each number that has passed. A new date starts anew.
+    A shutdown is notified once for each configured number of days before it, whether the service is
+    probed or not. A process that starts late notifies it once, not once for each number that has
+    passed. A new date starts anew. Where sources disagree, the earlier date comes first.
     """
-    due: dict[tuple[ProviderId, date], dict[ServiceId, int]] = defaultdict(dict)
+    due: dict[_Announced, dict[ServiceId, int]] = defaultdict(dict)
     for id_, member in members.items():
-        shutdown = member.sheet.shutdown_at
+        shutdown = _next_shutdown(member.sheet, now.date())
         if shutdown is None:
             continue
         threshold = _days_threshold(shutdown, now.date(), rules)
         if threshold is not None and _is_new(notified.get(id_), shutdown, threshold):
-            due[member.upstream.provider, shutdown][id_] = threshold
+            precision = member.sheet.shutdown_precision
+            due[_Announced(member.upstream.provider, shutdown, precision)][id_] = threshold
     after = {id_: last for id_, last in notified.items() if id_ in members}
-    for (_, day), group in due.items():
-        after |= {id_: (day, threshold) for id_, threshold in group.items()}
+    for announced, group in due.items():
+        after |= {id_: (announced.day, threshold) for id_, threshold in group.items()}
     return after, tuple(
-        _shutdown_notification(day, tuple(group), now, members) for (_, day), group in due.items()
+        _shutdown_notification(announced, tuple(group), now, members)
+        for announced, group in due.items()
     )
+
+
+def _next_shutdown(sheet: FactSheet, today: date) -> date | None:
+    """Return the next day on which a service may shut down; None if there is none ahead."""
+    days = (sheet.earlier_shutdown_at, sheet.shutdown_at)
+    return min((day for day in days if day is not None and day > today), default=None)
 
 
 def _days_threshold(shutdown: date, today: date, rules: AlertRules) -> int | None:
     """Return the smallest configured number of days that is not less than the days left."""
     left = (shutdown - today).days
-    if left <= 0:
-        return None  # the date has passed; the verdict says so
     return min((days for days in rules.shutdown_days if days >= left), default=None)
 
 
@@ -50,7 +66,7 @@ def _is_new(notified: tuple[date, int] | None, shutdown: date, threshold: int) -
 
 
 def _shutdown_notification(
-    day: date,
+    announced: _Announced,
     services: tuple[ServiceId, ...],
     now: datetime,
     members: Mapping[ServiceId, Service],
@@ -64,8 +80,9 @@ def _shutdown_notification(
         at=now,
         services=services,
         facts={
-            "date": day.isoformat(),
-            "days": (day - now.date()).days,
+            "date": announced.day.isoformat(),
+            "days": (announced.day - today).days,
+            "precision": announced.precision.value,
             "replacement": ", ".join(replacements),
         },
     )

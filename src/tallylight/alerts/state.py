@@ -36,7 +36,7 @@ class AlertRules:
     flapping_threshold: int = 3
     flapping_window: timedelta = timedelta(hours=1)
     rename_interval: timedelta = timedelta(hours=1)
-    shutdown_days: tuple[int, ...] = (30, 7, 1)
+    shutdown_days: tuple[int, ...] = (90, 30, 7, 1)
     budget_percent: tuple[int, ...] = (95, 80)
     feed_contradiction: timedelta | None = None
 

@@ -11,6 +11,7 @@ from tallylight.alerts.notification import Notification, NotificationKind, Servi
 from tallylight.alerts.options import ReceiverOptions
 from tallylight.alerts.receivers import RenderedNotification
 from tallylight.alerts.templates import render_template
+from tallylight.catalogue.services import ShutdownPrecision
 from tallylight.i18n import Language, Translator, translator
 from tallylight.i18n.formatting import format_day, format_duration, format_moment_short
 from tallylight.i18n.labels import (
@@ -144,10 +145,7 @@ def _title(  # noqa: C901, PLR0911, PLR0912  # one case per kind
                 "names": names,
             }
         case NotificationKind.SHUTDOWN_AHEAD:
-            return to.gettext("%(names)s: shuts down on %(day)s") % {
-                "names": names,
-                "day": format_day(date.fromisoformat(str(notification.facts["date"])), to),
-            }
+            return _shutdown_title(notification, names, to)
         case NotificationKind.FEED_CONTRADICTS:
             return to.gettext("%(names)s: the official status page says “%(status)s”") % {
                 "names": names,
@@ -288,3 +286,17 @@ def _service_fields(
         ],
         "link": context.link((change.service,)),
     }
+
+
+def _shutdown_title(notification: Notification, names: str, to: Translator) -> str:
+    match notification.facts.get("precision"):
+        case ShutdownPrecision.NOT_BEFORE:
+            title = to.gettext("%(names)s: shuts down on %(day)s at the earliest")
+        case ShutdownPrecision.CONFLICTING:
+            title = to.gettext("%(names)s: may shut down on %(day)s; sources disagree")
+        case ShutdownPrecision.BY:
+            title = to.gettext("%(names)s: shuts down by %(day)s")
+        case _:
+            title = to.gettext("%(names)s: shuts down on %(day)s")
+    day = date.fromisoformat(str(notification.facts["date"]))
+    return title % {"names": names, "day": format_day(day, to)}
