@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from tallylight.simulator.protocols import (
+    ark,
     chat_video,
     fal,
     kie_jobs,
@@ -19,6 +20,7 @@ from tallylight.simulator.twin import Twin
 TWINS: Mapping[str, Twin] = {
     twin.name: twin
     for twin in (
+        ark.TWIN,
         chat_video.TWIN,
         fal.TWIN,
         kie_jobs.TWIN,

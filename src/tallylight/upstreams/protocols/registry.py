@@ -10,6 +10,7 @@ from tallylight.upstreams.auth import Auth
 from tallylight.upstreams.messages import Request
 from tallylight.upstreams.protocol import Adapter, Definition, Site, require_expressible
 from tallylight.upstreams.protocols import (
+    ark,
     chat_video,
     fal,
     kie_jobs,
@@ -27,6 +28,7 @@ PROTOCOLS: Mapping[str, Definition] = {
     for each in (
         openai_videos.DEFINITION,
         chat_video.DEFINITION,
+        ark.DEFINITION,
         fal.DEFINITION,
         kie_jobs.DEFINITION,
         kling.DEFINITION,
