@@ -80,6 +80,8 @@ LIVE = {
     "xai/grok-imagine-video-1.5-preview": ("1280x720", 5, "0.70"),
     "xai/grok-imagine-video-1.5-lite": ("854x480", 5, "0.10"),
     "laozhang/gemini-omni-1.2-flash": ("1280x720", 10, "0.30"),
+    "laozhang/doubao-seedance-2-0-fast-260128": ("1280x720", 5, "0.68472"),
+    "laozhang/doubao-seedance-2-0-mini-260615": ("1280x720", 5, "0.42552"),
 }
 
 RETIRED = {

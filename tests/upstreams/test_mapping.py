@@ -15,7 +15,7 @@ from tallylight.catalogue.modes import Mode, modes_for
 from tallylight.catalogue.services import FactSheet, Service
 from tallylight.catalogue.wording import Measure, Spelling, Word, Wording
 from tallylight.catalogue.wording_gaps import chosen_values, wording_gaps
-from tallylight.model.frames import Frame, frame_of
+from tallylight.model.frames import AS_INPUT, Frame, frame_of
 from tallylight.model.money import Price, PriceUnit
 from tallylight.model.order import Form, Input, Medium, Operation, Order, Role
 from tallylight.model.wish import Wish, WishedMeasures
@@ -53,7 +53,13 @@ IMAGES = words(
     quality=Word("quality"),
     count=Word("n", Spelling.INTEGER),
 )
-PLAIN = words(**{each.value: Word(each.value) for each in Measure if each is not Measure.PIXELS})
+PLAIN = words(
+    **{
+        each.value: Word(each.value, as_input=AS_INPUT)
+        for each in Measure
+        if each is not Measure.PIXELS
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
