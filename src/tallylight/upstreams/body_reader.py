@@ -18,8 +18,10 @@ _FILES_LIMIT = 512 * 1024 * 1024
 
 _BEFORE_JSON = b"\xef\xbb\xbf \r\n\t"  # also the mark of UTF-8
 _TO_STOP = re.compile(rb'[^"\\]*')
+#: Possessive, since each step that could be taken back costs memory.
 _IS_BASE64 = re.compile(
-    rb'(?:data:[^,"]{0,200},)?(?:[A-Za-z0-9+/=_-]|\\[/nr]|\\u00[0-9a-fA-F]{2}|%[0-9a-fA-F]{2})*',
+    rb'(?:data:[^,"]{0,200},)?'
+    rb"(?:[A-Za-z0-9+/=_-]++|\\[/nr]|\\u00[0-9a-fA-F]{2}|%[0-9a-fA-F]{2})*+",
     re.IGNORECASE,
 )
 _PARTIAL_ESCAPE = 6  # a longest escape, \u002b, may be cut off at the end of what has arrived
