@@ -17,8 +17,7 @@ TODAY = date(2026, 11, 29)
 
 # Every live video model of November 2026 by provider: size, seconds, USD.
 LIVE = {
-    "google/gemini-omni-1.2-flash": ("1280x720", 10, "0.70"),
-    "google/gemini-omni-1.1-flash": ("1920x1080", 8, "1.20"),
+    "google/gemini-omni-1.2-flash": ("1280x720", 10, "0.69504"),
     "vertex/gemini-omni-1.1-flash": ("640x360", 10, "0.30"),
     "vertex/veo-3.1-generate-001": ("3840x2160", 8, "4.80"),
     "vertex/veo-3.1-fast-generate-001": ("1920x1080", 8, "0.96"),
@@ -120,6 +119,7 @@ RETIRED = {
 }
 
 ENDING = {
+    "google/gemini-omni-1.1-flash": "2026-12-03",
     "openai/gpt-image-1-mini": "2026-12-01",
     "openai/gpt-image-1.5": "2026-12-01",
     "openai/chatgpt-image-latest": "2026-12-01",
@@ -327,7 +327,7 @@ def test_loading_twice_reads_once() -> None:
 
 
 def test_unknown_lengths_or_prices_give_no_order() -> None:
-    assert probe_order(sheet("google/gemini-omni-1.1-flash")) is None
+    assert probe_order(sheet("fal/minimax/h3-max/recast")) is None
     assert probe_order(sheet("saygm/google/veo-3.1-fast")) is None
 
 
