@@ -52,7 +52,7 @@ browser-dependencies: $(VENV)/test.stamp
 	@$(BIN)/python tools/ensure_chromium.py
 
 node-dependencies: $(VENV)/test.stamp
-	@$(BIN)/python tools/ensure_node_sdk.py
+	@$(BIN)/python tools/ensure_node_sdks.py
 
 $(VENV)/uv.stamp:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tallylight needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'

