@@ -217,9 +217,10 @@ async def start(tmp_path: Path, hurried: Callable[[float], Clock]) -> AsyncItera
             billing: Billing = Billing.REFUNDS_FAILURES,
             total: Budget | None = None,
             speed: float = SPEED,
+            scenario: Scenario | None = None,
             **options: object,
         ) -> ProbeEnvironment:
-            scenario = _billed_as(load_scenario("calm"), billing)
+            scenario = _billed_as(scenario or load_scenario("calm"), billing)
             world = await stack.enter_async_context(serve_simulation(scenario, speed=speed))
             clock = hurried(speed)
             services = {name: service_of(world, name, **options) for name in names}  # type: ignore[arg-type]

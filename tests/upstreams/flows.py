@@ -13,7 +13,7 @@ from tallylight.upstreams.client import UpstreamClient, run_flow
 from tallylight.upstreams.messages import Reply, Request
 from tallylight.upstreams.protocol import Adapter, Doubt, Flow
 from tallylight.upstreams.protocols.registry import adapter_for
-from tallylight.upstreams.steps import Accepted, Done, Output, Page, Step
+from tallylight.upstreams.steps import CheckOutcome, Done, Output, Page, Step
 from tests.builders import order_of
 
 if TYPE_CHECKING:
@@ -71,9 +71,7 @@ def read_poll(upstream: Upstream, *replies: Reply, job: JobRef | None = None) ->
     return at_once(Answers(*replies).client.poll(job or JobRef("v"), upstream))
 
 
-def read_check(
-    upstream: Upstream, reply: Reply, model: str = "sora-2"
-) -> Accepted | Failure | None:
+def read_check(upstream: Upstream, reply: Reply, model: str = "sora-2") -> CheckOutcome:
     """Return what an answer to the check of the key and a model says."""
     check = adapter_for(upstream).check(model)
     ran = at_once(run_flow(check, upstream, Answers(reply)))

@@ -238,14 +238,14 @@ class Board:
 
     def services(self) -> tuple[Service, ...]:
         """Return the services on the board, in the catalogue's order."""
-        return self._services
+        return tuple(self._role.entries[each.id].known_service for each in self._services)
 
     def __contains__(self, id_: ServiceId) -> bool:
         return id_ in self._role.entries
 
     def service(self, id_: ServiceId) -> Service:
         """Return one service; raise KeyError if it is not on the board."""
-        return self._role.entries[id_].service
+        return self._role.entries[id_].known_service
 
     def open_incident(self, id_: ServiceId) -> str:
         """Return the id of a service's open incident, "" if it has none."""
@@ -255,7 +255,7 @@ class Board:
     def find_service(self, id_: ServiceId) -> Service | None:
         """Return one service; None if it is not on the board."""
         entry = self._role.entries.get(id_)
-        return None if entry is None else entry.service
+        return None if entry is None else entry.known_service
 
     def current_service(self, service: Service) -> Service:
         """Return a service as it is configured now, or unchanged if it has left the board."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from tallylight.board.without_misses import StateWithoutMisses
@@ -52,6 +52,18 @@ class ServiceEntry:
     confirmed_cursor: int = 0
     unconfirmed: list[Evidence] = field(default_factory=list)
     without_misses: StateWithoutMisses | None = None
+    _known: tuple[Service, datetime | None, Service] | None = None
+
+    @property
+    def known_service(self) -> Service:
+        """Return the service with the shutdown date that its API tells, if it tells one."""
+        told = self.state.calendar.told_shutdown_at
+        if told is None:
+            return self.service
+        if self._known is None or self._known[0] is not self.service or self._known[1] != told:
+            sheet = self.service.sheet.with_told_shutdown(told.date())
+            self._known = (self.service, told, replace(self.service, sheet=sheet))
+        return self._known[2]
 
     def __post_init__(self) -> None:
         self.confirmed = self.state

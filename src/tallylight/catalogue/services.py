@@ -4,7 +4,7 @@ Values from files were validated when they were parsed, so nothing is validated 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -33,6 +33,7 @@ class ShutdownPrecision(StrEnum):
     NOT_BEFORE = "not_before"  # the earliest possible date
     CONFLICTING = "conflicting"  # sources disagree; the date is the latest of them
     BY = "by"  # on or before that date
+    TOLD = "told"  # by the API itself
 
 
 class Successor(NamedTuple):
@@ -44,6 +45,10 @@ class Successor(NamedTuple):
     def is_retired(self, today: date) -> bool:
         """Tell whether it was shut down itself."""
         return self.shutdown_at is not None and self.shutdown_at <= today
+
+
+TOLD_SOURCE = "shutdown_date in the API's own list of models"
+"""The source of a date that an API tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class FactSheet:
         replacement: The model that the provider recommends instead, "" for none.
         successors: The replacement and what replaces it in turn, with their shutdown dates.
         earlier_shutdown_at: The earlier date, where sources disagree; None if it is not known.
+        is_dated_by_operator: The operator has set the shutdown date; then no API changes it.
         notes: A note of one line, "" for none.
         sources: URLs or titles of the sources.
         has_audio: Its videos have an audio track, unless an order says otherwise; a video without
@@ -90,6 +96,7 @@ class FactSheet:
     successors: tuple[Successor, ...] = ()
     earlier_shutdown_at: date | None = None
     alias_of: str = ""
+    is_dated_by_operator: bool = False
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -105,6 +112,18 @@ class FactSheet:
     def id(self) -> str:
         """Return the sheet's id, "openai/sora-2"."""
         return f"{self.provider}/{self.model}"
+
+    def with_told_shutdown(self, day: date) -> "FactSheet":
+        """Return the sheet with the shutdown date that the API tells, which goes before its own."""
+        if self.is_dated_by_operator:
+            return self
+        return replace(
+            self,
+            shutdown_at=day,
+            shutdown_precision=ShutdownPrecision.TOLD,
+            earlier_shutdown_at=None,
+            sources=(TOLD_SOURCE, *self.sources),
+        )
 
     def replacement_on(self, today: date) -> Successor | None:
         """Return the first replacement that is live on a day, else the last; None without any."""

@@ -281,6 +281,7 @@ def overlay_facts(
         replacement=base.replacement if options.replacement is None else options.replacement,
         successors=base.successors if options.replacement is None else (),
         earlier_shutdown_at=None if "shutdown_at" in configured else base.earlier_shutdown_at,
+        is_dated_by_operator="shutdown_at" in configured,
         notes=base.notes if options.notes is None else options.notes,
         sources=base.sources if options.sources is None else options.sources,
         as_of=options.as_of or (file_date if configured_facts else base.as_of),

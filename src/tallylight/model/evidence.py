@@ -92,7 +92,8 @@ class Evidence:
             overdue; None if nothing was timed.
         claimed_status: The status that a feed or the calendar claims; None from other sources. A
             feed that cannot be read claims UNKNOWN.
-        until: The scheduled end of a claimed maintenance; the shutdown date of the calendar.
+        until: The scheduled end of a claimed maintenance; the shutdown date of the calendar, or the
+            one that the API told a free check.
         note: The headline of a feed, the replacement that the calendar names, the address or model
             that was probably meant in place of the configured one (redacted, one line), or the
             state that a retraction restores.

@@ -1,7 +1,7 @@
 """The free probes: the API responds, accepts our key and lists the model."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
@@ -11,7 +11,7 @@ from tallylight.upstreams.client import RequestSender, run_flow
 from tallylight.upstreams.messages import Reply
 from tallylight.upstreams.protocols.model_list import nearest_model
 from tallylight.upstreams.protocols.registry import adapter_for
-from tallylight.upstreams.steps import Accepted
+from tallylight.upstreams.steps import Accepted, Checked
 
 _API_DOWN_KINDS = frozenset(
     {
@@ -66,6 +66,8 @@ async def probe_credentials(
     if failure is not None and failure.rule.partition(":")[0] in UNREADABLE_RULES:
         failure = replace(failure, text=_described(failure.text, reply))
     evidence = _evidence(service, Source.CREDENTIALS, reply, failure, clock)
+    if isinstance(ran.value, Checked) and not service.sheet.is_dated_by_operator:
+        evidence = replace(evidence, until=datetime.combine(ran.value.shutdown_at, time(), UTC))
     if failure is not None and failure.rule == NOT_LISTED_RULE:
         evidence = replace(evidence, note=nearest_model(reply.body, service.model))
     is_lost = reply.was_sent and (reply.status is None or bool(reply.error))

@@ -71,7 +71,7 @@ _PAST_COLUMNS: Final = (
 """Times of what has happened, or was due after a wait that has passed by now."""
 
 _PLANNED_KEYS: Final = frozenset(
-    {"until", "shutdown_at", "maintenance_windows", "shutdowns_notified"}
+    {"until", "shutdown_at", "told_shutdown_at", "maintenance_windows", "shutdowns_notified"}
 )
 """Keys of a component's state whose times rightly lie in the future."""
 

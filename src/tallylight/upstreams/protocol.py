@@ -22,7 +22,7 @@ from tallylight.model.order import Form, Input, Medium, Operation, Order, Role
 from tallylight.upstreams.auth import BEARER, Auth
 from tallylight.upstreams.error_table import Errors
 from tallylight.upstreams.messages import Reply, Request
-from tallylight.upstreams.steps import Accepted, Done, Page, Step, Working
+from tallylight.upstreams.steps import Accepted, CheckOutcome, Done, Page, Step, Working
 
 _T = TypeVar("_T")
 _OptionsT = TypeVar("_OptionsT", bound=Section)
@@ -113,8 +113,9 @@ class Adapter:
         features: What it supports.
         errors: How its failures are known.
         reach: Returns a free request without the key; any answer proves that the API responds.
-        check: Asks for free whether the key and a model are accepted; returns None if they are,
-            else why not. `Accepted` says that the question started a job after all.
+        check: Asks for free whether the key and a model are accepted; returns None if they are, or
+            what was told besides, else why not. `Accepted` says that the question started a job
+            after all.
         submit: Returns the paid request for an order and our mark; raises LookupError if the
             dialect cannot express the order.
         accepted: Returns the job that the answer to a create names, None if it names none.
@@ -131,7 +132,7 @@ class Adapter:
     features: Features
     errors: Errors
     reach: Callable[[str], Request]
-    check: Callable[[str], Flow[Accepted | Failure | None]]
+    check: Callable[[str], Flow[CheckOutcome]]
     submit: Callable[[Order, str], Request]
     accepted: Callable[[Order, Reply], Accepted | None]
     poll: Callable[[JobRef], Flow[Step]] | None = None

@@ -5,7 +5,7 @@ known again, and `Trouble`.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from tallylight.model.evidence import Failure
 from tallylight.model.jobs import NOTHING_TOLD, JobRef, Made, Usage
@@ -123,6 +123,21 @@ class Accepted:
 
     job: JobRef
     step: Known = QUEUED
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the good answer to a free check tells besides.
+
+    Args:
+        shutdown_at: The day on which the model shuts down.
+    """
+
+    shutdown_at: date
+
+
+CheckOutcome = Accepted | Checked | Failure | None
+"""None: the key and the model are accepted, and nothing else is told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,6 +200,7 @@ def _is_routine_success(state: ServiceState, evidence: Evidence) -> bool:
         and state.api.status is LayerStatus.UP
         and state.blocked is None
         and state.retirement is None
+        and not lifecycle.tells_other_date(state, evidence)
         and (state.next_change_at is None or evidence.at < state.next_change_at)
     )
 
@@ -224,6 +225,7 @@ def _is_ignored(evidence: Evidence) -> bool:
 
 
 def _apply_evidence(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceState:
+    state = lifecycle.apply_told_date(state, evidence)
     if setup.is_setup_evidence(state, evidence):
         return setup.apply_setup_evidence(_with_time(state, evidence), evidence)
     if setup.explains(state, evidence) and not blocking.is_refusal(evidence.failure):

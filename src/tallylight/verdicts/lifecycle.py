@@ -46,6 +46,26 @@ def apply_calendar(calendar: CalendarState, evidence: Evidence) -> CalendarState
     )
 
 
+def tells_other_date(state: ServiceState, evidence: Evidence) -> bool:
+    """Tell whether the API tells a shutdown date that is not known yet, or none any more."""
+    is_check = evidence.source is Source.CREDENTIALS and evidence.is_good
+    return is_check and evidence.until != state.calendar.told_shutdown_at
+
+
+def apply_told_date(state: ServiceState, evidence: Evidence) -> ServiceState:
+    """Return the state with the shutdown date that the API tells; it is certain.
+
+    Where it tells none any more, the calendar returns to the fact sheet's when it is read next.
+    """
+    if not tells_other_date(state, evidence):
+        return state
+    told = evidence.until
+    calendar = replace(state.calendar, told_shutdown_at=told)
+    if told is not None:
+        calendar = replace(calendar, shutdown_at=told, shutdown_is_certain=True)
+    return replace(state, calendar=calendar)
+
+
 def maintenance_at(calendar: CalendarState, at: datetime) -> MaintenanceWindow | None:
     """Return the planned maintenance of a moment, None if there is none."""
     return next((w for w in calendar.maintenance_windows if w.start <= at < w.end), None)

@@ -53,6 +53,8 @@ class CalendarState:
         shutdown_at: When the service shuts down; None while no date is known.
         shutdown_is_certain: Whether it shuts down on that date; if the date is the earliest
             possible one, it is only a warning.
+        told_shutdown_at: The date that the API told the last good check of credentials; None if it
+            told none. It goes before that of the fact sheet.
         replacement: The model that the provider names instead.
     """
 
@@ -60,6 +62,7 @@ class CalendarState:
     shutdown_at: datetime | None = None
     shutdown_is_certain: bool = True
     replacement: str = ""
+    told_shutdown_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

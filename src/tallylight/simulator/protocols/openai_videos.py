@@ -7,6 +7,7 @@ videos.
 
 from dataclasses import replace
 
+from pydantic import JsonValue
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
@@ -102,7 +103,18 @@ class _VideoHandlers:
         models = self._kernel.listed_models(self._authenticate(exchange))
         owners = dict.fromkeys(models, self._kernel.settings.provider)
         created = int(self._world.scenario.start.timestamp())
-        return JSONResponse(self._dialect.model_list(owners, created))
+        listed = self._dialect.model_list(owners, created)
+        if self._dialect.is_full_api and isinstance(listed["data"], list):
+            listed["data"] = [self._with_shutdown(each) for each in listed["data"]]
+        return JSONResponse(listed)
+
+    def _with_shutdown(self, entry: JsonValue) -> JsonValue:
+        """Return a listed model with the date of its shutdown, where one is known."""
+        services = self._world.scenario.services_at(self._kernel.upstream).values()
+        name = entry.get("id") if isinstance(entry, dict) else None
+        sold = next((each for each in services if name in each.wire_names), None)
+        date = None if sold is None else sold.wire.get("shutdown_date")
+        return {**entry, "shutdown_date": date} if isinstance(entry, dict) and date else entry
 
     async def create(self, exchange: Exchange) -> Response:
         """Accept a job, unless a fault affects the request."""

@@ -112,13 +112,15 @@ def _replacement(sheet: FactSheet, today: date, to: Translator) -> str:
     return successor.model
 
 
-def _shutdown(sheet: FactSheet, to: Translator) -> str:
+def _shutdown(sheet: FactSheet, to: Translator) -> str:  # noqa: PLR0911  # one for each precision
     if sheet.shutdown_at is None:
         return ""
     day = format_day(sheet.shutdown_at, to)
     match sheet.shutdown_precision:
         case ShutdownPrecision.EXACT:
             return day
+        case ShutdownPrecision.TOLD:
+            return to.gettext("%s, as its API says") % day
         case ShutdownPrecision.BY:
             return to.gettext("%s at the latest") % day
         case ShutdownPrecision.NOT_BEFORE:

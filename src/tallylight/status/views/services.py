@@ -278,7 +278,7 @@ def removal_notice(
     return to.gettext("%(one)s %(other)s") % {"one": removed, "other": kept}
 
 
-def _shutdown_sentence(
+def _shutdown_sentence(  # noqa: PLR0911  # one for each precision
     sheet: FactSheet, date_: date, now: datetime, to: Translator, *, is_retired: bool
 ) -> str:
     day, earlier = format_day(date_, to), sheet.earlier_shutdown_at
@@ -295,6 +295,8 @@ def _shutdown_sentence(
             return to.gettext("Was shut down on %s.") % day
         case ShutdownPrecision.BY:
             return to.gettext("Shuts down by %s.") % day
+        case ShutdownPrecision.TOLD:
+            return to.gettext("Shuts down on %s, as its API says.") % day
         case ShutdownPrecision.CONFLICTING:
             return _disputed(day, None if earlier is None else format_day(earlier, to), to)
         case _:

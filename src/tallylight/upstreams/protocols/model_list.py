@@ -4,10 +4,17 @@ from tallylight.documents.nearest import nearest_name
 from tallylight.model.evidence import NOT_LISTED_RULE, Failure, FailureKind
 from tallylight.upstreams.error_table import Errors
 from tallylight.upstreams.failures import upstream_failure
-from tallylight.upstreams.json_access import json_text, parse_json, text_at, unwrapped_object
+from tallylight.upstreams.json_access import (
+    json_text,
+    json_timestamp,
+    parse_json,
+    text_at,
+    unwrapped_object,
+)
+from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import Phase, Reply, Request, get
 from tallylight.upstreams.protocol import Flow
-from tallylight.upstreams.steps import Accepted
+from tallylight.upstreams.steps import Checked, CheckOutcome
 
 _PATH = "/models"
 
@@ -17,10 +24,16 @@ def reach_models(_: str) -> Request:
     return Request(Phase.REACH, "GET", _PATH, is_signed=False)
 
 
-def check_models(errors: Errors, model: str) -> Flow[Accepted | Failure | None]:
-    """Ask for the list; return why the key or the model is refused, None if both are accepted."""
+def check_models(errors: Errors, model: str) -> Flow[CheckOutcome]:
+    """Ask for the list; return why the key or the model is refused, or what it tells of both."""
     reply = yield get(Phase.PROBE, _PATH)
-    return read_model_list(reply, errors, model)
+    return read_model_list(reply, errors, model) or _told_of(reply, model)
+
+
+def told_shutdown(entry: JsonView) -> Checked | None:
+    """Return what OpenAI's object of a model tells: the day of its shutdown, if one is known."""
+    moment = json_timestamp(entry.at("shutdown_date").value)
+    return None if moment is None else Checked(moment.date())
 
 
 def read_model_list(reply: Reply, errors: Errors, model: str) -> Failure | None:
@@ -54,6 +67,13 @@ def not_listed(model: str, http_status: int | None, models: str = "the models") 
 def nearest_model(body: str, model: str) -> str:
     """Return the model in a list that a misspelt name most likely means, "" if none is similar."""
     return nearest_name(model.lower(), sorted(_model_names(body) or ()))
+
+
+def _told_of(reply: Reply, model: str) -> Checked | None:
+    entries = (
+        each for each in reply.json.items("data") if each.text("id").lower() == model.lower()
+    )
+    return next(filter(None, map(told_shutdown, entries)), None)
 
 
 def _model_names(body: str) -> frozenset[str] | None:

@@ -24,9 +24,9 @@ from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.forms import file_part, form_fields
-from tallylight.upstreams.protocols.model_list import not_listed, reach_models
+from tallylight.upstreams.protocols.model_list import not_listed, reach_models, told_shutdown
 from tallylight.upstreams.protocols.paths import path_segment
-from tallylight.upstreams.steps import IMAGE, Accepted, Done, Output
+from tallylight.upstreams.steps import IMAGE, Accepted, CheckOutcome, Done, Output
 
 _INLINE = frozenset({Form.INLINE})
 _INPUTS = {(role, Medium.IMAGE): _INLINE for role in (Role.REFERENCE, Role.MASK)}
@@ -163,13 +163,13 @@ class _Images:
                 yield Output(IMAGE, get(Phase.CONTENT, url), index)
 
 
-def _check(model: str) -> Flow[Accepted | Failure | None]:
-    """Ask for the model: it is there for keys that may use it."""
+def _check(model: str) -> Flow[CheckOutcome]:
+    """Ask for the model: it is there for keys that may use it, with the day of its shutdown."""
     reply = yield get(Phase.PROBE, f"/models/{path_segment(model)}", reads=ANY_STATUS)
     if reply.status == HTTPStatus.NOT_FOUND:
         return not_listed(model, reply.status)
     is_model = reply.is_success and bool(reply.json.text("id"))
-    return None if is_model else _ERRORS.failure(reply, "models:unreadable")
+    return told_shutdown(reply.json) if is_model else _ERRORS.failure(reply, "models:unreadable")
 
 
 def _auth(site: Site) -> Auth:

@@ -6,14 +6,14 @@ An error comes in one of three envelopes, and its code may be a whole sentence; 
 from collections.abc import Iterator
 from decimal import Decimal
 
-from tallylight.model.evidence import Failure, FailureKind
+from tallylight.model.evidence import FailureKind
 from tallylight.model.jobs import Usage
 from tallylight.upstreams.error_table import Errors, Row
 from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import Phase, get
 from tallylight.upstreams.protocol import Flow
 from tallylight.upstreams.protocols.model_list import check_models
-from tallylight.upstreams.steps import Accepted
+from tallylight.upstreams.steps import CheckOutcome
 
 _TICKS_PER_USD = Decimal(10) ** 10
 _BLOCKS = ("api_key_blocked", "api_key_disabled", "team_blocked")
@@ -56,7 +56,7 @@ def was_held_back(made: JsonView) -> bool:
     return made.at("respect_moderation").value is False
 
 
-def check_xai(model: str) -> Flow[Accepted | Failure | None]:
+def check_xai(model: str) -> Flow[CheckOutcome]:
     """Ask for the key, which may be blocked, then for the models that it may use."""
     reply = yield get(Phase.PROBE, "/api-key")
     key = reply.json
