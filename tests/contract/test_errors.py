@@ -39,6 +39,7 @@ PLACES: tuple[Callable[[str], Mapping[str, object]], ...] = (
     lambda code: {"error": code},
     lambda code: {"status": code},
     lambda code: {"error_type": code},
+    lambda code: {"failure_code": code},
     lambda code: {"detail": [{"type": code}]},
 )
 
