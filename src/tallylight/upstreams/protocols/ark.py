@@ -20,6 +20,7 @@ from tallylight.upstreams.json_access import json_timestamp
 from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Doubt, Features, Flow, Mark, Site
+from tallylight.upstreams.protocols.absent_job import check_absent_job
 from tallylight.upstreams.protocols.paths import path_segment
 from tallylight.upstreams.protocols.result_life import expires_after
 from tallylight.upstreams.steps import (
@@ -29,7 +30,6 @@ from tallylight.upstreams.steps import (
     Failed,
     Known,
     Listed,
-    Missing,
     Output,
     Page,
     Step,
@@ -133,7 +133,7 @@ def _make(site: Site) -> Adapter:
         ),
         errors=_ERRORS,
         reach=lambda _: Request(Phase.REACH, "GET", _path(_NO_TASK), is_signed=False),
-        check=_check_list if is_maker else _check_poll,
+        check=_check_list if is_maker else lambda _: check_absent_job(_ERRORS, _path(_NO_TASK)),
         submit=tasks.submit,
         accepted=_accepted,
         poll=_poll,
@@ -201,15 +201,6 @@ def _check_list(_: str) -> Flow[Accepted | Failure | None]:
     answer = reply.json
     is_list = isinstance(answer.at("items").value, list) or answer.integer("total") is not None
     return None if is_list else _ERRORS.failure(reply, "list:unreadable")
-
-
-def _check_poll(_: str) -> Flow[Accepted | Failure | None]:
-    """Ask for a task that is not there: only a good key is told so."""
-    reply = yield get(Phase.PROBE, _path(_NO_TASK), reads=ANY_STATUS)
-    if reply.is_success and reply.json.text("status"):
-        return None
-    answer = _ERRORS.no_job(reply, "check:unreadable")
-    return None if isinstance(answer, Missing) else answer.failure
 
 
 def _accepted(order: Order, reply: Reply) -> Accepted | None:
