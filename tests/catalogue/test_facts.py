@@ -232,13 +232,13 @@ def test_the_price_of_kling_2_6_is_known_without_sound_only() -> None:
 
 
 def test_an_input_image_is_charged_if_the_provider_says_so() -> None:
-    price = sheet("minimax/MiniMax-H3").price
+    price = sheet("xai/grok-imagine-video-1.5").price
     assert price is not None
-    order = order_of("", 5, "1366x768")
+    order = order_of("", 5, "1280x720")
 
     with_two = replace(order, inputs=(Input(), Input()))
 
-    assert cost_of(price, with_two) - cost_of(price, order) == Decimal("0.08")
+    assert cost_of(price, with_two) - cost_of(price, order) == Decimal("0.02")
 
 
 def test_an_image_costs_its_tokens() -> None:
