@@ -40,6 +40,7 @@ PLACES: tuple[Callable[[str], Mapping[str, object]], ...] = (
     lambda code: {"status": code},
     lambda code: {"error_type": code},
     lambda code: {"failure_code": code},
+    lambda code: {"reason": code},
     lambda code: {"detail": [{"type": code}]},
 )
 

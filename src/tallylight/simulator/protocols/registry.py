@@ -15,6 +15,7 @@ from tallylight.simulator.protocols import (
     openai_videos,
     openrouter,
     replicate,
+    vidu,
     xai,
     xai_images,
 )
@@ -26,8 +27,8 @@ TWINS: Mapping[str, Twin] = {
         ark.TWIN,
         chat_video.TWIN,
         fal.TWIN,
-        kie_jobs.TWIN,
         gemini_interactions.TWIN,
+        kie_jobs.TWIN,
         kling.TWIN,
         luma.TWIN,
         minimax.TWIN,
@@ -35,6 +36,7 @@ TWINS: Mapping[str, Twin] = {
         openai_videos.TWIN,
         openrouter.TWIN,
         replicate.TWIN,
+        vidu.TWIN,
         xai.TWIN,
         xai_images.TWIN,
     )
