@@ -187,7 +187,7 @@ report: {receivers: [teem]}
     ]
     assert "Did you mean openai_videos? Allowed: openai_videos, chat_video" in found[0]
     assert "Did you mean new_api?" in found[2]
-    assert "Did you mean statuspage? Allowed: statuspage, incident_io" in found[3]
+    assert "Did you mean statuspage? Allowed: auto, statuspage" in found[3]
     assert "No such upstream: d. Known: a, b, c." in found[5]
     assert "No such receiver: teem. Did you mean team?" in found[8]
 

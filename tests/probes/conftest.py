@@ -25,6 +25,7 @@ from tallylight.model.ledger import LedgerEntry
 from tallylight.model.money import Budget, Price, PriceUnit
 from tallylight.model.order import Medium
 from tallylight.model.status import Access
+from tallylight.probes.feed_detection import FeedDetector
 from tallylight.probes.feeds import FeedPoller
 from tallylight.probes.paid_probes import PaidProbeRunner
 from tallylight.probes.plan import ProbeTiming
@@ -274,7 +275,7 @@ async def _process(  # noqa: PLR0913  # what a process needs
             jobs,
             paid_probes,
             Prober(board, transport, paid_probes, clock, ProbeTiming),
-            FeedPoller(board, transport, clock),
+            FeedPoller(board, transport, clock, FeedDetector(transport, clock)),
             services,
             following,
             restart,

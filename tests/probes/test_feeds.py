@@ -1,20 +1,26 @@
 """Status pages of the simulation, polled as evidence on all their services."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
 from structlog.testing import capture_logs
 
+from tallylight.catalogue.services import Feed
+from tallylight.clock import VirtualClock
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
+from tallylight.probes.feed_detection import FeedDetector
 from tallylight.probes.feeds import FeedPoller
 from tallylight.simulator.scenario import FeedFault
 from tallylight.storage.database import Storage
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.messages import Phase, Reply, Request
 from tallylight.verdicts.options import PolicyOptions
+from tests.builders import UPSTREAM
 
 Start = Callable[..., Awaitable[Any]]
 
@@ -51,7 +57,7 @@ async def test_a_page_is_reported_for_all_its_services_and_only_when_it_changes(
 ) -> None:
     env = await start(SORA, PRO)
     sender = Counting(env.transport)
-    feeds = FeedPoller(env.board, sender, env.clock)
+    feeds = FeedPoller(env.board, sender, env.clock, FeedDetector(sender, env.clock))
 
     for _ in range(3):
         await read(env, feeds, SORA, PRO)
@@ -112,7 +118,7 @@ async def test_an_incident_that_continues_over_a_restart_is_reported_once(start:
     await env.board.save_snapshots()
     board = (await env.restart()).board
 
-    again = FeedPoller(board, env.transport, env.clock)
+    again = FeedPoller(board, env.transport, env.clock, FeedDetector(env.transport, env.clock))
     await read(env, again, RELAY)
 
     assert await reported(env.history, RELAY) == [Status.SUSPENDED]
@@ -141,7 +147,60 @@ async def test_no_page_is_polled_while_our_own_network_is_down(start: Start) -> 
         await env.board.report(piece)
     sender = Counting(env.transport)
 
-    await read(env, FeedPoller(env.board, sender, env.clock), SORA)
+    await read(env, FeedPoller(env.board, sender, env.clock, FeedDetector(sender, env.clock)), SORA)
 
     assert env.board.network_is_down
     assert sender.statuses == []
+
+
+async def test_a_page_without_a_format_is_searched_once(start: Start) -> None:
+    env = await start(SORA)
+    upstream = env.services[SORA].upstream
+    feed = replace(upstream.feed, format="auto")
+    services = [replace(env.services[SORA], upstream=replace(upstream, feed=feed))]
+    sender = Counting(env.transport)
+    feeds = FeedPoller(env.board, sender, env.clock, FeedDetector(sender, env.clock))
+
+    await feeds.poll(feed, services)
+    searched = len(sender.statuses)
+    await feeds.poll(feed, services)
+
+    assert sender.statuses[searched:] == [304, 304]
+    assert await reported(env.history, SORA) == [Status.OPERATIONAL]
+
+
+class Moving:
+    """Sends every request to the page at `target` instead of the one that it names."""
+
+    def __init__(self, sender: Any, target: str) -> None:
+        self.target = target
+        self._sender = sender
+
+    async def send(self, request: Request, upstream: Any) -> Reply:
+        url = request.url.replace("https://status.example.com", self.target)
+        reply: Reply = await self._sender.send(replace(request, url=url), upstream)
+        return reply
+
+
+async def test_a_page_that_has_moved_to_another_format_is_found_again(start: Start) -> None:
+    env = await start(SORA, RELAY)  # incident.io, Statuspage
+    first, second = (env.services[name].upstream.feed.url for name in (SORA, RELAY))
+    feed = Feed("auto", "https://status.example.com")
+    services = [replace(env.services[SORA], upstream=replace(UPSTREAM, feed=feed))]
+    sender, clock = Moving(env.transport, first), VirtualClock(env.clock.now())
+    detector = FeedDetector(sender, clock)
+    feeds = FeedPoller(env.board, sender, env.clock, detector)
+
+    formats = []
+    for target in (first, f"{first}/nowhere", second, second):
+        sender.target = target
+        await feeds.poll(feed, services)
+        await clock.advance(timedelta(hours=1))
+        formats.append(getattr(detector.known(feed), "format", None))
+
+    assert formats == ["incident_io", "incident_io", "statuspage", "statuspage"]
+    assert await reported(env.history, SORA) == [
+        Status.OPERATIONAL,
+        Status.UNKNOWN,
+        Status.OPERATIONAL,
+    ]

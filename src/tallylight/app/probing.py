@@ -16,6 +16,7 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.video import VideoKind
 from tallylight.probes.check_round import CheckResult, check_service
+from tallylight.probes.feed_detection import FeedDetector
 from tallylight.probes.feeds import FeedPoller
 from tallylight.probes.page_claims import ClaimsReader
 from tallylight.probes.plan import ProbeTiming
@@ -84,11 +85,12 @@ def make_probing(current: CurrentConfiguration, jobs: JobWiring) -> Probing:
         jobs.clock,
         current.reader(probe_timing),
     )
+    detector = FeedDetector(jobs.transport, jobs.clock)
     return Probing(
         jobs.board,
         prober,
-        FeedPoller(jobs.board, jobs.transport, jobs.clock),
-        ClaimsReader(jobs.board, jobs.transport, jobs.clock, jobs.storage),
+        FeedPoller(jobs.board, jobs.transport, jobs.clock, detector),
+        ClaimsReader(jobs.board, jobs.transport, jobs.clock, jobs.storage, detector),
         jobs.followers,
         jobs.clock,
     )

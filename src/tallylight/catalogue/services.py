@@ -143,8 +143,8 @@ class Feed:
     """A provider's status page.
 
     Args:
-        format: A name in the registry of feed readers ("statuspage", "incident_io").
-        url: The page's root ("https://status.example.com").
+        format: A name in the registry of feed readers ("statuspage", "incident_io"), or "auto".
+        url: The page's root ("https://status.example.com"), or the address of its RSS or Atom.
         component: Name or id of the component to read; "" reads the whole page.
         interval: How often to poll it; at least 60 s, the minimum that status pages ask for.
     """

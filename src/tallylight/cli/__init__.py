@@ -16,6 +16,7 @@ from tallylight.cli import (
     catalogue,
     check,
     export,
+    feeds,
     generate,
     history,
     keys,
@@ -50,6 +51,7 @@ _COMMANDS: Mapping[str, Mapping[str, Callable[..., None] | typer.Typer]] = {
         "export": export.export_history,
         "catalogue": catalogue.catalogue_app,
         "config": catalogue.config_app,
+        "feeds": feeds.feeds_app,
         "adopt": adopt.adopt_command,
     },
     "Try": {

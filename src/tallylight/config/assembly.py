@@ -38,6 +38,7 @@ from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Price, PriceUnit
 from tallylight.model.order import Medium, Order
 from tallylight.model.status import Access
+from tallylight.upstreams.feeds.detection import AUTO
 from tallylight.upstreams.feeds.reader import page_root
 from tallylight.upstreams.feeds.registry import FEED_READERS
 from tallylight.upstreams.protocol import Definition
@@ -153,11 +154,12 @@ def _feed(key_path: KeyPath, options: UpstreamOptions, report: ConfigReport) -> 
     feed = options.feed
     if feed is None:
         return None
+    if feed.format == AUTO:
+        return Feed(AUTO, feed.url, feed.component, feed.interval)
     reader = FEED_READERS.get(feed.format)
     if reader is None:
-        report.add_error(
-            (*key_path, "feed", "format"), not_allowed_message(feed.format, tuple(FEED_READERS))
-        )
+        allowed = (AUTO, *FEED_READERS)
+        report.add_error((*key_path, "feed", "format"), not_allowed_message(feed.format, allowed))
         return None
     url = page_root(feed.url) if reader.starts_at_root else feed.url
     return Feed(feed.format, url, feed.component, feed.interval)

@@ -34,6 +34,7 @@ from tallylight.model.status import Access
 from tallylight.status.options import StatusOptions
 from tallylight.storage.engine import DEFAULT_POOL_SIZE
 from tallylight.storage.retention import RetentionOptions
+from tallylight.upstreams.feeds.detection import AUTO
 from tallylight.upstreams.protocols.registry import DEFAULT_PROTOCOL
 
 _MIN_FEED_INTERVAL = timedelta(seconds=60)
@@ -51,7 +52,11 @@ ConfigId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=100
 class FeedOptions(Section):
     """A provider's status page."""
 
-    format: str = Field(description="The page's format: a name in the registry of feed readers.")
+    format: str = Field(
+        AUTO,
+        description="The page's format; auto finds it when the page is first read, and again when "
+        "it has moved.",
+    )
     url: HttpUrl = Field(
         description="The page's root, https://status.example.com; the path of its API is trimmed. "
         "For rss and atom the address of the feed itself."

@@ -7,6 +7,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from tallylight.config.options import ListenAddress
 from tallylight.config.settings import Settings
 from tallylight.documents.parsers import OFF, serialize_duration
+from tallylight.upstreams.feeds.detection import AUTO
 from tallylight.upstreams.feeds.registry import FEED_READERS
 from tallylight.upstreams.protocols.registry import PROTOCOLS
 
@@ -36,7 +37,7 @@ def configuration_schema() -> dict[str, object]:
         "",
         *sorted({name for each in PROTOCOLS.values() for name in each.dialects}),
     ]
-    definitions["FeedOptions"]["properties"]["format"]["enum"] = list(FEED_READERS)
+    definitions["FeedOptions"]["properties"]["format"]["enum"] = [AUTO, *FEED_READERS]
     definitions["ProbeOptions"]["properties"]["generation"]["default"] = OFF
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

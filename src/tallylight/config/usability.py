@@ -12,6 +12,7 @@ from tallylight.catalogue.wording_gaps import wording_gaps
 from tallylight.documents.addresses import is_loopback
 from tallylight.documents.secret import Secret
 from tallylight.model.ids import ProviderId, UpstreamId
+from tallylight.upstreams.feeds.detection import AUTO
 from tallylight.upstreams.feeds.registry import FEED_READERS
 from tallylight.upstreams.protocols.registry import PROTOCOLS, adapter_for
 
@@ -164,7 +165,7 @@ def _base_url(profile: BuiltInUpstream, spoken: FurtherProtocol, environment: Va
 
 def _feed(profile: BuiltInUpstream) -> Feed | None:
     feed = profile.feed
-    if feed is None or feed["format"] not in FEED_READERS:
+    if feed is None or feed["format"] not in {AUTO, *FEED_READERS}:
         return None
     return Feed(feed["format"], feed["url"], feed.get("component", ""))
 

@@ -9,13 +9,14 @@ import structlog
 
 from tallylight.board import Board
 from tallylight.board.network import page_host
-from tallylight.catalogue.services import Feed, Service
+from tallylight.catalogue.services import Feed, Service, Upstream
 from tallylight.clock import Clock
 from tallylight.model.evidence import Source
 from tallylight.model.status import Status
+from tallylight.probes.feed_detection import FeedDetector
 from tallylight.upstreams.client import RequestSender
 from tallylight.upstreams.feeds.reader import FeedState
-from tallylight.upstreams.feeds.reading import FeedReading, feed_evidence
+from tallylight.upstreams.feeds.reading import FeedReading, feed_evidence, unreadable_feed
 from tallylight.upstreams.feeds.registry import FEED_READERS
 
 log = structlog.get_logger()
@@ -31,11 +32,15 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 class FeedPoller:
     """Remembers the latest state of each page and reports changes to the board."""
 
-    def __init__(self, board: Board, sender: RequestSender, clock: Clock) -> None:
+    def __init__(
+        self, board: Board, sender: RequestSender, clock: Clock, detector: FeedDetector
+    ) -> None:
         self._board = board
+        self._detector = detector
         self._sender = sender
         self._clock = clock
         self._states: dict[Feed, FeedState] = {}
+        self._pages: dict[Feed, Feed] = {}  # each with the format that it was read in
         self._services: tuple[Service, ...] = ()
         self._by_feed: dict[Feed, list[Service]] = {}
         self._polled_at: dict[Feed, datetime] = {}
@@ -65,21 +70,19 @@ class FeedPoller:
         if self._board.network_is_down:
             return
         self._polled_at[feed] = self._clock.now()
-        format_ = FEED_READERS[feed.format]
-        state = self._states.get(feed, FeedState())
-        while True:
-            replies = [
-                await self._sender.send(request, services[0].upstream)
-                for request in state.requests(format_, feed)
-            ]
-            is_answered = any(reply.status is not None for reply in replies)
-            await self._board.report_page(feed, is_answered=is_answered)
-            state = state.apply_replies(format_, feed, replies, self._clock.now())
-            if not state.is_searching:
-                break
-        former = self._states.get(feed, FeedState()).reading
+        upstream = services[0].upstream
+        former = self._states.get(feed, FeedState())
+        found = await self._detector.resolve(feed, upstream)
+        if found.feed is None:
+            await self._board.report_page(feed, is_answered=found.is_answered)
+            state = FeedState(reading=unreadable_feed(found.note))
+        else:
+            is_same = self._pages.get(feed) == found.feed
+            self._pages[feed] = found.feed
+            known = former if is_same else FeedState(reading=former.reading)
+            state = await self._read(feed, found.feed, upstream, known)
         self._states[feed] = state
-        _log_readability(feed, former, state.reading)
+        _log_readability(feed, former.reading, state.reading)
         if state.reading is None:
             return
         for service in services:
@@ -93,6 +96,27 @@ class FeedPoller:
             )
             if evidence is not None:
                 await self._board.report(evidence)
+
+    async def _read(
+        self, feed: Feed, page: Feed, upstream: Upstream, state: FeedState
+    ) -> FeedState:
+        """Return the state after a poll of a page whose format is known."""
+        reader = FEED_READERS[page.format]
+        while True:
+            replies = [
+                await self._sender.send(request, upstream)
+                for request in state.requests(reader, page)
+            ]
+            is_answered = any(reply.status is not None for reply in replies)
+            await self._board.report_page(feed, is_answered=is_answered)
+            state = state.apply_replies(reader, page, replies, self._clock.now())
+            if not state.is_searching:
+                break
+        if state.is_lost:
+            self._detector.report_lost(feed)  # pages move to another host without notice
+        else:
+            self._detector.report_read(feed)
+        return state
 
     async def _poll_forever(self, feed: Feed) -> Never:
         while True:

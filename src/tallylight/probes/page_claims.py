@@ -9,6 +9,7 @@ import structlog
 from tallylight.board import Board
 from tallylight.catalogue.services import Feed, Upstream
 from tallylight.clock import Clock
+from tallylight.probes.feed_detection import FeedDetector
 from tallylight.upstreams.client import RequestSender
 from tallylight.upstreams.feeds.claims import (
     claims_after,
@@ -42,8 +43,14 @@ class ClaimsReader:
     """Stores the claims of every page of the services on the board."""
 
     def __init__(
-        self, board: Board, sender: RequestSender, clock: Clock, storage: ClaimsStorage
+        self,
+        board: Board,
+        sender: RequestSender,
+        clock: Clock,
+        storage: ClaimsStorage,
+        detector: FeedDetector,
     ) -> None:
+        self._detector = detector
         self._board = board
         self._sender = sender
         self._clock = clock
@@ -64,14 +71,15 @@ class ClaimsReader:
 
     async def read(self, feed: Feed, upstream: Upstream) -> None:
         """Read one page now, and store what it claims if it can be read."""
-        if self._board.network_is_down:
+        page = self._detector.known(feed)
+        if page is None or self._board.network_is_down:
             return
-        api = CLAIMS_APIS[feed.format]
+        api = CLAIMS_APIS[page.format]
         documents = [
             decoded_document(
                 await self._sender.send(Request(Phase.FEED, "GET", url), upstream), api.notation
             )
-            for url in api.urls(feed.url)
+            for url in api.urls(page.url)
         ]
         before = load_claims(await self._storage.component_state(claims_name(feed)))
         claims = claims_after(api, documents, before, self._clock.now())
@@ -85,6 +93,8 @@ class ClaimsReader:
             claims_name(service.upstream.feed): (service.upstream.feed, service.upstream)
             for service in self._board.services()
             if service.upstream.feed is not None
+            # A page whose format is unknown is read once it has been polled.
+            and self._detector.known(service.upstream.feed) is not None
         }
         return {
             page: read

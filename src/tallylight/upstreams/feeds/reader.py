@@ -120,6 +120,11 @@ class FeedState:
     failure_count: int = 0
     apis_tried: int = 0
 
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether the page answered in none of the format's APIs."""
+        return self.reported is None and not self.failure_count and not self.is_searching
+
     def requests(self, reader: FeedReader, feed: Feed) -> tuple[Request, ...]:
         """Return the requests of the next poll."""
         return reader.requests(feed, self.cached_replies, self.api_index)
