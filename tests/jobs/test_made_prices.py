@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tallylight.catalogue.services import Service
-from tallylight.jobs.made import change_of_job
+from tallylight.jobs.made import change_of_job, finished_job
 from tallylight.model.attempt import Attempt, changed_attempt, changed_entry
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.frames import frame_of
@@ -14,7 +14,8 @@ from tallylight.model.jobs import Made, Usage
 from tallylight.model.ledger import EntryState, LedgerEntry
 from tallylight.model.order import Input, Operation
 from tallylight.model.video import CreateParams, VideoRecord
-from tallylight.upstreams.steps import Done
+from tallylight.upstreams.messages import Phase, get, post_json
+from tallylight.upstreams.steps import VIDEO, Done, Output
 from tests.builders import NOON, attempt_of, new_video, price_per_second, priced_service
 
 SERVICE = priced_service(price="0.10")
@@ -132,3 +133,18 @@ def test_the_cost_of_a_video_is_known_if_that_of_each_attempt_is() -> None:
     assert cost() == 0
     assert cost(paid, unknown) is None
     assert cost(paid, released) == Decimal("0.4")
+
+
+def test_a_way_that_is_no_plain_address_is_stored_whole() -> None:
+    ways = (
+        get(Phase.CONTENT, "https://files.test/1.mp4?x=POST %20y"),
+        post_json(Phase.CONTENT, "/video/retrieve", {"queue_id": "q 1", "model": "m"}),
+    )
+    attempt, _ = ordered()
+
+    change = change_of_job(
+        AttemptEvent.DONE, attempt, SERVICE, Done(tuple(Output(VIDEO, at) for at in ways)), NOON
+    )
+    again = finished_job(replace(attempt, results=change.results))
+
+    assert tuple(each.at for each in again.outputs) == ways

@@ -504,3 +504,19 @@ async def test_cancellation_passes_through(
 
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_of_a_poll_whose_answer_is_the_film_only_the_head_is_read(
+    serve: Serve, make_upstream: MakeUpstream, transport: Transport
+) -> None:
+    async def begin(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(JSON_HEAD + b"Content-Length: 300000000\r\n\r\n")
+        writer.write(b"\0\0\0\x18ftypmp42" + bytes(1000))
+        await asyncio.Event().wait()
+
+    upstream = make_upstream(await serve(begin))
+
+    reply = await transport.send(replace(question(upstream), phase=Phase.POLL), upstream)
+
+    assert (reply.status, reply.media_type, reply.body) == (200, "video/mp4", "")
+    assert reply.is_whole

@@ -18,6 +18,7 @@ from tallylight.upstreams.messages import Phase, Request, get
 from tallylight.upstreams.steps import VIDEO, Done, Failed, Known, Output, Working
 
 _PLAIN_CREATE = CreateParams()
+_GET, _POST = "GET", "POST "
 
 
 def progress_of(step: Known) -> Progress:
@@ -32,8 +33,8 @@ def finished_job(attempt: Attempt) -> Done:
     is_several = attempt.order.count > 1
     return Done(
         tuple(
-            Output(VIDEO, get(Phase.CONTENT, url), place if is_several else 0)
-            for place, url in enumerate(attempt.results)
+            Output(VIDEO, _request_at(address), place if is_several else 0)
+            for place, address in enumerate(attempt.results)
         )
     )
 
@@ -133,11 +134,24 @@ def _addresses(outputs: Iterable[Output], count: int) -> tuple[str, ...]:
     Of several results that were ordered, the best address of each is returned, in their order.
     """
     found = [
-        (each.index, each.at.url)
+        (each.index, _address_of(each.at))
         for each in outputs
         if each.is_sold and isinstance(each.at, Request)
     ]
     if count == 1:
-        return tuple(url for _, url in found)
+        return tuple(address for _, address in found)
     best = dict(reversed(found))
     return tuple(best[index] for index in sorted(best))
+
+
+def _address_of(request: Request) -> str:
+    """Return a request for a file as one text: its URL, or "POST", its URL and its body."""
+    return request.url if request.method == _GET else f"{_POST}{request.url} {request.json}"
+
+
+def _request_at(address: str) -> Request:
+    """Return the request that `_address_of` wrote."""
+    if not address.startswith(_POST):
+        return get(Phase.CONTENT, address)
+    url, _, body = address.removeprefix(_POST).partition(" ")
+    return Request(Phase.CONTENT, "POST", url, json=body)

@@ -37,7 +37,7 @@ class FreeProbeResult:
     Args:
         evidence: The observation.
         billed_job: The job that the probe started by mistake; None if it started none.
-        may_be_billed: The probe was a POST without a response, so it may have started a job.
+        may_be_billed: The probe has no response, and may have started a job.
     """
 
     evidence: Evidence
@@ -59,8 +59,8 @@ async def probe_credentials(
     service: Service, sender: RequestSender, clock: Clock
 ) -> FreeProbeResult:
     """Check whether an upstream accepts our key and lists the model."""
-    check = adapter_for(service.upstream).check(service.model)
-    ran = await run_flow(check, service.upstream, sender)
+    adapter = adapter_for(service.upstream)
+    ran = await run_flow(adapter.check(service.model), service.upstream, sender)
     reply, billed = ran.reply, ran.value if isinstance(ran.value, Accepted) else None
     failure = ran.failure or (ran.value if isinstance(ran.value, Failure) else None)
     if failure is not None and failure.rule.partition(":")[0] in UNREADABLE_RULES:
@@ -71,7 +71,7 @@ async def probe_credentials(
     if failure is not None and failure.rule == NOT_LISTED_RULE:
         evidence = replace(evidence, note=nearest_model(reply.body, service.model))
     is_lost = reply.was_sent and (reply.status is None or bool(reply.error))
-    may_be_billed = ran.request.method == "POST" and is_lost
+    may_be_billed = adapter.features.check_may_bill and is_lost
     return FreeProbeResult(evidence, None if billed is None else billed.job, may_be_billed)
 
 

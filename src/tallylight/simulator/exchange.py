@@ -50,14 +50,14 @@ class RouteMaker:
 
         return Route(path, self._endpoint(unless_retired), methods=[method])
 
-    def check_route(self, path: str, handler: Handler) -> Route:
+    def check_route(self, path: str, handler: Handler, method: str = "GET") -> Route:
         """Return a route that concerns all services, such as the list of models."""
 
         async def unless_struck(exchange: Exchange) -> Response:
             self._kernel.check(exchange)
             return await handler(exchange)
 
-        return Route(path, self._endpoint(unless_struck))
+        return Route(path, self._endpoint(unless_struck), methods=[method])
 
     def file_route(self, path: str, handler: Handler) -> Route:
         """Return a route of the file store, which outlives the API."""

@@ -94,7 +94,7 @@ class Reply:
         body: The part of the body that was read, decoded as UTF-8 with replacement.
         long_texts: Texts that were taken out of the body; it has their marks.
         media_type: Of the file in place of a document, as its first bytes show; "" if there is no
-            file.
+            file. Of the answer to a poll that is a file, nothing else is read.
         error: The class and text of the exception that ended the call ("ConnectionRefusedError:
             [Errno 111] Connection refused"), "" for none. With a status, the body broke off.
         was_sent: False only if the request certainly never left this host (the name did not

@@ -57,6 +57,7 @@ class Features:
         mark: How a job in doubt is known again.
         draws_seed: An order without a seed is sent with one that is drawn from our mark.
         checks_model: The free check knows whether the model is still offered.
+        check_may_bill: The free check would be paid at a server of another dialect.
         derives_from_jobs: A remix, an edit or an extension may name the job whose film it works
             on; else it takes the film alone.
     """
@@ -68,6 +69,7 @@ class Features:
     mark: Mark = Mark.NONE
     draws_seed: bool = False
     checks_model: bool = True
+    check_may_bill: bool = False
     derives_from_jobs: bool = True
 
 

@@ -133,7 +133,11 @@ class Transport:
                     await stack.enter_async_context(slot)
                 call.begin_connecting()
                 response = await self._send_to_head(stack, request, upstream, call)
-                await call.read_body(response)
+                head = await _read_head(response, call) if request.phase is Phase.POLL else b""
+                if call.media_type:
+                    response.close()  # the answer is the result itself, which is downloaded
+                else:
+                    await call.read_body(response, head)
             return call.reply()
 
     @asynccontextmanager

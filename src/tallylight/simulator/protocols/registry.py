@@ -15,6 +15,7 @@ from tallylight.simulator.protocols import (
     openai_videos,
     openrouter,
     replicate,
+    venice,
     vidu,
     xai,
     xai_images,
@@ -37,6 +38,7 @@ TWINS: Mapping[str, Twin] = {
         openrouter.TWIN,
         replicate.TWIN,
         vidu.TWIN,
+        venice.TWIN,
         xai.TWIN,
         xai_images.TWIN,
     )

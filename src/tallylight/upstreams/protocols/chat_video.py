@@ -91,6 +91,7 @@ def _make(site: Site) -> Adapter:
         features=Features(
             inputs={FIRST_FRAME: frozenset(Form) if profile.fetches_image_urls else ONLY_BYTES},
             wordings=chats.wordings,
+            check_may_bill=profile.has_free_dry_run,
         ),
         errors=profile.errors,
         reach=reach_models,

@@ -22,6 +22,7 @@ from tallylight.upstreams.protocols import (
     openai_videos,
     openrouter,
     replicate,
+    venice,
     vidu,
     xai,
     xai_images,
@@ -43,6 +44,7 @@ PROTOCOLS: Mapping[str, Definition] = {
         openrouter.DEFINITION,
         replicate.DEFINITION,
         vidu.DEFINITION,
+        venice.DEFINITION,
         xai.DEFINITION,
         xai_images.DEFINITION,
     )
