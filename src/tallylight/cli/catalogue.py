@@ -13,6 +13,7 @@ from tallylight.cli.shared import (
     ConfigOption,
     JsonOption,
     LangOption,
+    known_names_hint,
     nearest_name_hint,
     output_translator,
     print_error,
@@ -20,8 +21,10 @@ from tallylight.cli.shared import (
     print_line,
     print_table,
 )
+from tallylight.config.sheet_order import SheetOrder
 from tallylight.documents.files import file_error_reason, read_bounded
 from tallylight.i18n import Translator
+from tallylight.model.order import Medium
 
 if TYPE_CHECKING:
     from tallylight.catalogue.services import FactSheet
@@ -33,49 +36,44 @@ config_app = typer.Typer(no_args_is_help=True, help="Check the configuration fil
 
 
 @catalogue_app.command("list")
-def list_sheets(
-    provider: Annotated[str | None, typer.Option(help="Only sheets of this provider.")] = None,
+def list_sheets(  # one for each option
+    *,
+    provider: Annotated[str | None, typer.Option(help="Only models of this provider.")] = None,
+    medium: Annotated[Medium | None, typer.Option(help="Only videos, or only images.")] = None,
     live: Annotated[
-        bool, typer.Option("--live", help="Only models that are not retired today.")
+        bool,
+        typer.Option("--live/--all", help="Only models that are not retired today, or all."),
+    ] = True,
+    usable: Annotated[
+        bool, typer.Option("--usable", help="Only models that you can use now, by your keys.")
     ] = False,
+    sort: Annotated[
+        SheetOrder, typer.Option(help="By cost (usable models first), end or name.")
+    ] = SheetOrder.COST,
     json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """List fact sheets: models, prices and dates."""
-    from tallylight.catalogue import facts
+    """List models: what they cost, and what you can use."""
+    from tallylight.cli.catalogue_list import print_models
     from tallylight.clock import SystemClock
-    from tallylight.i18n.labels import access_label
-    from tallylight.i18n.prices import format_price
+    from tallylight.config.sheet_list import SheetFilter, listed_models, sorted_models
+    from tallylight.documents.environment import process_environment
 
-    to, today = output_translator(lang), SystemClock().now().date()
-    sheets = [
-        sheet
-        for sheet in facts.fact_sheets().values()
-        if provider in {None, sheet.provider} and not (live and sheet.is_retired(today))
-    ]
+    to = output_translator(lang)
+    known = listed_models(process_environment(), SystemClock().now().date())
+    _require_provider(provider, sorted({each.sheet.provider for each in known}), to)
+    chosen = SheetFilter(provider, medium, is_live=live, is_usable=usable)
+    shown = sorted_models(tuple(filter(chosen.admits, known)), sort)
     if json:
-        print_json([asdict(sheet) for sheet in sheets])
-        return
-    headings = (
-        to.gettext("Fact sheet"),
-        to.gettext("Title"),
-        to.gettext("Access"),
-        to.gettext("Price"),
-        to.gettext("Ends"),
-    )
-    print_table(
-        headings,
-        (
-            (
-                sheet.id,
-                sheet.title,
-                access_label(sheet.access, to),
-                format_price(sheet.price, to),
-                "" if sheet.shutdown_at is None else sheet.shutdown_at.isoformat(),
-            )
-            for sheet in sheets
-        ),
-    )
+        print_json([each.as_json() for each in shown])
+    else:
+        print_models(shown, known, to)
+
+
+def _require_provider(name: str | None, known: list[str], to: Translator) -> None:
+    if name is not None and name not in known:
+        unknown = to.gettext("No such provider: %s.") % name
+        raise typer.BadParameter(f"{unknown} {known_names_hint(name, known, to)}")
 
 
 @catalogue_app.command("show")

@@ -162,21 +162,32 @@ def write_text(path: Path, text: str, to: Translator) -> None:
     print_error(to.gettext("written: %s") % path)
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table, at most as wide as the terminal."""
+def print_table(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], *, least_width: int = 0
+) -> None:
+    """Print a table, at most as wide as the terminal.
+
+    Args:
+        headings: The headings of the columns.
+        rows: The rows.
+        least_width: The width of the first column, which keeps it while that is at most half of
+            all, and the other columns give way.
+    """
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(headings))
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
     width = None if sys.stdout.isatty() else _DEFAULT_WIDTH
     # Rich draws nothing, or fails, in a terminal of a few columns.
     if width is None and Console().width < _LEAST_WIDTH:
         width = _LEAST_WIDTH
-    Console(highlight=False, markup=False, emoji=False, width=width).print(table)
+    console = Console(highlight=False, markup=False, emoji=False, width=width)
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(headings))
+    for index, heading in enumerate(headings):
+        is_kept = index == 0 and 0 < least_width <= console.width // 2
+        table.add_column(heading, overflow="fold", no_wrap=is_kept)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
 
 
 class RecordedServices(NamedTuple):
