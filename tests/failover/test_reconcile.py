@@ -169,3 +169,29 @@ async def test_our_own_jobs_leave_no_doubt_where_the_list_is_complete(start: Sta
     video = await create_unresolved(gateway)
 
     assert (video.status, video.service) == (VideoStatus.COMPLETED, "b")
+
+
+@pytest.fixture
+def _other_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let lists repeat requests that are not what was ordered."""
+    find = UpstreamClient.find
+
+    async def differing(
+        client: UpstreamClient, doubt: Doubt, cursor: str, upstream: Upstream
+    ) -> Page | Failure:
+        page = await find(client, doubt, cursor, upstream)
+        assert isinstance(page, Page)
+        return Page(tuple(replace(each, differs=True) for each in page.jobs), page.cursor)
+
+    monkeypatch.setattr(UpstreamClient, "find", differing)
+
+
+@pytest.mark.usefixtures("_other_requests")
+async def test_a_job_whose_request_differs_is_ruled_out_whatever_its_prompt(start: Start) -> None:
+    gateway = await start(upstreams={"first": {"lists_all_jobs": True}})
+    other = JobRequest("a", sized_reading("a paper boat", "720x1280", 4, "sora-2"))
+    gateway.simulation.accept_job(other, None, "video_other")
+
+    video = await create_unresolved(gateway)
+
+    assert (video.status, video.service) == (VideoStatus.COMPLETED, "b")
