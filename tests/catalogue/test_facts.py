@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -11,6 +12,9 @@ from tallylight.catalogue.services import FactSheet, ShutdownPrecision
 from tallylight.model.money import PriceUnit, cost_of
 from tallylight.model.order import Input, Medium, Order
 from tallylight.model.status import Access
+from tallylight.upstreams.feeds.detection import AUTO
+from tallylight.upstreams.feeds.reader import page_root
+from tallylight.upstreams.feeds.registry import FEED_READERS
 from tests.builders import SERVICE, order_of
 
 TODAY = date(2026, 11, 29)
@@ -352,3 +356,15 @@ def test_every_built_in_upstream_has_a_sheet() -> None:
     providers = {found.provider for found in facts.fact_sheets().values()}
 
     assert set(facts.built_in_upstreams()) <= providers
+
+
+@pytest.mark.parametrize(
+    "feed", [each.feed for each in facts.built_in_upstreams().values() if each.feed]
+)
+def test_a_known_status_page_has_a_format_that_is_read(feed: Mapping[str, str]) -> None:
+    reader = FEED_READERS.get(feed["format"])
+
+    assert feed["format"] in {AUTO, *FEED_READERS}
+    assert feed["url"].startswith("https://")
+    assert reader is None or not reader.starts_at_root or page_root(feed["url"]) == feed["url"]
+    assert feed.keys() <= {"format", "url", "component"}

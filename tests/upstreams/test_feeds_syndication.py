@@ -158,7 +158,9 @@ def test_entries_of_one_incident_are_told_by_the_latest() -> None:
         ("", Status.DEGRADED),  # an outage of one component is none of the whole page
         ("api", Status.SUSPENDED),
         ("West US", Status.SUSPENDED),
+        ("Videos (fail)", Status.SUSPENDED),
         ("Grok", Status.OPERATIONAL),
+        ("Video", Status.OPERATIONAL),
     ],
 )
 def test_a_component_is_a_word_of_the_entry(component: str, status: Status) -> None:

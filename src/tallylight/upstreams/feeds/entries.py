@@ -15,7 +15,6 @@ Sources: feeds of Statuspage, incident.io, OnlineOrNot, Azure (an empty feed is 
 xAI (status and severity are categories) of 2026.
 """
 
-import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +22,11 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from tallylight.upstreams.feeds.notation import ATOM, RSS, Notation
-from tallylight.upstreams.feeds.page import StatusPage, StatusPageIncident
+from tallylight.upstreams.feeds.page import StatusPage, StatusPageIncident, words_of
 from tallylight.upstreams.feeds.reader import FeedApi, FeedReader
 from tallylight.upstreams.feeds.syndication import SyndicatedEntry, SyndicatedFeed
 
 BELIEVED_FOR = timedelta(days=3)
-_WORD = re.compile(r"\w+")
 _OUTAGE = "outage"
 
 
@@ -87,12 +85,12 @@ def syndicated_incidents(feed: SyndicatedFeed) -> Iterator[SyndicatedIncident]:
                 at=at,
                 is_open=state is _State.OPEN,
                 is_full_outage=_OUTAGE in map(str.casefold, latest.labels),
-                words=" ".join((latest.title, *latest.labels, latest.text)).casefold(),
+                words=words_of(" ".join((latest.title, *latest.labels, latest.text))),
             )
 
 
 def _entry_state(entry: SyndicatedEntry) -> _State:
-    if "maintenance" in _WORD.findall(entry.title.casefold()):
+    if "maintenance" in words_of(entry.title).split():
         return _State.PLANNED
     title = (state for state in _states(entry.title) if state is _State.OVER)
     said = (*_states(" ".join(entry.labels)), *title, *_states(entry.text))
@@ -101,7 +99,7 @@ def _entry_state(entry: SyndicatedEntry) -> _State:
 
 def _states(text: str) -> Iterable[_State]:
     before: deque[str] = deque(maxlen=_NOT_YET_WITHIN)
-    for word in _WORD.findall(text.casefold()):
+    for word in words_of(text).split():
         state = _STATES.get(word)
         if state is not None and not (state is _State.OVER and _NOT_YET.intersection(before)):
             yield state

@@ -3,11 +3,14 @@
 The modules of the formats build these values; `reading` derives a component's status from them.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from tallylight.model.status import Status
+
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class StatusPageIncident:
         at: When the incident changed, according to the page.
         is_full_outage: The incident is a full outage of the affected components, in formats
             without a status per component.
-        words: Its texts in lower case, in formats that name components in no other way: it concerns
+        words: The words of its texts, in formats that name components in no other way: it concerns
             those whose name is among them. "" in all other formats.
         believed_until: It counts as over from then on, in formats that may never say so; None in
             all other formats.
@@ -57,7 +60,7 @@ class StatusPageIncident:
 
     def concerns(self, component: str) -> bool:
         """Tell whether its words allow that it concerns a component."""
-        return not self.words or component.casefold() in self.words
+        return not self.words or f" {words_of(component)} " in f" {self.words} "
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,11 @@ class StatusPage:
     maintenances: tuple[StatusPageMaintenance, ...] = field(default=())
     lists_all_components: bool = True
     at: datetime | None = None
+
+
+def words_of(text: str) -> str:
+    """Return the words of a text in lower case, with a space between them."""
+    return " ".join(_WORD.findall(text.casefold()))
 
 
 def is_named(configured: str, id_: str, name: str) -> bool:
