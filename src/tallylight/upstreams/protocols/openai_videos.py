@@ -121,11 +121,13 @@ class _Videos:
         step = yield from self.poll(job)
         if not isinstance(step, Working):
             return step
-        call = self._deletion(job)
         if self._profile.cancels == "POST":
-            call = replace(call, method="POST", url=f"{call.url}/cancel")
-        reply = yield call
-        return Failed(_CANCELLED, FREE) if _is_cancelled(reply) else (yield from self.poll(job))
+            reply = yield replace(self._deletion(job), method="POST", url=f"{_path(job.id)}/cancel")
+            is_cancelled = reply.is_success and _says_cancelled(reply)
+        else:
+            reply = yield self._deletion(job)
+            is_cancelled = reply.is_success and unwrapped_object(reply.body).get("deleted") is True
+        return Failed(_CANCELLED, FREE) if is_cancelled else (yield from self.poll(job))
 
     def delete(self, job: JobRef) -> Flow[bool]:
         """Delete a finished job."""
@@ -157,10 +159,9 @@ class _Videos:
         return Request(Phase.CANCEL, "DELETE", _path(job.id), reads=ANY_STATUS)
 
 
-def _is_cancelled(reply: Reply) -> bool:
-    answer = unwrapped_object(reply.body)
-    is_named = video_object_status(text_at(answer, "status")) is StatusMeaning.CANCELLED
-    return reply.is_success and (answer.get("deleted") is True or is_named)
+def _says_cancelled(reply: Reply) -> bool:
+    word = text_at(unwrapped_object(reply.body), "status")
+    return video_object_status(word) is StatusMeaning.CANCELLED
 
 
 def _auth(site: Site) -> Auth:
