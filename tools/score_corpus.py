@@ -111,9 +111,21 @@ def _parsed(number: int, fields: object) -> Sample:
     return Sample(number, reply, expected, frozenset(map(_label, also_ok)), errors)
 
 
+#: What corpora call protocols that have another name here.
+_NAMES = {
+    "azure-openai": "openai_images",
+    "gemini": "gemini_interactions",
+    "kie": "kie_jobs",
+    "openai-images": "openai_images",
+    "openai-videos": "openai_videos",
+    "vertex": "predict_long_running",
+    "volcengine-ark": "ark",
+}
+
+
 def _errors_of(protocol: str) -> Errors:
     """Return the error table of a protocol; that of the classifier alone if it is not spoken."""
-    definition = PROTOCOLS.get(protocol)
+    definition = PROTOCOLS.get(_NAMES.get(protocol, protocol))
     if definition is None:
         return Errors()
     return definition.make(Site("https://upstream.example", definition.dialects[0])).errors

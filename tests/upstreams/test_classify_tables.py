@@ -299,7 +299,6 @@ def test_every_rule_has_a_source() -> None:
         ("InvalidEndpointOrModel.ModelShutDown", FailureKind.RETIRED),
         ("InvalidAccount.Suspended", FailureKind.SUSPENDED),
         ("InvalidRequest.InsufficientBalance", FailureKind.QUOTA),
-        ("InvalidParameter.DataInspection", FailureKind.INVALID_REQUEST),  # known as a whole
         ("SAFETY.INPUT.TEXT", FailureKind.CONTENT_REJECTED),  # its tail says nothing
     ],
 )

@@ -25,9 +25,6 @@ _FLOW = "crisng95/flowkit#10 and labs.google PUBLIC_ERROR_* names"
 _RUNWAY = "docs.dev.runwayml.com/errors/task-failures"
 _SORA_APP = "TheSmallHanCat/sora2api issues #34 #54 #59 #63"
 _RESELLERS = "docs of runware, pikzels, onysoft, novita, vidu, kiara, evolink, ltx.video"
-_OPENROUTER = "openrouter.ai/docs/api_reference/errors"
-_AZURE = "Azure OpenAI; MicrosoftLearning/mslearn-ai-vision#81"
-_XAI = "xAI (the wording of Rust's tonic::Code)"
 _RFC = "RFC 9110, section 15"
 _COMMON = "the words that the codes of all these services consist of"
 
@@ -58,22 +55,6 @@ _EXACT = (
     *rules_for(Kind.INVALID_REQUEST, _NEW_API, "not_implemented bad_request_body"),
     *rules_for(Kind.INVALID_REQUEST, _NEW_API, "read_request_body_failed convert_request_failed"),
     *rules_for(Kind.DEGRADED, _NEW_API, "invalid_response"),
-    *rules_for(Kind.AUTH, _ARK, "model_not_open model_id_access_disabled"),
-    *rules_for(Kind.AUTH, _ARK, "invalid_endpoint_or_model_model_id_access_disabled"),
-    *rules_for(Kind.AUTH, _ARK, "operation_denied_service_not_open invalid_account_status"),
-    *rules_for(Kind.AUTH, _ARK, "invalid_subscription"),
-    *rules_for(Kind.QUOTA, _ARK, "set_limit_exceeded operation_denied_file_quota_exceeded"),
-    *rules_for(Kind.SUSPENDED, _ARK, "invalid_endpoint_closed_endpoint", named=True),
-    *rules_for(Kind.UNKNOWN, _ARK, "invalid_endpoint_not_found"),
-    *rules_for(Kind.UNKNOWN, _ARK, "invalid_endpoint_or_model_not_found"),
-    *rules_for(Kind.QUOTA, _DASHSCOPE, "arrearage commodity_not_purchased"),
-    *rules_for(Kind.AUTH, _DASHSCOPE, "access_denied_unpurchased"),
-    *rules_for(Kind.INVALID_REQUEST, _DASHSCOPE, "invalid_parameter_data_inspection"),
-    *rules_for(Kind.RATE_LIMITED, _DASHSCOPE, "limit_requests"),
-    *rules_for(Kind.CONTENT_REJECTED, _DASHSCOPE, "faq_rule_blocked ip_infringement_suspect"),
-    *rules_for(Kind.UNKNOWN, _AZURE, "deployment_not_found"),
-    *rules_for(Kind.RATE_LIMITED, _OPENROUTER, "openrouter_in_flight_budget"),
-    *rules_for(Kind.CONTENT_REJECTED, _OPENROUTER, "flagged_input"),
     # It ends the session of a signed-in account. An API key has no session, so the account is one
     # of the upstream's pool.
     Rule("token_invalidated", Kind.AUTH, _SORA_APP, fault=Fault.UPSTREAM),
@@ -145,9 +126,6 @@ _FAMILIES = (
     *rules_for(Kind.SUSPENDED, _COMMON, "account_disabled user_disabled*", named=True),
     *rules_for(Kind.SUSPENDED, _COMMON, "*feature_disabled* model_disabled*", named=True),
     # Failures of the service.
-    *rules_for(Kind.DEGRADED, _RUNWAY, "internal_bad_output* third_party*"),
-    *rules_for(Kind.DEGRADED, _RUNWAY, "input_preprocessing_internal*"),
-    *rules_for(Kind.INVALID_REQUEST, _RUNWAY, "asset_*"),
     *rules_for(Kind.DEGRADED, _COMMON, "*overload* *heavy_load* *saturat* *capacity* *timeout*"),
     *rules_for(Kind.DEGRADED, _COMMON, "*timed_out* *time_out *time_exceeded* *unavailable*"),
     *rules_for(Kind.DEGRADED, _COMMON, "*no_available* model_loading*"),
@@ -174,9 +152,6 @@ _GENERIC = (
     *rules_for(Kind.UNKNOWN, _GOOGLE, "cancelled not_found model_not_found"),
     *rules_for(Kind.INVALID_REQUEST, _GOOGLE, "invalid_argument failed_precondition"),
     *rules_for(Kind.INVALID_REQUEST, _GOOGLE, "invalid_request unimplemented already_exists"),
-    *rules_for(Kind.INVALID_REQUEST, _XAI, "client_specified_an_invalid_argument"),
-    *rules_for(Kind.AUTH, _XAI, "the_caller_does_not_have_permission*"),
-    *rules_for(Kind.AUTH, _XAI, "the_request_does_not_have_valid*"),
     *rules_for(Kind.INVALID_REQUEST, _OPENAI, "invalid_request_error bad_request*"),
     *rules_for(Kind.INVALID_REQUEST, f"{_RFC}: the HTTP status once more", "*unprocessable*"),
     *rules_for(Kind.UNKNOWN, _OPENAI, "unknown_error unknown"),
@@ -188,7 +163,6 @@ _GENERIC = (
     *rules_for(Kind.DEGRADED, _NEW_API, "*_data_error json_marshal_failed"),
     *rules_for(Kind.INVALID_REQUEST, _NEW_API, "build_request_failed model_price_error"),
     *rules_for(Kind.INVALID_REQUEST, _NEW_API, "count_token_failed gen_relay_info_failed"),
-    *rules_for(Kind.AUTH, _ARK, "operation_denied*"),
     *rules_for(Kind.DEGRADED, _RESELLERS, "provider_error *provider_failed*"),
     *FAILED_WORK_CODES,
     *rules_for(Kind.CONTENT_REJECTED, f"{_OPENAI}: the member of a message", "refusal"),

@@ -102,7 +102,8 @@ _ERRORS = Errors(
     rows=(
         Row(FailureKind.SUSPENDED, ("invalid_endpoint_closed_endpoint",), is_named=True),
         Row(FailureKind.CONTENT_REJECTED, ("*sensitive_content_detected*", "*risk_detection*")),
-        Row(FailureKind.QUOTA, ("account_overdue_error", "quota_exceeded*", "set_limit_exceeded")),
+        Row(FailureKind.QUOTA, ("account_overdue_error", "operation_denied_service_overdue")),
+        Row(FailureKind.QUOTA, ("quota_exceeded*", "set_limit_exceeded")),
         Row(
             FailureKind.RATE_LIMITED,
             ("rate_limit_exceeded*", "*rate_limit_exceeded", "inflight_batchsize_exceeded"),

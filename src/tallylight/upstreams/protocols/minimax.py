@@ -70,7 +70,7 @@ def _codes(answer: JsonView) -> Iterable[str]:
 _ERRORS = Errors(
     codes=_codes,
     rows=(
-        Row(FailureKind.UNKNOWN, words=("record not found",), is_missing=True),
+        Row(FailureKind.INVALID_REQUEST, words=("record not found",), is_missing=True),
         # Retired or misspelt: the answer is the same.
         Row(FailureKind.UNKNOWN, ("2013",), words=("unknown model", "unsupported model")),
         Row(FailureKind.UNKNOWN, ("2013",), words=("model does not exist", "model not found")),
