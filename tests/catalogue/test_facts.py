@@ -43,7 +43,7 @@ LIVE = {
     "runway/seedance2": ("3840x2160", 5, "7.50"),
     "runway/seedance2_fast": ("1280x720", 5, "1.45"),
     "runway/seedance2_mini": ("1280x720", 5, "0.80"),
-    "runway/hailuo3": ("1920x1080", 5, "0.75"),
+    "runway/hailuo3": ("2560x1440", 10, "1.50"),
     "runway/wan3": ("1280x720", 5, "0.50"),
     "runway/grok_imagine_1_5": ("1920x1080", 5, "1.45"),
     "runway/gemini_omni_flash": ("1280x720", 5, "0.50"),

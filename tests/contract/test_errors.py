@@ -41,6 +41,8 @@ PLACES: tuple[Callable[[str], Mapping[str, object]], ...] = (
     lambda code: {"error_type": code},
     lambda code: {"failure_code": code},
     lambda code: {"reason": code},
+    lambda code: {"failureCode": code},
+    lambda code: {"issues": [{"code": code, "path": ["model"]}]},
     lambda code: {"detail": [{"type": code}]},
 )
 

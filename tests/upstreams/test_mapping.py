@@ -19,7 +19,7 @@ from tallylight.model.frames import AS_INPUT, Frame, frame_of
 from tallylight.model.money import Price, PriceUnit
 from tallylight.model.order import Form, Input, Medium, Operation, Order, Role
 from tallylight.model.wish import Wish, WishedMeasures
-from tallylight.upstreams.protocol import Site
+from tallylight.upstreams.protocol import FILM, Site
 from tallylight.upstreams.protocols.registry import PROTOCOLS
 from tests.builders import SERVICE
 from tests.upstreams import mapping_readers as read
@@ -28,7 +28,7 @@ from tests.upstreams.mapping_readers import Body, ReadBack, Reader
 SHEETS = tuple(facts.built_in_sheets().values())
 LIVE_PROTOCOLS = {"openai_videos", "chat_video", "fal", "kling", "openai_images"}
 ROLES = (Role.FIRST_FRAME, Role.LAST_FRAME, Role.REFERENCE)
-INPUTS = {(role, Medium.IMAGE): frozenset(Form) for role in ROLES}
+INPUTS = {**{(role, Medium.IMAGE): frozenset(Form) for role in ROLES}, FILM: frozenset(Form)}
 PICTURE = Input(url="https://a.example/b.png")
 
 
@@ -286,6 +286,11 @@ def test_what_is_sent_is_read_back_as_it_was_ordered_and_billed_as_it_was_priced
     assert found.cost == (None if sheet.price is None else bill(sheet.price, back, sheet, order))
 
 
+def input_of(role: Role) -> Input:
+    """Return an input for a role; work on a film needs a film."""
+    return replace(PICTURE, role=role, medium=FILM[1] if role is FILM[0] else PICTURE.medium)
+
+
 @pytest.mark.parametrize("name", WAYS)
 def test_every_sheet_can_be_ordered_and_its_default_order_is_told_whole(name: str) -> None:
     way = WAYS[name]
@@ -293,7 +298,7 @@ def test_every_sheet_can_be_ordered_and_its_default_order_is_told_whole(name: st
     for sheet in way.sheets:
         sets = [each for mode in sheet.modes for each in mode.inputs or ((),)]
         (roles, *_) = sorted(sets, key=len) or [()]
-        inputs = tuple(replace(PICTURE, role=role) for role, _ in roles)
+        inputs = tuple(input_of(role) for role, _ in roles)
         wish = Wish("a boat", medium=sheet.medium, inputs=inputs)
         found = fit(wish, service_of(sheet), expressible(way.wording(sheet)))
         assert isinstance(found, Fitted), (sheet.id, found)
