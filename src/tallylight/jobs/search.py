@@ -81,7 +81,8 @@ class JobSearch:
             cannot be told.
         """
         cursor, ambiguous = "", None
-        doubt = Doubt(replace(attempt.order, prompt=tracked.video.prompt), attempt.id)
+        order = replace(attempt.order, prompt=tracked.video.prompt)
+        doubt = Doubt(order, attempt.id, attempt.intended_at - _SKEW)
         for _ in range(_PAGES):
             page = await self._client.find(doubt, cursor, service.upstream)
             if isinstance(page, Failure):

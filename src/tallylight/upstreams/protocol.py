@@ -9,7 +9,7 @@ or is in doubt: `acceptance` draws that line for all of them.
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
@@ -101,10 +101,17 @@ class StreamReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A create that may have been accepted: the order, and the mark that was sent with it."""
+    """A create that may have been accepted.
+
+    Args:
+        order: What was ordered.
+        mark: The mark that was sent with it.
+        since: No job of it was created before; None if that is not known.
+    """
 
     order: Order
     mark: str
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from tallylight.simulator.protocols import (
     ark,
     chat_video,
+    dashscope,
     fal,
     gemini_interactions,
     kie_jobs,
@@ -28,6 +29,7 @@ TWINS: Mapping[str, Twin] = {
     for twin in (
         ark.TWIN,
         chat_video.TWIN,
+        dashscope.TWIN,
         fal.TWIN,
         gemini_interactions.TWIN,
         kie_jobs.TWIN,

@@ -12,6 +12,7 @@ from tallylight.upstreams.protocol import Adapter, Definition, Site, require_exp
 from tallylight.upstreams.protocols import (
     ark,
     chat_video,
+    dashscope,
     fal,
     gemini_interactions,
     kie_jobs,
@@ -35,6 +36,7 @@ PROTOCOLS: Mapping[str, Definition] = {
         openai_videos.DEFINITION,
         chat_video.DEFINITION,
         ark.DEFINITION,
+        dashscope.DEFINITION,
         fal.DEFINITION,
         gemini_interactions.DEFINITION,
         kie_jobs.DEFINITION,
