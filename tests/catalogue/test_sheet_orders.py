@@ -1,6 +1,7 @@
 """What two orders cost apart is spelled apart: nothing that is priced is left to the service."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from itertools import product
 
@@ -49,7 +50,8 @@ def orders(sheet: FactSheet) -> Iterator[Order]:
 
 def _orders_in(sheet: FactSheet, mode: Mode) -> Iterator[Order]:
     needed = mode.inputs[0] if mode.inputs else ()
-    inputs = tuple(picture(role, Form.URL) for role, _ in needed)
+    # A number, as an upload gives it where one has to come first.
+    inputs = tuple(replace(picture(role, Form.URL), handle="1") for role, _ in needed)
     for seconds, frame, audio, quality, count in product(
         mode.seconds or (None,),
         mode.frames or (None,),

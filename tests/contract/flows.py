@@ -17,6 +17,8 @@ def flows_of(adapter: Adapter, order: Order, mark: str, job: JobRef) -> Iterator
     yield adapter.check(order.model)
     if adapter.find is not None:
         yield adapter.find(Doubt(order, mark), "")
+    if adapter.upload is not None:
+        yield adapter.upload(Input(body=b"png", media_type="image/png"))
     if adapter.create_character is not None:
         yield adapter.create_character("Ann", FILM)
     if adapter.poll is not None:

@@ -183,7 +183,7 @@ class Site:
 
     async def create(self, order: Order | None = None) -> Submission:
         """Send the one paid request of an order."""
-        order = order or self.order()
+        order = await self.uploaded(order or self.order())
         request = self.adapter.submit(order, self.mark)
         limit = self.upstream.timeout
         budget = SendBudget(CLOCK.boottime(), limit, limit)
@@ -193,6 +193,12 @@ class Site:
             async for _ in stream:
                 pass
             return stream.result(order)
+
+    async def uploaded(self, order: Order) -> Order:
+        """Return an order whose inputs were handed over."""
+        found = await self.client.upload_inputs(order, self.upstream)
+        assert isinstance(found, Order), found
+        return found
 
     async def accepted(self, order: Order | None = None) -> Accepted:
         """Return the job of a create that is accepted."""

@@ -44,6 +44,7 @@ PLACES: tuple[Callable[[str], Mapping[str, object]], ...] = (
     lambda code: {"failureCode": code},
     lambda code: {"issues": [{"code": code, "path": ["model"]}]},
     lambda code: {"detail": [{"type": code}]},
+    lambda code: {"ErrCode": code},
 )
 
 

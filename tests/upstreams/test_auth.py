@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
@@ -72,3 +73,26 @@ async def test_a_status_feed_never_gets_the_key(
         await transport.send(Request(Phase.FEED, "GET", url), upstream)
 
     assert [planted_key.encode() in head for head in received] == [False, False]
+
+
+async def test_a_request_has_a_number_that_no_other_has_where_the_protocol_wants_one(
+    serve: Serve, make_upstream: MakeUpstream, transport: Transport, received: list[bytes]
+) -> None:
+    definition = next(
+        each
+        for each in PROTOCOLS.values()
+        if isinstance(auth := each.auth(Site("http://127.0.0.1:9", each.dialects[0])), HeaderAuth)
+        and auth.nonce_name
+    )
+    upstream = make_upstream(await serve(EMPTY), protocol=definition.name)
+
+    for _ in range(2):
+        await transport.send(get(Phase.PROBE, "/models"), upstream)
+
+    auth = definition.auth(Site(upstream.base_url, definition.dialects[0]))
+    assert isinstance(auth, HeaderAuth)
+    heads = [each.decode().splitlines() for each in received]
+    prefix = f"{auth.nonce_name}: "
+    numbers = {line for head in heads for line in head if line.startswith(prefix)}
+    assert len(numbers) == 2
+    assert all(UUID(each.removeprefix(prefix)) for each in numbers)

@@ -23,6 +23,7 @@ from tallylight.model.ids import VideoId
 from tallylight.model.ledger import SpendingLimit
 from tallylight.model.order import Medium
 from tallylight.model.video import CreateParams, Video, VideoKind, VideoRecord
+from tallylight.upstreams.protocols.registry import adapter_for
 
 
 class VideoCreator:
@@ -64,6 +65,8 @@ class VideoCreator:
         choice = next(iter(ranking.choices), None)
         if choice is None and not (route.hold and ranking.may_change):
             raise no_service_error(route, ranking)
+        if choice is not None and _uploads_first(choice):
+            choice = None  # the video is recorded first, and its caller does not wait for that
         id_ = VideoId(f"{request.medium.value}_{uuid4().hex}")
         params = await self._inputs.store_inputs(id_, params, request.inputs)
         video = self._new_video(id_, request, caller, route, params)
@@ -107,7 +110,7 @@ class VideoCreator:
         choice: Choice | None,
         limits: tuple[SpendingLimit, ...],
     ) -> TrackedVideo | None:
-        """Record a video and follow it; without a choice it waits for a service."""
+        """Record a video and follow it; without a choice its first attempt comes later."""
         began = self._clock.boottime()
         new = None
         if choice is not None:
@@ -132,3 +135,9 @@ class VideoCreator:
             following = self._failover.begin(tracked, choice.service, choice.order)
             self._jobs.followers.start(tracked, following)
         return tracked
+
+
+def _uploads_first(choice: Choice) -> bool:
+    """Tell whether inputs have to be handed over before the first attempt."""
+    adapter = adapter_for(choice.service.upstream)
+    return adapter.upload is not None and bool(choice.order.inputs)

@@ -63,6 +63,7 @@ class FurtherAttempts:
         except LookupError:
             raise REFERENCE_LOST from None
         limits = await self._selector.limits_of(tracked.video.key)
+        order = await self._jobs.engine.prepare(wish.complete(choice.fitted), choice.service)
         if tracked.is_over:
             return None
         began = self._clock.boottime()
@@ -78,9 +79,7 @@ class FurtherAttempts:
             tracked.intended_at[new.attempt.id] = began
             if risk is not None:
                 _log_risk(new.attempt, risk)
-            return await self._jobs.engine.submit(
-                tracked, new.attempt, choice.service, wish.complete(choice.fitted)
-            )
+            return await self._jobs.engine.submit(tracked, new.attempt, choice.service, order)
         finally:
             tracked.is_sending = False
             tracked.notify()

@@ -133,8 +133,15 @@ class JobEngine:
         self._observer = observer
         self._clock = clock
 
+    async def prepare(self, order: Order, service: Service) -> Order | Failure:
+        """Hand the inputs of an order over, where its create only names them.
+
+        It happens before the intent is recorded: a crash meanwhile has sent nothing that is paid.
+        """
+        return await self._client.upload_inputs(order, service.upstream)
+
     async def submit(
-        self, tracked: TrackedVideo, attempt: Attempt, service: Service, order: Order
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service, order: Order | Failure
     ) -> Known | None:
         """Send an attempt whose intent was recorded; return the state of its job, if it has one."""
         return await self._submitter.submit(tracked, attempt, service, order)

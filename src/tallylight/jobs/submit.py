@@ -96,7 +96,7 @@ class AttemptSubmitter:
         self._clock = clock
 
     async def submit(
-        self, tracked: TrackedVideo, attempt: Attempt, service: Service, order: Order
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service, order: Order | Failure
     ) -> Known | None:
         """Send an attempt whose intent this process has recorded.
 
@@ -104,11 +104,13 @@ class AttemptSubmitter:
             tracked: Its video.
             attempt: The attempt.
             service: The service.
-            order: The order with the bytes of its reference.
+            order: The order with its inputs, or why they could not be handed over.
 
         Returns:
             The job as the answer described it; None if it was refused or is in doubt.
         """
+        if isinstance(order, Failure):
+            return await self._record(tracked, attempt, service, Refused(order, was_sent=False))
         adapter = adapter_for(service.upstream)
         try:
             request = adapter.submit(order, attempt.id)

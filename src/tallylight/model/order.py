@@ -56,6 +56,7 @@ class Input:
         name: The file name that the caller gave.
         role: What it is for.
         medium: What it is.
+        handle: What the upstream calls it, where it was uploaded there before.
     """
 
     url: str = ""
@@ -64,6 +65,7 @@ class Input:
     name: str = ""
     role: Role = Role.FIRST_FRAME
     medium: Medium = Medium.IMAGE
+    handle: str = ""
 
     @property
     def form(self) -> Form:

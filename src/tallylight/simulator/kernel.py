@@ -119,10 +119,10 @@ class Kernel:
             for name, service in self.world.scenario.services_at(self.upstream).items()
         )
 
-    def check(self, exchange: Exchange) -> None:
-        """Let the faults of all services strike a request, before its key is checked."""
+    def check(self, exchange: Exchange, endpoint: Endpoint = Endpoint.CHECK) -> None:
+        """Let the faults of all services strike a request that names none of them."""
         for name in self.world.scenario.services_at(self.upstream):
-            self._strike(exchange, self.world.draw_fault(name, Endpoint.CHECK))
+            self._strike(exchange, self.world.draw_fault(name, endpoint))
 
     def create(
         self, exchange: Exchange, key: ScenarioKey, order: JobRequest, job_id: str

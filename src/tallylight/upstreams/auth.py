@@ -17,12 +17,14 @@ class Wire:
         url: The whole URL.
         headers: The headers so far.
         chunks: The body; empty if there is none.
+        nonce: A UUID that no other request has.
     """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     chunks: tuple[bytes, ...] = ()
+    nonce: str = ""
 
 
 class Auth(Protocol):
@@ -55,13 +57,20 @@ BEARER = SchemeAuth()
 
 @dataclass(frozen=True, slots=True)
 class HeaderAuth:
-    """The key alone in a header of its own: `api-key: …`."""
+    """The key alone in a header of its own: `api-key: …`.
+
+    Args:
+        name: The header.
+        nonce_name: A header with another UUID in each request; "" for none.
+    """
 
     name: str
+    nonce_name: str = ""
 
     def headers(self, wire: Wire, secret: str, now: float) -> Mapping[str, str]:  # noqa: ARG002
-        """Return the header."""
-        return {self.name: secret}
+        """Return the headers."""
+        nonce = {self.nonce_name: wire.nonce} if self.nonce_name else {}
+        return {self.name: secret, **nonce}
 
 
 @dataclass(frozen=True, slots=True)

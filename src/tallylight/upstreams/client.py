@@ -6,7 +6,7 @@ not read, ends it: the failure is the classifier's, and no adapter has to think 
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from tallylight.catalogue.services import Upstream
@@ -165,6 +165,23 @@ class UpstreamClient:
         """Delete a finished job where the protocol can; tell whether nothing is left to delete."""
         delete = adapter_for(upstream).delete
         return delete is None or bool((await self._run(delete(job), upstream)).value)
+
+    async def upload_inputs(self, order: Order, upstream: Upstream) -> Order | Failure:
+        """Return an order whose inputs are at the upstream, where creates only name them.
+
+        It is free. A failure means that nothing was ordered.
+        """
+        upload = adapter_for(upstream).upload
+        if upload is None:
+            return order
+        inputs: list[Input] = []
+        for each in order.inputs:
+            ran = await self._run(upload(each), upstream)
+            found = ran.failure or ran.value or _NOT_ABLE
+            if isinstance(found, Failure):
+                return found
+            inputs.append(found)
+        return replace(order, inputs=tuple(inputs))
 
     async def create_character(self, name: str, video: Input, upstream: Upstream) -> str | Failure:
         """Create a character from a video; return the upstream's id of it."""

@@ -135,6 +135,8 @@ class Adapter:
         cancel: Stops a running job, and returns its state afterwards. Only a `Failed` with a usage
             of 0 proves that nothing is billed. It never harms a finished job.
         delete: Deletes a finished job; tells whether it is gone.
+        upload: Hands an input over before a create that names it, for free; returns it with what
+            the upstream calls it, or why it was refused. None if creates take inputs themselves.
         create_character: Creates a character with a name from a video; returns its id.
     """
 
@@ -149,6 +151,7 @@ class Adapter:
     find: Callable[[Doubt, str], Flow[Page | Failure]] | None = None
     cancel: Callable[[JobRef], Flow[Step]] | None = None
     delete: Callable[[JobRef], Flow[bool]] | None = None
+    upload: Callable[[Input], Flow[Input | Failure]] | None = None
     create_character: Callable[[str, Input], Flow[str | Failure]] | None = None
 
 

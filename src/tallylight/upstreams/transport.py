@@ -16,6 +16,7 @@ from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from uuid import uuid4
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -249,7 +250,7 @@ class Transport:
         if body is not None:
             headers.setdefault("Content-Type", body.content_type)
         chunks = () if body is None else body.chunks
-        wire = Wire(request.method, str(url), headers, chunks)
+        wire = Wire(request.method, str(url), headers, chunks, str(uuid4()))
         signature = self._signature(wire, request, upstream)
         call.mask(signature.values())
         data = _body_data(body, headers)
