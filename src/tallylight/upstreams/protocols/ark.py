@@ -23,6 +23,7 @@ from tallylight.upstreams.protocol import Adapter, Definition, Doubt, Features, 
 from tallylight.upstreams.protocols.absent_job import check_absent_job
 from tallylight.upstreams.protocols.paths import path_segment
 from tallylight.upstreams.protocols.result_life import expires_after
+from tallylight.upstreams.protocols.task_list import check_task_list, next_page
 from tallylight.upstreams.steps import (
     VIDEO,
     Accepted,
@@ -124,6 +125,12 @@ _ERRORS = Errors(
 def _make(site: Site) -> Adapter:
     is_maker = site.dialect == _MAKER
     tasks = _Tasks(site, is_maker=is_maker)
+
+    def check(_: str) -> Flow[Accepted | Failure | None]:
+        if is_maker:
+            return check_task_list(_ERRORS, _TASKS)
+        return check_absent_job(_ERRORS, _path(_NO_TASK))
+
     return Adapter(
         features=Features(
             inputs=_INPUTS,
@@ -134,7 +141,7 @@ def _make(site: Site) -> Adapter:
         ),
         errors=_ERRORS,
         reach=lambda _: Request(Phase.REACH, "GET", _path(_NO_TASK), is_signed=False),
-        check=_check_list if is_maker else lambda _: check_absent_job(_ERRORS, _path(_NO_TASK)),
+        check=check,
         submit=tasks.submit,
         accepted=_accepted,
         poll=_poll,
@@ -172,7 +179,7 @@ class _Tasks:
             return _ERRORS.failure(reply, "list:unreadable")
         tasks = tuple(answer.items("items"))
         found = tuple(filter(None, (self._listed(each, doubt) for each in tasks)))
-        return Page(found, str(number + 1) if len(tasks) == _PAGE_SIZE else "")
+        return Page(found, next_page(number, len(tasks), answer.integer("total")))
 
     def _listed(self, task: JsonView, doubt: Doubt) -> Listed | None:
         id_, order = task.text("id"), doubt.order
@@ -194,14 +201,6 @@ class _Tasks:
 def _drawn_seed(mark: str) -> int:
     """Return the seed that stands for a mark: two marks share one once in 2^32."""
     return int.from_bytes(sha256(mark.encode()).digest()[:_SEED_BYTES], "big")
-
-
-def _check_list(_: str) -> Flow[Accepted | Failure | None]:
-    """Ask for the newest task: a list is free, and needs the key."""
-    reply = yield get(Phase.PROBE, _TASKS, {"page_num": "1", "page_size": "1"})
-    answer = reply.json
-    is_list = isinstance(answer.at("items").value, list) or answer.integer("total") is not None
-    return None if is_list else _ERRORS.failure(reply, "list:unreadable")
 
 
 def _accepted(order: Order, reply: Reply) -> Accepted | None:

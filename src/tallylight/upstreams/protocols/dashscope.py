@@ -23,6 +23,7 @@ from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get
 from tallylight.upstreams.protocol import Adapter, Definition, Doubt, Features, Flow, Mark, Site
 from tallylight.upstreams.protocols.absent_job import check_absent_job
 from tallylight.upstreams.protocols.paths import path_segment
+from tallylight.upstreams.protocols.task_list import next_page
 from tallylight.upstreams.steps import (
     VIDEO,
     Accepted,
@@ -193,10 +194,7 @@ class _Tasks:
         for task in tasks:
             listed = yield from _listed(task, doubt)
             found += [] if listed is None else [listed]
-        # Pages may be shorter than they were asked for: the total says the end, or an empty page.
-        total = answer.integer("total")
-        is_end = not tasks or (total is not None and number * len(tasks) >= total)
-        return Page(tuple(found), "" if is_end else str(number + 1))
+        return Page(tuple(found), next_page(number, len(tasks), answer.integer("total")))
 
 
 def _listed(task: JsonView, doubt: Doubt) -> Flow[Listed | None]:

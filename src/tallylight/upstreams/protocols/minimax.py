@@ -19,6 +19,7 @@ from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get
 from tallylight.upstreams.protocol import Adapter, Definition, Doubt, Features, Flow, Mark, Site
 from tallylight.upstreams.protocols.absent_job import check_absent_job
 from tallylight.upstreams.protocols.paths import path_segment
+from tallylight.upstreams.protocols.task_list import check_task_list, next_page
 from tallylight.upstreams.steps import (
     VIDEO,
     Accepted,
@@ -95,6 +96,11 @@ def _make(site: Site) -> Adapter:
         body["content"] = [text, *map(_picture, order.inputs)]
         return post_json(Phase.CREATE, _CREATES, body)
 
+    def check(_: str) -> Flow[Accepted | Failure | None]:
+        if is_maker:
+            return check_task_list(_ERRORS, _QUERIES)
+        return check_absent_job(_ERRORS, _query(_NO_TASK))
+
     return Adapter(
         features=Features(
             inputs=_INPUTS,
@@ -104,21 +110,13 @@ def _make(site: Site) -> Adapter:
         ),
         errors=_ERRORS,
         reach=lambda _: Request(Phase.REACH, "GET", _query(_NO_TASK), is_signed=False),
-        check=_check_list if is_maker else lambda _: check_absent_job(_ERRORS, _query(_NO_TASK)),
+        check=check,
         submit=submit,
         accepted=_accepted,
         poll=_poll,
         find=_find if is_maker else None,
         cancel=_cancel if is_maker else None,
     )
-
-
-def _check_list(_: str) -> Flow[Accepted | Failure | None]:
-    """Ask for the newest task: a list is free, and needs the key."""
-    reply = yield get(Phase.PROBE, _QUERIES, {"page_num": "1", "page_size": "1"})
-    answer = reply.json
-    is_list = isinstance(answer.at("items").value, list) or answer.integer("total") is not None
-    return None if is_list else _ERRORS.failure(reply, "list:unreadable")
 
 
 def _accepted(_: Order, reply: Reply) -> Accepted | None:
@@ -138,11 +136,8 @@ def _find(_: Doubt, cursor: str) -> Flow[Page | Failure]:
     if not isinstance(answer.at("items").value, list):
         return _ERRORS.failure(reply, "list:unreadable")
     tasks = tuple(answer.items("items"))
-    # Pages may be shorter than they were asked for: the end is where the total says, or nothing.
-    total = answer.integer("total")
-    is_end = not tasks or (total is not None and number * len(tasks) >= total)
     found = tuple(filter(None, map(_listed, tasks)))
-    return Page(found, "" if is_end else str(number + 1))
+    return Page(found, next_page(number, len(tasks), answer.integer("total")))
 
 
 def _listed(task: JsonView) -> Listed | None:
