@@ -99,6 +99,16 @@ def test_a_provider_without_a_live_model_is_a_reason() -> None:
     ]
 
 
+def test_a_variable_that_opens_another_region_is_no_reason_to_warn() -> None:
+    other = PROFILES["saygm"].model_copy(update={"needs_file": "a region"})
+
+    found = environment_catalogue(
+        {"SAYGM_API_KEY": "x"}, TODAY, {"fal": other, "saygm": PROFILES["saygm"]}
+    )
+
+    assert found.warnings == ()
+
+
 def test_one_of_two_secrets_is_not_enough_and_the_other_is_named() -> None:
     secret = load(SAYGM_API_KEY="x", KLINGAI_SECRET_KEY=MARKED).warnings
     access = load(SAYGM_API_KEY="x", KLINGAI_ACCESS_KEY=MARKED).warnings

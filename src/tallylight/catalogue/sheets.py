@@ -140,6 +140,7 @@ class BuiltInUpstream(Section):
         key_pairs: Variables of keys that need others beside them, by the protocol's options:
             {KLINGAI_SECRET_KEY: {access_key: KLINGAI_ACCESS_KEY}}.
         address_variable: The variable by which its own clients are pointed at another base URL.
+        price_map_names: Its names (`litellm_provider`) in price maps of LiteLLM's form.
         further: Protocols of the rest of its models.
         needs_file: Why it cannot be used without a configuration file, "" if it can.
         feed: Its status page: format, url, component.
@@ -154,6 +155,7 @@ class BuiltInUpstream(Section):
     other_key_variables: tuple[NonEmptyText, ...] = ()
     key_pairs: dict[NonEmptyText, dict[NonEmptyText, NonEmptyText]] = Field(default_factory=dict)
     address_variable: str = ""
+    price_map_names: tuple[NonEmptyText, ...] = ()
     further: tuple[FurtherProtocol, ...] = ()
     needs_file: str = ""
     bills: BillingBasis = BillingBasis.ACCEPTANCES

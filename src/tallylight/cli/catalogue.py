@@ -99,6 +99,42 @@ def show_sheet(
     print_table(("", ""), _sheet_rows(found, to))
 
 
+@catalogue_app.command("diff")
+def diff_sheets(
+    file: Annotated[
+        Path, typer.Argument(help="LiteLLM's model_prices_and_context_window.json.", metavar="FILE")
+    ],
+    json: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
+    """Compare fact sheets with a LiteLLM price map.
+
+    The exit code is 1 if they differ.
+    """
+    from tallylight.catalogue.facts import built_in_upstreams, fact_sheets
+    from tallylight.catalogue.price_differences import compare_sheets
+    from tallylight.catalogue.price_maps import MAX_PRICE_MAP_BYTES, parse_price_map
+    from tallylight.cli.catalogue_diff import print_comparison
+    from tallylight.clock import SystemClock
+
+    try:
+        text = read_bounded(file, MAX_PRICE_MAP_BYTES).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{file}: {file_error_reason(error)}") from None
+    providers = {
+        listed: provider
+        for provider, profile in built_in_upstreams().items()
+        for listed in profile.price_map_names
+    }
+    mapped = parse_price_map(text, file.name, providers)
+    found = compare_sheets(fact_sheets(), mapped, SystemClock().now().date())
+    if json:
+        print_json(asdict(found))
+    else:
+        print_comparison(found, len(mapped), output_translator(lang))
+    raise typer.Exit(0 if found.is_equal else 1)
+
+
 @catalogue_app.command("update")
 def update_sheets(
     source: Annotated[str, typer.Argument(help="A file of fact sheets, or its HTTPS address.")],

@@ -51,18 +51,23 @@ def environment_catalogue(
     known = facts.built_in_upstreams() if profiles is None else profiles
     services: list[Service] = []
     unused: list[Problem] = []
+    used: set[str] = set()
     for provider, profile in known.items():
         found = tuple(_services(provider, profile, known, environment, today))
         services += found
-        key = None if found else found_key(profile, environment)
-        if key is not None:
+        key = found_key(profile, environment)
+        if found and key is not None:
+            used.add(key.variable)
+        elif key is not None:
             reason = _why_unused(provider, known, environment, today)
             unused.append(Problem("environment", key.variable, f"is set, but {reason}"))
     if not services:
         text = _no_key_message(known, unused, environment, today)
         raise ConfigurationError((Problem("configuration", "", text),))
     spelled, _ = with_wordings(_told_apart(services))
-    return FoundCatalogue(Catalogue(services=spelled), tuple(unused))
+    # One variable may hold the key of two regions; it opens one of them.
+    warnings = tuple(each for each in unused if each.key not in used)
+    return FoundCatalogue(Catalogue(services=spelled), warnings)
 
 
 def _services(
