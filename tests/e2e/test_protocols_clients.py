@@ -2,7 +2,7 @@
 
 import json
 from asyncio import gather
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from tallylight.clock import SystemClock
 from tallylight.config.settings import Configuration, load_configuration
 from tallylight.simulator.catalogue import client_catalogue
 from tallylight.simulator.faults import FAULT_ADAPTER
+from tallylight.simulator.files import load_scenario
 from tallylight.simulator.server import serve_simulation
 from tallylight.simulator.world import Simulation
 from tests.protocols import ALL, scenario_of
@@ -47,12 +48,18 @@ async def world() -> AsyncIterator[Simulation]:
 
 @pytest.fixture
 def configuration(world: Simulation, tmp_path: Path) -> Configuration:
+    return _configuration(world, tmp_path, ROUTES)
+
+
+def _configuration(
+    world: Simulation, tmp_path: Path, routes: Mapping[str, object]
+) -> Configuration:
     document = client_catalogue(world.scenario, world.base_urls)
     document["probes"] = {"reach": "off", "credentials": "off", "generation": "off"}
     document["database"] = {"url": f"sqlite:///{tmp_path / 'gateway.db'}"}
     document["status"] = {"listen": "127.0.0.1:0"}
     document["gateway"] = {"open": True}
-    document["routes"] = ROUTES
+    document["routes"] = routes
     path = tmp_path / "tallylight.yaml"
     path.write_text(json.dumps(document), encoding="utf-8")
     return load_configuration(path, {})
@@ -98,18 +105,26 @@ async def test_the_official_sdk_does_not_notice_a_change_of_protocols(
 async def test_our_client_makes_a_film_at_each_protocol(
     configuration: Configuration, tmp_path: Path
 ) -> None:
+    made = await _films(configuration, SERVICES, tmp_path)
+
+    assert made == dict.fromkeys(SERVICES, b"ftyp")
+
+
+async def _films(
+    configuration: Configuration, names: Sequence[str], folder: Path
+) -> Mapping[str, bytes]:
+    """Return how the films begin that our client makes by some names at once."""
+
+    async def film(client: AsyncVideoClient, name: str) -> bytes:
+        video = await client.create("a boat", model=name)
+        await video.wait()
+        file = folder / f"{name}.mp4"
+        await video.save(file)
+        return file.read_bytes()[4:8]
+
     async with AsyncVideoClient(configuration) as client:
-
-        async def film(name: str) -> bytes:
-            video = await client.create("a boat", model=name)
-            await video.wait()
-            file = tmp_path / f"{name}.mp4"
-            await video.save(file)
-            return file.read_bytes()[4:8]
-
-        made = await gather(*map(film, SERVICES))
-
-    assert dict(zip(SERVICES, made, strict=True)) == dict.fromkeys(SERVICES, b"ftyp")
+        made = await gather(*(film(client, name) for name in names))
+    return dict(zip(names, made, strict=True))
 
 
 async def test_our_client_makes_pictures_and_works_on_them(
@@ -124,3 +139,16 @@ async def test_our_client_makes_pictures_and_works_on_them(
     for each in (first, second, edited):
         assert each.media_type == "image/png"
         assert each.data.startswith(b"\x89PNG")
+
+
+async def test_the_team_of_today_gets_films_at_eight_protocols(tmp_path: Path) -> None:
+    today = load_scenario("today")
+    working = [name for name, each in today.services.items() if not each.faults]
+    async with serve_simulation(today, speed=SPEED) as world:
+        configuration = _configuration(
+            world, tmp_path, {name: {"services": [name]} for name in working}
+        )
+        made = await _films(configuration, working, tmp_path)
+
+    assert len(working) == 8
+    assert made == dict.fromkeys(working, b"ftyp")

@@ -225,7 +225,8 @@ async def test_a_retired_model_is_unknown_and_not_listed_while_others_are(
 
 
 async def test_a_retired_api_has_no_paths(start: Start, http: aiohttp.ClientSession) -> None:
-    world = await start("today")
+    gone = {"kind": "retire", "with_api": True}
+    world = await start(faults={SORA: [gone]})
     url = f"{world.base_urls['openai']}/videos"
 
     seen = []

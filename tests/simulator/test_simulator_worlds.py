@@ -83,22 +83,14 @@ async def test_at_sunset_the_retired_services_end_and_the_others_deliver(
     assert '"completed"' in omni
 
 
-@pytest.mark.parametrize(
-    ("service", "texts"),
-    [
-        ("sora-2-official", "Invalid URL"),
-        ("veo-3.1-forward", "is no longer available"),
-        ("gemini-omni-relay", '"completed"'),
-        ("minimax-h3", '"completed"'),
-        ("grok-imagine-reverse", '<video src=\\"'),
-    ],
-)
-async def test_today_retired_services_refuse_and_the_others_deliver(
-    start: Start, attempt: Try, service: str, texts: str
-) -> None:
-    world = await start("today")
+def test_today_a_team_has_ten_services_at_ten_protocols() -> None:
+    today = load_scenario("today")
 
-    assert texts in await attempt(world, service)
+    protocols = [today.upstreams[each.upstream].protocol for each in today.services.values()]
+    faults = [one.fault.kind for each in today.services.values() for one in each.faults]
+
+    assert len(protocols) == len(set(protocols)) == 10
+    assert sorted(faults) == ["refuse", "retire"]
 
 
 def test_the_storm_has_every_kind_of_fault_but_retirement_and_large_files() -> None:
