@@ -39,7 +39,9 @@ def updated(locale: str) -> Catalog:
     if path.exists():
         with path.open("rb") as file:
             catalogue = read_po(file, locale=locale)
+    created = catalogue.creation_date  # another one in each change would be a conflict in each
     catalogue.update(extracted(), no_fuzzy_matching=True)
+    catalogue.creation_date = created
     catalogue.obsolete.clear()
     catalogue.header_comment = f"# {path.name}: the sentences of tallylight. See tools/messages.py."
     catalogue.fuzzy = False

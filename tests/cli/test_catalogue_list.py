@@ -129,3 +129,15 @@ def test_an_unknown_provider_is_refused_with_the_nearest(command: Command) -> No
 
     assert refused.code == 2
     assert "No such provider: klingg. Did you mean kling?" in " ".join(refused.err.split())
+
+
+@pytest.mark.parametrize(
+    ("sheet", "says"),
+    [
+        ("fal/minimax/h3/text-to-video", "yes: FAL_KEY"),
+        ("saygm/minimax/h3", "no key: SAYGM_API_KEY"),
+        ("azure/gpt-image-2", "by a file: its address names your resource"),
+    ],
+)
+def test_a_sheet_says_what_is_missing(command: Command, sheet: str, says: str) -> None:
+    assert says in " ".join(command("catalogue", "show", sheet).out.split())

@@ -215,16 +215,23 @@ def print_schema() -> None:
 
 
 def _sheet_rows(sheet: "FactSheet", to: Translator) -> list[tuple[str, str]]:
+    from tallylight.catalogue.facts import built_in_upstreams
+    from tallylight.cli.catalogue_list import long_use_text
     from tallylight.clock import SystemClock
+    from tallylight.config.usability import usability
+    from tallylight.documents.environment import process_environment
     from tallylight.i18n.labels import access_label
     from tallylight.status.views.detail import sheet_view
 
-    view = sheet_view(sheet, SystemClock().now().date(), to)
+    today = SystemClock().now().date()
+    view = sheet_view(sheet, today, to)
+    found = usability(sheet, built_in_upstreams(), process_environment(), today)
     rows = [
         (to.gettext("Fact sheet"), sheet.id),
         (to.gettext("Title"), view.title),
         (to.gettext("Access"), access_label(sheet.access, to)),
         *view.lines.items(),
+        (to.gettext("Usable now"), long_use_text(found, to)),
         (to.gettext("Notes"), view.notes),
         (to.gettext("Sources"), "\n".join(view.sources)),
         (to.gettext("As of"), view.as_of),

@@ -109,6 +109,14 @@ def _use(found: Usability, to: Translator) -> str:  # noqa: PLR0911  # one for e
             return to.gettext("by a file")
 
 
+def long_use_text(found: Usability, to: Translator) -> str:
+    """Return whether a model can be used now, with the variable to set or the reason why not."""
+    text = _use(found, to)
+    if found.obstacle in {None, Obstacle.RETIRED} or not found.detail:
+        return text
+    return to.gettext("%(text)s: %(detail)s") % {"text": text, "detail": found.detail}
+
+
 def _footer(
     shown: Sequence[ListedModel], known: Collection[ListedModel], to: Translator
 ) -> Iterator[str]:
