@@ -17,6 +17,7 @@ import signal
 import string
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from re import _constants as ops
 from re import _parser as parser
@@ -83,7 +84,11 @@ def _patterns_in(value: object, seen: set[int]) -> Iterator[Pattern]:
     elif isinstance(value, type) and value.__module__.startswith("tallylight"):
         parts = [*vars(value).values()]
     elif dataclasses.is_dataclass(value):
-        parts = [getattr(value, each.name, None) for each in dataclasses.fields(value)]
+        lazy = [
+            name for name, each in vars(type(value)).items() if isinstance(each, cached_property)
+        ]
+        names = [*(each.name for each in dataclasses.fields(value)), *lazy]
+        parts = [getattr(value, name, None) for name in names]
     for part in parts:
         yield from _patterns_in(part, seen)
 
