@@ -20,7 +20,7 @@ from tallylight.client.async_monitor import AsyncMonitor
 from tallylight.clock import SystemClock
 from tallylight.config.settings import Configuration
 from tallylight.storage import host_clocks
-from tallylight.storage.retention import RetentionOptions
+from tallylight.storage.options import RetentionOptions
 from tests.servers import serving
 
 YEAR = timedelta(days=365)

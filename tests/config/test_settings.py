@@ -12,7 +12,7 @@ from tallylight.errors import ConfigurationError
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget
 from tallylight.model.status import Access
-from tallylight.storage.retention import RetentionOptions
+from tallylight.storage.options import RetentionOptions
 from tests.builders import order_of
 
 Load = Callable[..., Configuration]

@@ -18,7 +18,7 @@ from tallylight.model.ledger import LedgerEntry
 from tallylight.storage.attempts import attempt_from_row
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.ledger import entry_from_row
-from tallylight.storage.retention import RetentionOptions
+from tallylight.storage.options import RetentionOptions
 from tallylight.storage.tables import (
     attempts_table,
     idempotency_table,

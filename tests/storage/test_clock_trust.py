@@ -12,7 +12,7 @@ from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.host_clocks import HostClocks
-from tallylight.storage.retention import RetentionOptions
+from tallylight.storage.options import RetentionOptions
 from tests.builders import NOON
 
 FILM = ServiceId("s1")

@@ -8,7 +8,7 @@ from tallylight.model.ids import KeyId, ServiceId
 from tallylight.model.outbox import OutboxMessage
 from tallylight.storage.characters import CharacterRow
 from tallylight.storage.database import Storage, open_storage
-from tallylight.storage.retention import RetentionOptions
+from tallylight.storage.options import RetentionOptions
 from tests.storage.writes import store_messages
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

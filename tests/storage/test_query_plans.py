@@ -35,9 +35,9 @@ from tallylight.storage.gateway_keys import GatewayKeys
 from tallylight.storage.identity import IdentityGuard
 from tallylight.storage.leader_epoch import LeaderEpoch
 from tallylight.storage.ledger import Ledger
+from tallylight.storage.options import RetentionOptions
 from tallylight.storage.outbox import Outbox
 from tallylight.storage.processes import open_liveness
-from tallylight.storage.retention import RetentionOptions
 from tallylight.storage.transition_record import RetractedTransitions, TransitionRecord
 from tallylight.storage.videos import Videos
 from tests.builders import NOON

@@ -16,7 +16,7 @@ from tallylight.model.outbox import OutboxMessage
 from tallylight.model.video import Video, VideoKind
 from tallylight.storage import retention
 from tallylight.storage.database import Storage
-from tallylight.storage.retention import RetentionOptions
+from tallylight.storage.options import RetentionOptions
 from tallylight.storage.transaction import WriteOutcome
 from tests.builders import NOON, SERVICE, VIDEO
 from tests.storage.writes import (

@@ -15,7 +15,7 @@ from tallylight.model.status import Status
 from tallylight.storage import rollups
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.engine import LockId
-from tallylight.storage.retention import RetentionOptions
+from tallylight.storage.options import RetentionOptions
 from tallylight.storage.rollups import Grain, Rollup, rollup_from_row
 from tallylight.storage.tables import rollups_table as table
 

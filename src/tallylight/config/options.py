@@ -32,8 +32,7 @@ from tallylight.documents.section import DisplayText, Name, Section
 from tallylight.model.order import Medium
 from tallylight.model.status import Access
 from tallylight.status.options import StatusOptions
-from tallylight.storage.engine import DEFAULT_POOL_SIZE
-from tallylight.storage.retention import RetentionOptions
+from tallylight.storage.options import DEFAULT_POOL_SIZE, RetentionOptions
 from tallylight.upstreams.feeds.detection import AUTO
 from tallylight.upstreams.protocols.registry import DEFAULT_PROTOCOL
 

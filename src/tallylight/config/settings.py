@@ -39,8 +39,7 @@ from tallylight.gateway.routing.options import RouteOptions, Routes
 from tallylight.gateway.routing.routes import Route, default_routes, usual_routes
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget
-from tallylight.storage.engine import DEFAULT_POOL_SIZE
-from tallylight.storage.retention import RetentionOptions
+from tallylight.storage.options import DEFAULT_POOL_SIZE, RetentionOptions
 from tallylight.verdicts.options import PolicyOptions
 
 _LONGEST_MONTH = 31

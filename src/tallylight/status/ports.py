@@ -21,7 +21,7 @@ from tallylight.status.recommendation import RecommendationSource
 from tallylight.status.views.probes import UpcomingProbe
 from tallylight.status.views.services import VerdictSource
 from tallylight.storage.database import Storage
-from tallylight.storage.retention import RetentionOptions
+from tallylight.storage.options import RetentionOptions
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import ServiceState
 

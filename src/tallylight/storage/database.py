@@ -39,7 +39,6 @@ from tallylight.storage.database_clock import (
     open_database_clock,
 )
 from tallylight.storage.engine import (
-    DEFAULT_POOL_SIZE,
     Connections,
     HeldLock,
     LockId,
@@ -54,9 +53,10 @@ from tallylight.storage.host_clocks import HostClocks
 from tallylight.storage.leader_epoch import LeaderEpoch
 from tallylight.storage.ledger import Ledger
 from tallylight.storage.migration import upgrade_schema
+from tallylight.storage.options import DEFAULT_POOL_SIZE, RetentionOptions
 from tallylight.storage.outbox import Outbox, insert_messages
 from tallylight.storage.queries import StorageQueries
-from tallylight.storage.retention import RetentionOptions, RetentionStep
+from tallylight.storage.retention import RetentionStep
 from tallylight.storage.tables import component_state_table
 from tallylight.storage.transition_record import RetractedTransitions, TransitionRecord
 from tallylight.storage.types import to_microseconds

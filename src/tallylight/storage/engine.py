@@ -47,6 +47,7 @@ from tallylight.storage.database_address import (
     file_errors,
     prepare_file,
 )
+from tallylight.storage.options import DEFAULT_POOL_SIZE
 from tallylight.storage.session_settings import (
     NO_LIMITS,
     StatementLimit,
@@ -67,8 +68,6 @@ _BEGIN_WRITING = text(
     "SELECT set_config('statement_timeout', :limit, true), pg_advisory_xact_lock(:space, :lock)"
 )
 
-#: Connections to PostgreSQL that a process opens at most for its transactions.
-DEFAULT_POOL_SIZE = 15
 _IDLE_CONNECTIONS = 5  # of these stay open while nothing uses them
 
 #: With more services than this, a query reads the rows of all and the caller filters them: that

@@ -2,18 +2,16 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
-from pydantic import Field, model_validator
 from sqlalchemy import and_, delete, exists, func, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tallylight.documents.parsers import Duration
-from tallylight.documents.section import Section
 from tallylight.model.ledger import EntryState
 from tallylight.model.video import VideoKind
 from tallylight.storage import rollups
 from tallylight.storage.engine import LockId
+from tallylight.storage.options import LEAST_LEDGER, RetentionOptions
 from tallylight.storage.rollups import Grain
 from tallylight.storage.spending import delete_old_minutes
 from tallylight.storage.tables import (
@@ -33,46 +31,6 @@ _SMALL_BATCH_SIZE = 200  # of ids in one statement
 
 
 _MESSAGES_KEPT = timedelta(days=30)  # delivered webhooks stay visible to the operator
-_LEAST_VIDEOS = timedelta(days=1)
-_LEAST_LEDGER = timedelta(days=31)  # pages tell what was spent in the last 30 days
-
-
-class RetentionOptions(Section):
-    """Retention; transitions, incidents, daily rollups and sums of money are kept for ever."""
-
-    evidence: Duration = Field(timedelta(days=30), description="Individual pieces of evidence.")
-    five_minutes: Duration = Field(
-        timedelta(days=90), description="Evidence aggregated over five minutes."
-    )
-    hours: Duration = Field(timedelta(days=730), description="Evidence aggregated over one hour.")
-    videos: Duration | None = Field(
-        None,
-        description="Videos that have ended, from their creation, with their attempts and "
-        "webhooks; at least 1d. Without it they are kept for ever.",
-    )
-    ledger: Duration | None = Field(
-        None,
-        description="Entries of the ledger whose video is gone; at least 31d, and no shorter than "
-        "`videos`. Without it they are kept for ever.",
-    )
-    trust_clock: bool = Field(
-        default=False,
-        description="Delete by this machine's clock alone, also while no upstream or status page "
-        "on another machine confirms it to a day.",
-    )
-
-    @model_validator(mode="after")
-    def _money_outlives_videos(self) -> Self:
-        if self.videos is not None and self.videos < _LEAST_VIDEOS:
-            raise ValueError("videos must be at least 1d")
-        if self.ledger is not None:
-            if self.ledger < _LEAST_LEDGER:
-                raise ValueError("ledger must be at least 31d: pages tell what 30 days cost")
-            if self.videos is None or self.videos > self.ledger:
-                raise ValueError(
-                    "ledger needs videos that are kept no longer: an entry stays with its video"
-                )
-        return self
 
 
 async def delete_old_evidence(
@@ -149,7 +107,7 @@ async def delete_old_videos(
             # The last probe of a service says when the next one is due.
             or_(
                 video.kind != VideoKind.PROBE.value,
-                video.created_at_us < now - max(retention.videos, _LEAST_LEDGER),
+                video.created_at_us < now - max(retention.videos, LEAST_LEDGER),
             ),
             ~is_unsettled,
             ~is_undelivered,
