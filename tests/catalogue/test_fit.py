@@ -316,6 +316,11 @@ def test_a_value_without_a_word_in_its_table_is_a_mismatch() -> None:
         (replace(WISH, operation=Operation.REMIX), {"operations": frozenset()}, "operation"),
         (replace(WISH, inputs=(PICTURE,)), {"inputs": {}}, "input_reference"),
         (replace(WISH, characters=("c",)), {"characters": False}, "characters"),
+        (
+            replace(WISH, operation=Operation.EDIT, source="video_1"),
+            {"derives_from_jobs": False},
+            "video",
+        ),
     ],
 )
 def test_a_feature_that_the_protocol_lacks_is_a_mismatch(

@@ -128,7 +128,13 @@ class Site:
         features = adapter.features
         wording = wording_for(features.wordings, self.service.model)
         has_characters = adapter.create_character is not None
-        return Expressible(features.operations, features.inputs, has_characters, wording)
+        return Expressible(
+            features.operations,
+            features.inputs,
+            has_characters,
+            wording,
+            features.derives_from_jobs,
+        )
 
     def at(self, **more: object) -> "Site":
         """Return a client of the same service with other settings of the upstream."""

@@ -36,6 +36,7 @@ class Requirements(NamedTuple):
         seed: There is a seed.
         inputs: Role, medium and form of each input.
         characters: Characters are named.
+        derives: An earlier job is named, whose film is worked on.
         substitutes_seconds: The nearest length may replace the requested one.
         substitutes_size: The nearest size may replace the requested one.
     """
@@ -53,6 +54,7 @@ class Requirements(NamedTuple):
     seed: bool
     inputs: tuple[tuple[Role, Medium, Form], ...]
     characters: bool
+    derives: bool
     substitutes_seconds: bool
     substitutes_size: bool
 

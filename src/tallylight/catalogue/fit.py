@@ -30,12 +30,14 @@ class Expressible:
         inputs: The inputs that it takes, with the forms in which it takes them.
         characters: Characters that were created before can be named.
         wording: How it spells the measures of the model; None if nobody knows.
+        derives_from_jobs: Work on a film may name the job that made it; else the film is sent.
     """
 
     operations: frozenset[Operation]
     inputs: Mapping[tuple[Role, Medium], frozenset[Form]]
     characters: bool
     wording: Wording | None
+    derives_from_jobs: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ def requirements_of(wish: Wish, substitutes: Collection[str] = ()) -> Requiremen
         measures.seed is not None,
         tuple((each.role, each.medium, each.form) for each in wish.inputs),
         bool(wish.characters),
+        bool(wish.source),
         "seconds" in substitutes,
         "size" in substitutes,
     )
@@ -199,6 +202,16 @@ def _protocol_mismatch(wanted: Requirements, service: Service, can: Expressible)
         return Mismatch("model", service.model, f"requests for {medium.value}s")
     if wanted.operation not in can.operations:
         return Mismatch("operation", wanted.operation, ", ".join(sorted(can.operations)))
+    if mismatch := _input_mismatch(wanted, can):
+        return mismatch
+    if wanted.derives and not can.derives_from_jobs:
+        return Mismatch("video", "an earlier job", "the film itself")
+    if wanted.characters and not can.characters:
+        return Mismatch("characters", "")
+    return None
+
+
+def _input_mismatch(wanted: Requirements, can: Expressible) -> Mismatch | None:
     for role, kind, form in wanted.inputs:
         param = "video" if role is Role.SOURCE else "input_reference"
         forms = can.inputs.get((role, kind), frozenset())
@@ -209,8 +222,6 @@ def _protocol_mismatch(wanted: Requirements, service: Service, can: Expressible)
             return Mismatch(
                 param, "as a URL" if is_url else "as bytes", "bytes" if is_url else "a URL"
             )
-    if wanted.characters and not can.characters:
-        return Mismatch("characters", "")
     return None
 
 

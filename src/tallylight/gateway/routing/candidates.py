@@ -148,6 +148,7 @@ def fitter_for(service: Service) -> Fitter:
         features.inputs,
         characters=adapter.create_character is not None,
         wording=find_wording(features.wordings, service.model),
+        derives_from_jobs=features.derives_from_jobs,
     )
     return Fitter(service, can)
 
