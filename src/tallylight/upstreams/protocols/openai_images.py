@@ -89,6 +89,8 @@ _AZURE_ERRORS = Errors(
             FailureKind.CONTENT_REJECTED,
             ("responsible_ai_policy_violation", "content_filter", "content_policy_violation"),
         ),
+        # A deployment that was just made answers so for hours, like one that is gone.
+        Row(FailureKind.UNKNOWN, ("deployment_not_found",)),
         Row(FailureKind.RATE_LIMITED, words=("exceeded call rate limit", "token rate limit")),
         Row(FailureKind.QUOTA, words=("out of call volume quota",)),
     ),
