@@ -132,6 +132,23 @@ def test_a_pair_of_secrets_and_further_variables_are_read() -> None:
     assert key.reveal() == MARKED
 
 
+@pytest.mark.parametrize(
+    ("provider", "variable"),
+    [
+        ("google", "GEMINI_API_KEY"),
+        ("google", "GOOGLE_API_KEY"),
+        ("luma", "LUMA_AGENTS_API_KEY"),
+        ("luma", "LUMA_API_KEY"),
+        ("kling", "KLINGAI_API_KEY"),
+    ],
+)
+def test_variables_that_makers_clients_read_are_read(provider: str, variable: str) -> None:
+    found = found_key(PROFILES[provider], {variable: "x"})
+
+    assert found is not None
+    assert (found.variable, found.missing) == (variable, ())
+
+
 def test_the_first_variable_counts() -> None:
     kling = PROFILES["kling"]
 

@@ -1,18 +1,24 @@
 """Keys in the environment alone: their models are watched and offered by their usual names."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from openai import AsyncOpenAI
 
 from tallylight import AsyncMonitor, AsyncVideoClient
+from tallylight.app.serving import running_server
 from tallylight.catalogue import facts
 from tallylight.catalogue.sheets import BuiltInUpstream
+from tallylight.clock import SystemClock
 from tallylight.config.from_environment import environment_catalogue
+from tallylight.config.options import ListenAddress, PageOptions
 from tallylight.config.settings import Configuration
+from tallylight.gateway.options import GatewayOptions
 from tallylight.gateway.routing.routes import usual_routes
 from tallylight.model.status import Status
 from tallylight.simulator.faults import FAULT_ADAPTER
@@ -126,6 +132,23 @@ async def test_a_film_is_asked_for_by_its_usual_name_and_made_by_whoever_sells_i
     assert picture.data.startswith(b"\x89PNG")
     assert {job.service for job in world.jobs.values()} == {"h3-fal", "kling-v3", "picture"}
     assert all(entry.price > Decimal(0) for entry in world.ledger.entries)
+
+
+async def test_a_server_offers_the_usual_names(configuration: Configuration) -> None:
+    served_locally = replace(
+        configuration,
+        status=PageOptions(listen=ListenAddress("127.0.0.1", 0)),
+        gateway=GatewayOptions(open=True),
+    )
+
+    async with (
+        running_server(served_locally, SystemClock()) as served,
+        AsyncOpenAI(base_url=f"{served.address}/v1", api_key="none") as client,
+    ):
+        names = {model.id async for model in client.models.list()}
+
+    usual = {"minimax-h3", "kling-3.0", "gpt-image-2", "seedance-2.5"}
+    assert usual | {"minimax/h3", "kling-v3", "minimax-h3-saygm"} <= names
 
 
 def test_the_commands_work_without_a_file(launch: "Launcher") -> None:
