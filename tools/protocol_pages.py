@@ -1,4 +1,4 @@
-"""Write the generated parts of docs/protocols.md and docs/protocols/*.md, from the adapters.
+"""Write the generated parts of the pages on protocols, from the adapters and their twins.
 
 Usage: python tools/protocol_pages.py
 
@@ -13,12 +13,14 @@ from pathlib import Path
 
 from tallylight.catalogue.wording import Measure, Spelling, Word, Wording
 from tallylight.model.order import Form, Operation
+from tallylight.simulator.protocols.registry import TWINS
 from tallylight.upstreams.error_table import Row
 from tallylight.upstreams.protocol import Adapter, Mark, Site
 from tallylight.upstreams.protocols.registry import PROTOCOLS
 
 DOCS = Path(__file__).parents[1] / "docs"
 INDEX = DOCS / "protocols.md"
+SIMULATOR = DOCS / "simulator.md"
 
 _NONE = "–"
 _PART = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -65,7 +67,7 @@ def rendered(path: Path) -> str:
 
 def pages() -> tuple[Path, ...]:
     """Return the pages with generated parts."""
-    return (INDEX, *(DOCS / "protocols" / f"{name}.md" for name in PROTOCOLS))
+    return (INDEX, SIMULATOR, *(DOCS / "protocols" / f"{name}.md" for name in PROTOCOLS))
 
 
 def adapters(name: str) -> Mapping[str, Adapter]:
@@ -95,6 +97,14 @@ def _create(several: Iterable[Adapter]) -> str:
 
 def _abilities(_: str) -> Iterator[str]:
     yield from _ability_table({name: adapters(name) for name in PROTOCOLS})
+
+
+def _twins(_: str) -> Iterator[str]:
+    yield from _head("protocol", "dialects", "base URL")
+    for name in sorted(TWINS):
+        twin = TWINS[name]
+        dialects = " ".join(f"`{each}`" for each in twin.dialects)
+        yield _line(f"`{name}`", dialects, f"`/{{upstream}}{twin.base_path}`")
 
 
 def _own_abilities(name: str) -> Iterator[str]:
@@ -233,6 +243,7 @@ _PARTS: Mapping[str, Callable[[str], Iterator[str]]] = {
     "all protocols": _overview,
     "all abilities": _abilities,
     "all doubts": _doubts,
+    "all twins": _twins,
     "abilities": _own_abilities,
     "doubt": _own_doubts,
     "wording": _wordings,
