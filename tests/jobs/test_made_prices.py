@@ -6,16 +6,17 @@ from decimal import Decimal
 import pytest
 
 from tallylight.catalogue.services import Service
-from tallylight.jobs.made import change_of_job, finished_job
+from tallylight.jobs.made import change_of_job, failed_change, finished_job
 from tallylight.model.attempt import Attempt, changed_attempt, changed_entry
 from tallylight.model.attempt_state import AttemptEvent, AttemptState
 from tallylight.model.frames import frame_of
-from tallylight.model.jobs import Made, Usage
+from tallylight.model.jobs import Made, Unit, Usage
 from tallylight.model.ledger import EntryState, LedgerEntry
 from tallylight.model.order import Input, Operation
 from tallylight.model.video import CreateParams, VideoRecord
+from tallylight.upstreams.failures import upstream_failure
 from tallylight.upstreams.messages import Phase, get, post_json
-from tallylight.upstreams.steps import VIDEO, Done, Output
+from tallylight.upstreams.steps import VIDEO, Done, Failed, Output, Working
 from tests.builders import NOON, attempt_of, new_video, price_per_second, priced_service
 
 SERVICE = priced_service(price="0.10")
@@ -60,7 +61,8 @@ def settled(
     ("told", "amount"),
     [
         (made(4, cost="0.33"), "0.33"),
-        (made(4, cost="0"), "0"),
+        (made(4, cost="0"), "0.4"),
+        (made(8, cost="0"), "0.8"),
         (made(4), "0.4"),
         (made(8), "0.8"),
         (made(4, "no size"), "0.4"),
@@ -108,9 +110,7 @@ def test_a_cost_that_was_told_earlier_is_kept() -> None:
     assert done.cost == Decimal("0.33")
 
 
-@pytest.mark.parametrize(
-    ("told", "amount"), [(None, None), ("0", Decimal(0)), ("0.2", Decimal("0.2"))]
-)
+@pytest.mark.parametrize(("told", "amount"), [(None, None), ("0", None), ("0.2", Decimal("0.2"))])
 def test_without_an_estimate_only_a_told_cost_is_known(
     told: str | None, amount: Decimal | None
 ) -> None:
@@ -119,6 +119,21 @@ def test_without_an_estimate_only_a_told_cost_is_known(
     entry = settled(made(4, cost=told), unpriced, estimate=None)
 
     assert (entry.state, entry.estimate, entry.amount) == (EntryState.SETTLED, None, amount)
+
+
+@pytest.mark.parametrize("unit", Unit)
+def test_a_cost_of_0_is_proof_of_a_failed_job_and_says_nothing_of_another(unit: Unit) -> None:
+    attempt, _ = ordered()
+    nothing = Usage(Decimal(0), unit)
+    failure = upstream_failure("job:failed", "failed")
+
+    running = change_of_job(AttemptEvent.WORKING, attempt, SERVICE, Working(usage=nothing), NOON)
+    over = changed_attempt(attempt, running)
+    done = change_of_job(AttemptEvent.DONE, over, SERVICE, made(8), NOON)
+    failed = failed_change(over, SERVICE, Failed(failure, nothing), NOON)
+
+    assert (running.cost, done.cost) == (None, None)
+    assert (failed.event, failed.cost) == (AttemptEvent.FAILED_FREE, Decimal(0))
 
 
 def test_the_cost_of_a_video_is_known_if_that_of_each_attempt_is() -> None:

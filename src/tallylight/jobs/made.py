@@ -70,11 +70,14 @@ def cost_of_job(
 def told_cost(service: Service, attempt: Attempt, step: Known) -> Decimal | None:
     """Return what an upstream says that a job took, in USD; None if it does not say.
 
-    Tokens are priced at the rate of the fact sheet.
+    Tokens are priced at the rate of the fact sheet. 0 says that a failed job was free; of another
+    one it stands in place of an amount that is not reckoned yet, and says nothing.
     """
     usage, price = step.usage, service.sheet.price
-    if usage is None or usage.unit is Unit.USD or not usage.amount:
-        return None if usage is None else usage.amount
+    if usage is None or not (usage.amount or isinstance(step, Failed)):
+        return None
+    if usage.unit is Unit.USD or not usage.amount:
+        return usage.amount
     try:
         return None if price is None else cost_of_tokens(price, attempt.order, usage.amount)
     except LookupError:
