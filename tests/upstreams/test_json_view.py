@@ -113,3 +113,16 @@ def test_no_path_into_any_json_raises(value: object, path: str) -> None:
     view.integer(path)
     view.number(path)
     list(view.items(path))
+
+
+@pytest.mark.parametrize(
+    ("value", "left"),
+    [(3, 3), (0, 0), (-3, -3), (-0.5, Decimal("-0.5")), ("-7", -7), ("12.5", Decimal("12.5"))],
+)
+def test_a_balance_may_be_owed(value: object, left: object) -> None:
+    assert JsonView({"left": value}).balance("left") == left
+
+
+@pytest.mark.parametrize("value", [None, True, "", "-", "--3", "nan", float("inf"), [3], {}])
+def test_what_is_no_amount_is_no_balance(value: object) -> None:
+    assert JsonView({"left": value}).balance("left") is None

@@ -8,10 +8,11 @@ import pytest
 from tallylight.model.evidence import Failure, FailureKind
 from tallylight.model.jobs import FREE, JobRef, Usage
 from tallylight.model.order import Order
+from tallylight.upstreams.acceptance import judge_create
 from tallylight.upstreams.messages import Phase, Reply
 from tallylight.upstreams.protocol import Flow, Site
 from tallylight.upstreams.protocols.kie_jobs import DEFINITION, KieJobsOptions
-from tallylight.upstreams.steps import Done, Failed, Missing, Trouble
+from tallylight.upstreams.steps import Accepted, Done, Failed, Missing, Trouble
 
 FILM = "https://tempfile.test/a.mp4"
 
@@ -92,10 +93,29 @@ def test_an_answer_without_a_record_denies_the_job_or_says_nothing(
     assert isinstance(polled(document), kind)
 
 
-def test_a_balance_of_nothing_is_quota_at_the_check() -> None:
+def test_an_id_is_a_job_whatever_the_code_is() -> None:
+    adapter = DEFINITION.make(Site("http://127.0.0.1:9", "kie_jobs"))
+    answer = {"code": 429, "msg": "queued for long", "data": {"taskId": 17}}
+
+    found = judge_create(
+        adapter, Order("m", "a boat"), Reply(Phase.CREATE, 200, {}, json.dumps(answer))
+    )
+
+    assert found == Accepted(JobRef("17"))
+
+
+def test_a_record_ends_the_job_under_any_code() -> None:
+    record = {"taskId": "task_1", "state": "fail", "failCode": "501", "failMsg": "failed"}
+
+    assert isinstance(polled({"code": 501, "msg": "generation failed", "data": record}), Failed)
+    assert isinstance(polled({"code": 501, "msg": "generation failed"}), Trouble)
+
+
+@pytest.mark.parametrize("left", [0, -3, "-0.5", 0.0])
+def test_a_balance_of_nothing_is_quota_at_the_check(left: object) -> None:
     adapter = DEFINITION.make(Site("http://127.0.0.1:9", "kie_jobs"))
 
-    found = ended(adapter.check("any"), {"code": 200, "msg": "success", "data": 0})
+    found = ended(adapter.check("any"), {"code": 200, "msg": "success", "data": left})
 
     assert isinstance(found, Failure)
     assert found.kind is FailureKind.QUOTA

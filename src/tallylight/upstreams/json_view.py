@@ -44,6 +44,15 @@ class JsonView:
         """Return the number at a path, or in its text; None for a negative one."""
         return json_amount(self.at(path).value)
 
+    def balance(self, path: str) -> Decimal | None:
+        """Return what is left of something, as `number` does, but also where it is owed."""
+        value = self.at(path).value
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            return None
+        text = str(value).strip()
+        amount = json_amount(text.removeprefix("-"))
+        return -amount if amount is not None and text.startswith("-") else amount
+
     def integer(self, path: str) -> int | None:
         """Return the integer at a path, or in its text."""
         text = self.text(path).strip()

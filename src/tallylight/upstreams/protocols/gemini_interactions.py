@@ -128,7 +128,7 @@ class _Interactions:
     def accepted(self, order: Order, reply: Reply) -> Accepted | None:  # noqa: ARG002
         """Return the job that an answer with an interaction is."""
         answer = reply.json
-        if not (reply.is_success and answer.text("status")):
+        if not (reply.is_success and (answer.text("id") or answer.text("status"))):
             return None
         job = _reference(answer.text("id"), answer)
         return Accepted(job, self._step(job, reply))

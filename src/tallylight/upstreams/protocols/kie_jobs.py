@@ -103,8 +103,8 @@ class _Jobs:
     def poll(self, job: JobRef) -> Flow[Step]:
         """Ask for the record of a job."""
         reply = yield get(Phase.POLL, _RECORD, {"taskId": job.id})
-        answer = reply.json
-        known = self._step(answer.at("data"), reply) if answer.text("code") == _GOOD else None
+        # A record is one under any code: 501 may say of the answer what it says of the job.
+        known = self._step(reply.json.at("data"), reply)
         return _ERRORS.no_job(reply, "record:unreadable") if known is None else known
 
     def _step(self, record: JsonView, reply: Reply) -> Known | None:
@@ -149,13 +149,15 @@ def _check(_: str) -> Flow[Accepted | Failure | None]:
     answer = reply.json
     if answer.text("code") != _GOOD:
         return _ERRORS.failure(reply, "credit:unreadable")
-    return _ERRORS.named("402", "no credits are left") if answer.number("data") == 0 else None
+    left = answer.balance("data")
+    is_spent = left is not None and left <= 0
+    return _ERRORS.named("402", "no credits are left") if is_spent else None
 
 
 def _accepted(order: Order, reply: Reply) -> Accepted | None:  # noqa: ARG001  # all are alike
-    answer = reply.json
-    id_ = answer.text("data.taskId") if answer.text("code") == _GOOD else ""
-    return Accepted(JobRef(id_)) if id_ and reply.is_success else None
+    # Whatever the code is: what has an id may have been made, and its record tells.
+    id_ = reply.json.text("data.taskId") if reply.is_success else ""
+    return Accepted(JobRef(id_)) if id_ else None
 
 
 DEFINITION = Definition(name="kie_jobs", dialects=("kie_jobs",), make=_make, options=KieJobsOptions)

@@ -18,6 +18,7 @@ from tallylight.upstreams.messages import Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.paths import path_segment
 from tallylight.upstreams.steps import (
+    QUEUED,
     VIDEO,
     Accepted,
     Done,
@@ -104,8 +105,7 @@ def _check(_: str) -> Flow[Accepted | Failure | None]:
 def _accepted(order: Order, reply: Reply) -> Accepted | None:  # noqa: ARG001  # all are alike
     answer = reply.json
     id_ = answer.text("id") if reply.is_success else ""
-    step = _step(answer) if id_ else None
-    return None if step is None else Accepted(JobRef(id_), step)
+    return Accepted(JobRef(id_), _step(answer) or QUEUED) if id_ else None
 
 
 def _poll(job: JobRef) -> Flow[Step]:

@@ -155,8 +155,8 @@ def _check(model: str) -> Flow[Accepted | Failure | None]:
     key = reply.json.at("data")
     if not key.is_object:
         return _ERRORS.failure(reply, "key:unreadable")
-    left = key.at("limit_remaining").value
-    is_spent = isinstance(left, int | float) and left <= 0
+    left = key.balance("limit_remaining")
+    is_spent = left is not None and left <= 0
     return _ERRORS.named("no_credit", "the limit of the key is reached") if is_spent else None
 
 

@@ -24,6 +24,7 @@ from tallylight.upstreams.protocol import Adapter, Definition, Doubt, Features, 
 from tallylight.upstreams.protocols.model_list import not_listed
 from tallylight.upstreams.protocols.paths import path_segment
 from tallylight.upstreams.steps import (
+    QUEUED,
     VIDEO,
     Accepted,
     Done,
@@ -153,8 +154,8 @@ def _check(model: str) -> Flow[Accepted | Failure | None]:
 def _accepted(order: Order, reply: Reply) -> Accepted | None:
     answer = reply.json
     id_ = answer.text("id") if reply.is_success else ""
-    step = _step(answer, order.model) if id_ else None
-    return None if step is None else Accepted(_job(id_, order.model), step)
+    step = _step(answer, order.model) or QUEUED
+    return Accepted(_job(id_, order.model), step) if id_ else None
 
 
 def _poll(job: JobRef) -> Flow[Step]:

@@ -235,7 +235,7 @@ def _check(model: str) -> Flow[Accepted | Failure | None]:
     """Ask for the organization: what it may still spend, and which models its tier has."""
     reply = yield _ask(Phase.PROBE, "/v1/organization")
     answer = reply.json
-    balance, models = answer.integer("creditBalance"), answer.at("tier.models").value
+    balance, models = answer.balance("creditBalance"), answer.at("tier.models").value
     if balance is None and models is None:
         return _ERRORS.failure(reply, "organization:unreadable")
     if balance is not None and balance <= 0:

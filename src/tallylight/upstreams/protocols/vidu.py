@@ -113,8 +113,8 @@ class _Tasks:
         """Return the task, with its price."""
         answer = reply.json
         id_ = answer.text("task_id") if reply.is_success else ""
-        step = self._step(answer) if id_ else None
-        return None if step is None else Accepted(JobRef(id_), step)
+        step = self._step(answer) or Working(usage=self._usage(answer))
+        return Accepted(JobRef(id_), step) if id_ else None
 
     def poll(self, job: JobRef) -> Flow[Step]:
         """Ask for what a task has made."""
