@@ -1,6 +1,6 @@
 """What a poll can meet: the job goes on, since it is paid for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,6 +9,7 @@ from tallylight.model.jobs import JobRef
 from tallylight.upstreams.client import run_flow
 from tallylight.upstreams.messages import Reply
 from tallylight.upstreams.protocol import Adapter
+from tallylight.upstreams.status_words import StatusMeaning, status_meaning
 from tallylight.upstreams.steps import Done, Failed, Missing, Step, Trouble, Working
 from tests.contract.altered import AlteredSender, with_texts
 from tests.contract.services import where
@@ -18,6 +19,10 @@ from tests.contract.waits import until_started
 At = Callable[[str], Site]
 PAGE = "<html><body><h1>Bad gateway</h1></body></html>"
 ERROR = {"error": {"message": "oops", "type": "some_error", "param": None, "code": None}}
+LIKES: Mapping[StatusMeaning | None, Sequence[str]] = {
+    StatusMeaning.SUCCEEDED: ("completed", "Succeeded", "SUCCESS", "succeed", "done", "finished"),
+    StatusMeaning.FAILED: ("failed", "error", "FAILURE", "Fail"),
+}
 
 
 def _polls(adapter: Adapter) -> object:
@@ -115,6 +120,27 @@ async def test_a_status_word_is_known_in_any_case(
 
     assert type(step) is type(end)
     assert isinstance(step, Failed if is_failing else Done)
+
+
+@polling
+@pytest.mark.parametrize("which", range(6))
+@pytest.mark.parametrize("is_failing", [False, True])
+async def test_a_status_word_is_known_by_its_likes(
+    at: At, name: str, which: int, *, is_failing: bool
+) -> None:
+    site = at(name)
+    if is_failing:
+        site.trouble(kind="fail")
+    accepted = await site.accepted()
+    end = await site.end(accepted)
+
+    def alike(word: str) -> str:
+        words = LIKES.get(status_meaning(word), (word,))
+        return words[which % len(words)]
+
+    step = await altered_poll(site, accepted.job, lambda reply: with_words(reply, alike))
+
+    assert type(step) is type(end)
 
 
 def with_words(reply: Reply, change: Callable[[str], str]) -> Reply:

@@ -61,6 +61,8 @@ _SUBJECTS = frozenset(
 _CHINESE_SUBJECTS = ("视频", "任务", "生成", "状态", "制作", "渲染", "图片")
 
 _STATUS_OF = {word: status for status, words in _WORDS.items() for word in words.split()}
+#: Words that one maker gives to a step and another to the end; what is deleted may have been paid.
+_VAGUE_WORDS = frozenset({"ready", "generated", "deleted"})
 #: new-api says "unknown" before its own first poll, Runway "suspended" while a job waits. In an
 #: answer of any other kind these two say nothing of a job.
 _WAITING_WORDS = frozenset({"unknown", "suspended"})
@@ -70,6 +72,17 @@ def status_meaning(word: str) -> StatusMeaning | None:
     """Return what a status word means, in any spelling; None if it is not known."""
     # Codes are not translated to simplified characters, and texts lose their capitals.
     return _STATUS_OF.get(normalize_code(word if word.isascii() else normalize_text(word)))
+
+
+def known_as(word: str, *words: str) -> str:
+    """Return which of a maker's words a status word is: itself, or the one that means the same.
+
+    A reseller or a later version may spell it otherwise: "cancelled" for "canceled", "completed"
+    for "succeed". A word like none of them comes back in lower case.
+    """
+    name = word.casefold()
+    meaning = None if name in words or name in _VAGUE_WORDS else status_meaning(word)
+    return next((each for each in words if meaning and status_meaning(each) is meaning), name)
 
 
 def video_object_status(word: str) -> StatusMeaning | None:

@@ -24,6 +24,7 @@ from tallylight.upstreams.protocols.absent_job import check_absent_job
 from tallylight.upstreams.protocols.paths import path_segment
 from tallylight.upstreams.protocols.result_life import expires_after
 from tallylight.upstreams.protocols.task_list import check_task_list, next_page
+from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
     VIDEO,
     Accepted,
@@ -74,6 +75,7 @@ _WORDING = Wording(
 )
 
 _STARTED = {"queued": False, "running": True}
+_STATES = (*_STARTED, "succeeded", "failed", "expired", "cancelled")
 _TASKS = "/contents/generations/tasks"
 _NO_TASK = "cgt-20260101000000-none0"
 _PAGE_SIZE = 100
@@ -232,7 +234,7 @@ def _step(task: JsonView, *, is_endpoint: bool) -> Known | None:
     # An endpoint's id hides which model answers, so no other one can be told by it.
     model = "" if is_endpoint else task.text("model")
     made = Made(max(task.integer("duration") or 0, 0), model=model)
-    match task.text("status").casefold():
+    match known_as(task.text("status"), *_STATES):
         case "":
             return None
         case "succeeded":

@@ -24,6 +24,7 @@ from tallylight.upstreams.protocol import Adapter, Definition, Doubt, Features, 
 from tallylight.upstreams.protocols.absent_job import check_absent_job
 from tallylight.upstreams.protocols.paths import path_segment
 from tallylight.upstreams.protocols.task_list import next_page
+from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
     VIDEO,
     Accepted,
@@ -76,8 +77,9 @@ _WORDINGS = {"wan2.[1-6]*-t2v*": _BY_PIXELS, "wanx*-t2v*": _BY_PIXELS, "*": _BY_
 _OLD_MODELS = ("wan2.[1-6]*", "wanx*")
 _KEYFRAME_MODELS = "*kf2v*"
 
-_SUCCEEDED = "SUCCEEDED"
-_STARTED = {"PENDING": False, "SUSPENDED": False, "RUNNING": True}
+_SUCCEEDED = "succeeded"
+_STARTED = {"pending": False, "suspended": False, "running": True}
+_STATES = (*_STARTED, _SUCCEEDED, "failed", "canceled", "unknown")
 _ASYNC = {"X-DashScope-Async": "enable"}
 _NO_TASK = "00000000-0000-4000-8000-000000000000"
 _PAGE_SIZE = 7  # each task of a page may be asked for, and a flow has few requests
@@ -85,7 +87,8 @@ _PAGE_SIZE = 7  # each task of a page may be asked for, and a flow has few reque
 #: One reseller calls answers gzip that are not; then it does not.
 _PLAIN = {"Accept-Encoding": "identity"}
 _RESOLD_AT = "/wan/api/v1"
-_RESOLD_QUEUED = frozenset({"submitted", "queued", "pending"})
+_RESOLD_QUEUED = ("submitted", "queued", "pending")
+_RESOLD_STATES = (*_RESOLD_QUEUED, "processing", "completed", "failed")
 
 
 def _codes(answer: JsonView) -> Iterable[str]:
@@ -198,12 +201,13 @@ class _Tasks:
 
 
 def _listed(task: JsonView, doubt: Doubt) -> Flow[Listed | None]:
-    id_, word, created_at = task.text("task_id"), task.text("status"), _created_at(task)
+    id_, created_at = task.text("task_id"), _created_at(task)
+    word = known_as(task.text("status"), *_STATES)
     step = _step(word, task, Made(model=task.text("model_name")))
     if step is None or isinstance(step, Missing) or not id_:
         return None
     is_before = doubt.since is not None and created_at is not None and created_at < doubt.since
-    if word.upper() != _SUCCEEDED or is_before:
+    if word != _SUCCEEDED or is_before:
         return Listed(JobRef(id_), step, created_at=created_at)
     asked = get(Phase.LIST, _path(id_), reads=ANY_STATUS)
     reply = yield replace(asked, is_optional=True)
@@ -218,8 +222,8 @@ def _read(reply: Reply) -> Step:
     answer = reply.json
     seconds = answer.integer("usage.output_video_duration") or answer.integer("usage.duration")
     output, made = answer.at("output"), Made(max(seconds or 0, 0))
-    word = output.text("task_status")
-    if word.upper() == _SUCCEEDED:
+    word = known_as(output.text("task_status"), *_STATES)
+    if word == _SUCCEEDED:
         return _done(output.text("video_url"), made)
     found = _step(word, output, made)
     return _ERRORS.no_job(reply, "task:unreadable") if found is None else found
@@ -227,16 +231,16 @@ def _read(reply: Reply) -> Step:
 
 def _step(word: str, task: JsonView, made: Made) -> Known | Missing | None:
     """Return what a status word says, None if there is none; a success is still to be read."""
-    match word.upper():
+    match word:
         case "":
             return None
-        case "UNKNOWN":
+        case "unknown":
             message = "the task does not exist, or its record has expired"
             return Missing(_ERRORS.named("unknown_task", message))
-        case "FAILED":
+        case "failed":
             failure = _ERRORS.named(task.text("code") or "failed", task.text("message"))
             return Failed(failure, made=made)
-        case "CANCELED":  # only a waiting task can be
+        case "canceled":  # only a waiting task can be
             return Failed(_ERRORS.named("canceled", "the task was canceled"), FREE, made)
         case known:
             return Working(_STARTED.get(known, True), made=made)
@@ -245,7 +249,7 @@ def _step(word: str, task: JsonView, made: Made) -> Known | Missing | None:
 def _read_resold(reply: Reply) -> Step:
     """Return what a reseller says of a task, in words of its own."""
     task = reply.json
-    match task.text("status").casefold():
+    match known_as(task.text("status"), *_RESOLD_STATES):
         case "":
             return _ERRORS.no_job(reply, "task:unreadable")
         case "completed":

@@ -23,6 +23,7 @@ from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.result_addresses import find_results, way_to
+from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
     IMAGE,
     VIDEO,
@@ -38,7 +39,8 @@ from tallylight.upstreams.steps import (
 _FORMS = frozenset(Form)
 _INPUTS = {(role, Medium.IMAGE): _FORMS for role in (Role.FIRST_FRAME, Role.LAST_FRAME)}
 
-_STARTED = {"IN_QUEUE": False, "IN_PROGRESS": True}
+_STARTED = {"in_queue": False, "in_progress": True}
+_COMPLETED = "completed"
 _URLS = ("status_url", "response_url", "cancel_url")
 _NO_SUCH_REQUEST = "00000000-0000-4000-8000-000000000000"
 
@@ -136,8 +138,8 @@ class _Queue:
         """Ask for the state of a job; of a finished one, for its result, too."""
         reply = yield get(Phase.POLL, job.extra["status_url"])
         state = reply.json
-        word = state.text("status").upper()
-        if word != "COMPLETED":
+        word = known_as(state.text("status"), *_STARTED, _COMPLETED)
+        if word != _COMPLETED:
             if not word:
                 return _ERRORS.no_job(reply, "state:unreadable")
             return Working(_STARTED.get(word, True))

@@ -27,6 +27,7 @@ from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get
 from tallylight.upstreams.protocol import ONLY_BYTES, Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.model_list import not_listed, reach_models
 from tallylight.upstreams.protocols.paths import path_segment
+from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import VIDEO, Accepted, Done, Failed, Known, Output, Step, Working
 
 _BACKGROUND = "background"
@@ -154,7 +155,7 @@ class _Interactions:
     def _step(self, job: JobRef, reply: Reply) -> Known:
         """Return the state of an interaction; one with a file works until that is there."""
         answer = reply.json
-        word = answer.text("status").casefold()
+        word = known_as(answer.text("status"), _QUEUED, _COMPLETED, *_ENDED)
         if word != _COMPLETED and word not in _ENDED:
             return Working(word != _QUEUED)
         for part in _films(answer):

@@ -19,6 +19,7 @@ from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.result_addresses import find_results, way_to
+from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
     VIDEO,
     Accepted,
@@ -37,6 +38,7 @@ _INPUTS = {
 _CREDIT = "/api/v1/chat/credit"
 _CREATE, _RECORD = "/api/v1/jobs/createTask", "/api/v1/jobs/recordInfo"
 _STARTED = {"waiting": False, "queuing": False, "generating": True}
+_STATES = (*_STARTED, "success", "fail")
 _GOOD = "200"
 _CONTENT = ("content policy", "sensitive", "nsfw", "moderat", "violat", "flagged")
 
@@ -109,7 +111,7 @@ class _Jobs:
 
     def _step(self, record: JsonView, reply: Reply) -> Known | None:
         """Return the state of a record, None if it tells none."""
-        match record.text("state").casefold():
+        match known_as(record.text("state"), *_STATES):
             case "":
                 return None
             case "success":

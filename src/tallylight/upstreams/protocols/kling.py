@@ -20,6 +20,7 @@ from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Doubt, Features, Flow, Mark, Site
 from tallylight.upstreams.protocols.paths import path_segment
+from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
     VIDEO,
     Accepted,
@@ -56,6 +57,7 @@ _WORDING = Wording(
 )
 
 _STARTED = {"submitted": False, "processing": True}
+_STATES = (*_STARTED, "succeed", "failed")
 _KIND = "kind"
 _PAGE_SIZE = 500
 _TOKEN_LIFETIME, _SKEW = timedelta(minutes=30), timedelta(seconds=5)
@@ -152,7 +154,7 @@ class _Tasks:
 
     def _step(self, task: JsonView) -> Known | None:
         """Return the state of a task, None if the answer tells none."""
-        match task.text("task_status").casefold():
+        match known_as(task.text("task_status"), *_STATES):
             case "":
                 return None
             case "succeed":

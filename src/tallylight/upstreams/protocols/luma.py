@@ -17,6 +17,7 @@ from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.paths import path_segment
+from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
     QUEUED,
     VIDEO,
@@ -46,6 +47,7 @@ _WORDING = Wording(
 )
 _FILES = "/files"
 _STARTED = {"queued": False, "processing": True}
+_STATES = (*_STARTED, "completed", "failed")
 
 
 def _codes(answer: JsonView) -> Iterable[str]:
@@ -117,7 +119,7 @@ def _poll(job: JobRef) -> Flow[Step]:
 def _step(generation: JsonView) -> Known | None:
     """Return the state of a generation, None if the answer tells none."""
     made = Made(model=generation.text("model"))
-    match generation.text("state").casefold():
+    match known_as(generation.text("state"), *_STATES):
         case "":
             return None
         case "completed":

@@ -20,6 +20,7 @@ from tallylight.upstreams.protocol import Adapter, Definition, Doubt, Features, 
 from tallylight.upstreams.protocols.absent_job import check_absent_job
 from tallylight.upstreams.protocols.paths import path_segment
 from tallylight.upstreams.protocols.task_list import check_task_list, next_page
+from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
     VIDEO,
     Accepted,
@@ -53,6 +54,7 @@ _WORDING = Wording(
 )
 
 _STARTED = {"queued": False, "running": True}
+_STATES = (*_STARTED, "succeeded", "failed", "expired", "cancelled")
 _CREATES, _QUERIES = "/video_generation", "/query/video_generation"
 _NO_TASK = "0"
 _PAGE_SIZE = 50
@@ -168,7 +170,7 @@ def _step(task: JsonView) -> Known | None:
     """Return the state of a task, None if the answer tells none."""
     seconds = task.integer("usage.output_seconds") or task.integer("duration") or 0
     made = Made(max(seconds, 0), model=task.text("model"))
-    match task.text("status").casefold():
+    match known_as(task.text("status"), *_STATES):
         case "":
             return None
         case "succeeded":

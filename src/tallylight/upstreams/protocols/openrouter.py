@@ -20,6 +20,7 @@ from tallylight.upstreams.messages import Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.model_list import read_model_list
 from tallylight.upstreams.protocols.paths import path_segment
+from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import VIDEO, Accepted, Done, Failed, Output, Step, Working
 
 _FRAMES = (Role.FIRST_FRAME, Role.LAST_FRAME)
@@ -46,7 +47,8 @@ _WORDING = Wording(
 
 _MODELS = "/videos/models"
 _STARTED = {"pending": False, "in_progress": True}
-_ENDED = frozenset({"failed", "dead", "cancelled", "expired"})
+_ENDED = ("failed", "dead", "cancelled", "expired")
+_STATES = (*_STARTED, "completed", *_ENDED)
 
 
 def _codes(answer: JsonView) -> Iterator[str]:
@@ -102,7 +104,7 @@ class _Videos:
         """Ask for a job; for the cost of a finished one, too, if its answer does not tell it."""
         reply = yield get(Phase.POLL, _path(job))
         answer = reply.json
-        match answer.text("status").casefold():
+        match known_as(answer.text("status"), *_STATES):
             case "":
                 return _ERRORS.no_job(reply, "video:unreadable")
             case "completed":

@@ -23,6 +23,7 @@ from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get
 from tallylight.upstreams.protocol import Adapter, Definition, Doubt, Features, Flow, Mark, Site
 from tallylight.upstreams.protocols.model_list import not_listed
 from tallylight.upstreams.protocols.paths import path_segment
+from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
     QUEUED,
     VIDEO,
@@ -43,7 +44,8 @@ _INPUTS = {
     for role in (Role.FIRST_FRAME, Role.LAST_FRAME, Role.REFERENCE)
 }
 _STARTED = {"starting": False, "processing": True}
-_ENDED_BADLY = frozenset({"failed", "canceled", "aborted"})
+_ENDED_BADLY = ("failed", "canceled", "aborted")
+_STATES = (*_STARTED, "succeeded", *_ENDED_BADLY)
 _MODEL = "model"
 _DEPLOYMENT = "deployments/"
 _RESULT_LIFE = timedelta(hours=1)
@@ -182,7 +184,7 @@ def _cancel(job: JobRef) -> Flow[Step]:
 def _step(prediction: JsonView, ordered: str) -> Known | None:
     """Return the state of a prediction, None if the answer tells none."""
     status = prediction.at("status").value
-    word = status.casefold() if isinstance(status, str) else ""
+    word = known_as(status, *_STATES) if isinstance(status, str) else ""
     made = Made(model=_model_of(prediction, ordered))
     if word == "succeeded":
         return _done(prediction, made)

@@ -31,6 +31,7 @@ from tallylight.upstreams.messages import (
 from tallylight.upstreams.protocol import FILM, Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.model_list import not_listed
 from tallylight.upstreams.protocols.paths import path_segment
+from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import VIDEO, Accepted, Done, Failed, Known, Output, Step, Working
 
 _FORMS = frozenset(Form)
@@ -41,7 +42,8 @@ _INPUTS = {
 }
 _VERSION = {"X-Runway-Version": "2024-11-06"}
 _POLL_AFTER = timedelta(seconds=5)
-_STARTED = {"PENDING": False, "THROTTLED": False, "RUNNING": True}
+_STARTED = {"pending": False, "throttled": False, "running": True}
+_STATES = (*_STARTED, "succeeded", "failed", "cancelled")
 
 _WORDS: Mapping[Measure, tuple[Word, ...]] = {
     Measure.MODEL: (Word("model"),),
@@ -192,15 +194,15 @@ class _Tasks:
 
     def _step(self, task: JsonView) -> Known | None:
         """Return the state of a task, None if the answer tells none."""
-        match task.text("status").upper():
+        match known_as(task.text("status"), *_STATES):
             case "":
                 return None
-            case "SUCCEEDED":
+            case "succeeded":
                 return self._done(task)
-            case "FAILED":
+            case "failed":
                 code, text = task.text("failureCode"), task.text("failure")
                 return Failed(_ERRORS.named(code or "failed", text), self._usage(task, "cost"))
-            case "CANCELLED":
+            case "cancelled":
                 return Failed(
                     _ERRORS.named("cancelled", "it was cancelled"), self._usage(task, "cost")
                 )
@@ -209,8 +211,9 @@ class _Tasks:
 
     def _working(self, task: JsonView) -> Working:
         progress = task.number("progress")
+        word = known_as(task.text("status"), *_STATES)
         return Working(
-            _STARTED.get(task.text("status").upper(), bool(task.text("status"))),
+            _STARTED.get(word, bool(word)),
             None if progress is None else min(int(progress * 100), 100),
             _POLL_AFTER,
             usage=self._usage(task, "estimatedCost"),

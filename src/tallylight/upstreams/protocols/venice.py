@@ -20,6 +20,7 @@ from tallylight.upstreams.media_types import is_film
 from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.model_list import not_listed, reach_models
+from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
     VIDEO,
     Accepted,
@@ -55,7 +56,8 @@ _WORDING = Wording(
     ),
 )
 _MODEL, _DOWNLOAD = "model", "download_url"
-_WAITING = frozenset({"queued", "pending"})
+_WAITING = ("queued", "pending")
+_STATES = (*_WAITING, "processing", "completed", "failed")
 _PROBE_DURATION = "5s"
 _LAST_PERCENT = 99
 
@@ -130,7 +132,7 @@ def _poll(job: JobRef) -> Flow[Step]:
 def _step(job: JobRef, reply: Reply) -> Known | None:
     """Return the state that a document tells, None if it tells none."""
     answer = reply.json
-    refunded, word = answer.at("credits_refunded").value, answer.text("status").casefold()
+    refunded, word = answer.at("credits_refunded").value, known_as(answer.text("status"), *_STATES)
     is_failed = isinstance(refunded, bool) or "your generation was" in reply.body.casefold()
     if is_failed or word == "failed":
         failure = as_upstream_fault(_ERRORS.failure(reply, "job:failed"))

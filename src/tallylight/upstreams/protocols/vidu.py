@@ -19,6 +19,7 @@ from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.paths import path_segment
+from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
     VIDEO,
     Accepted,
@@ -51,6 +52,7 @@ _WORDING = Wording(
     priced=frozenset({"off_peak", "duration", "resolution", "audio", "bgm", "voice_id"}),
 )
 _STARTED = {"created": False, "queueing": False, "processing": True}
+_STATES = (*_STARTED, "success", "failed")
 
 
 class ViduOptions(Section):
@@ -124,7 +126,7 @@ class _Tasks:
 
     def _step(self, task: JsonView) -> Known | None:
         """Return the state of a task, None if the answer tells none."""
-        match task.text("state").casefold():
+        match known_as(task.text("state"), *_STATES):
             case "":
                 return None
             case "success":

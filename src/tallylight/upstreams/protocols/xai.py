@@ -15,6 +15,7 @@ from tallylight.upstreams.protocol import FILM, Adapter, Definition, Features, F
 from tallylight.upstreams.protocols.model_list import reach_models
 from tallylight.upstreams.protocols.paths import path_segment
 from tallylight.upstreams.protocols.xai_api import XAI_ERRORS, check_xai, was_held_back, xai_usage
+from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import VIDEO, Accepted, Done, Failed, Known, Output, Step, Working
 
 _FORMS = frozenset(Form)
@@ -91,7 +92,7 @@ def _poll(job: JobRef) -> Flow[Step]:
     progress = _progress(answer)
     if reply.status == HTTPStatus.ACCEPTED:
         return Working(bool(progress), progress)
-    match answer.text("status").casefold():
+    match known_as(answer.text("status"), "done", "failed", "expired"):
         case "" if not answer.text("video.url"):
             return XAI_ERRORS.no_job(reply, "video:unreadable")
         case "done" | "":
