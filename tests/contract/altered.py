@@ -5,8 +5,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from tallylight.catalogue.services import Upstream
+from tallylight.model.jobs import JobRef
+from tallylight.upstreams.client import run_flow
 from tallylight.upstreams.messages import Reply, Request
+from tallylight.upstreams.steps import Step
 from tallylight.upstreams.transport import Transport
+from tests.contract.site import Site
 
 
 async def _at_once(_: Request) -> None:
@@ -42,6 +46,13 @@ class AlteredSender:
 
 def with_texts(reply: Reply, change: Callable[[str, str], object]) -> Reply:
     """Return a reply whose JSON has another value for each text, by the name of its member."""
+    return with_values(
+        reply, lambda name, value: change(name, value) if isinstance(value, str) else value
+    )
+
+
+def with_values(reply: Reply, change: Callable[[str, object], object]) -> Reply:
+    """Return a reply whose JSON has another value for each text, number, true, false and null."""
     try:
         document = json.loads(reply.body)
     except ValueError:
@@ -49,13 +60,20 @@ def with_texts(reply: Reply, change: Callable[[str, str], object]) -> Reply:
     return replace(reply, body=json.dumps(_changed(document, "", change)))
 
 
-def _changed(value: object, name: str, change: Callable[[str, str], object]) -> object:
+def _changed(value: object, name: str, change: Callable[[str, object], object]) -> object:
     match value:
         case dict():
             return {key: _changed(item, key, change) for key, item in value.items()}
         case list():
             return [_changed(item, name, change) for item in value]
-        case str():
-            return change(name, value)
         case _:
-            return value
+            return change(name, value)
+
+
+async def altered_poll(site: Site, job: JobRef, alter: Callable[[Reply], Reply]) -> Step:
+    """Ask for a job once, and read another answer than came."""
+    assert site.adapter.poll is not None
+    sender = AlteredSender(site.transport, alter)
+    ran = await run_flow(site.adapter.poll(job), site.upstream, sender)
+    assert ran.value is not None, ran.failure
+    return ran.value

@@ -6,12 +6,11 @@ from dataclasses import replace
 import pytest
 
 from tallylight.model.jobs import JobRef
-from tallylight.upstreams.client import run_flow
 from tallylight.upstreams.messages import Reply
 from tallylight.upstreams.protocol import Adapter
 from tallylight.upstreams.status_words import StatusMeaning, status_meaning
-from tallylight.upstreams.steps import Done, Failed, Missing, Step, Trouble, Working
-from tests.contract.altered import AlteredSender, with_texts
+from tallylight.upstreams.steps import Done, Failed, Missing, Trouble, Working
+from tests.contract.altered import altered_poll, with_texts
 from tests.contract.services import where
 from tests.contract.site import Site
 from tests.contract.waits import until_started
@@ -32,15 +31,6 @@ def _polls(adapter: Adapter) -> object:
 polling = where(_polls)
 following = where(lambda adapter: adapter.poll and adapter.features.create_timeout is None)
 """Where a job is polled from its beginning, since its create is not held until it is over."""
-
-
-async def altered_poll(site: Site, job: JobRef, alter: Callable[[Reply], Reply]) -> Step:
-    """Ask for a job once, and read another answer than came."""
-    assert site.adapter.poll is not None
-    sender = AlteredSender(site.transport, alter)
-    ran = await run_flow(site.adapter.poll(job), site.upstream, sender)
-    assert ran.value is not None, ran.failure
-    return ran.value
 
 
 @polling

@@ -14,7 +14,9 @@ from tallylight.model.jobs import JobRef, Unit
 from tallylight.simulator.faults import Endpoint
 from tallylight.upstreams.download import ResultFetcher
 from tallylight.upstreams.inline_files import InlineFile
+from tallylight.upstreams.messages import Reply
 from tallylight.upstreams.steps import Done, Failed, Step
+from tests.contract.altered import altered_poll, with_values
 from tests.contract.services import each_dialect, everywhere, plain_wish, where
 from tests.contract.site import CLOCK, LIMIT_BYTES, PAUSE, Site
 from tests.contract.waits import until_ended
@@ -23,6 +25,7 @@ At = Callable[[str], Site]
 Hurried = Callable[[float], Clock]
 PAGE = "<html><body>Please wait…</body></html>"
 PATIENCE = timedelta(minutes=2)
+LENGTHS = frozenset({"seconds", "duration", "output_seconds", "output_video_duration"})
 MIB = 1024 * 1024
 
 
@@ -235,6 +238,27 @@ async def test_what_is_told_of_a_result_is_what_the_service_says(
     assert made.model in {"", job.outcome.output.model}
     assert made.size in {"", job.requested.size}
     assert made.seconds in {0, job.outcome.output.seconds, job.requested.seconds}
+
+
+@where(lambda adapter: adapter.poll)
+@pytest.mark.parametrize(
+    ("given", "told"), [(4.96, 5), ("5.04", 5), (-1, 0), (10**9, 0), (True, 0)]
+)
+async def test_a_length_that_is_told_is_rounded_and_what_is_none_is_not_believed(
+    at: At, name: str, given: object, told: int
+) -> None:
+    site = at(name)
+    accepted = await site.accepted()
+    end = await site.end(accepted)
+    assert isinstance(end, Done)
+
+    def lengthened(reply: Reply) -> Reply:
+        return with_values(reply, lambda member, value: given if member in LENGTHS else value)
+
+    step = await altered_poll(site, accepted.job, lengthened)
+
+    assert isinstance(step, Done), step
+    assert step.made.seconds in {0, told} if end.made.seconds else step.made.seconds == 0
 
 
 @everywhere

@@ -126,3 +126,11 @@ def test_a_balance_may_be_owed(value: object, left: object) -> None:
 @pytest.mark.parametrize("value", [None, True, "", "-", "--3", "nan", float("inf"), [3], {}])
 def test_what_is_no_amount_is_no_balance(value: object) -> None:
     assert JsonView({"left": value}).balance("left") is None
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [(5, 5), ("5", 5), (4.96, 5), ("5.041", 5), (0, 0), (-1, 0), (86_401, 0), ("5s", 0), (None, 0)],
+)
+def test_a_length_is_told_in_whole_seconds(told: object, seconds: int) -> None:
+    assert JsonView({"duration": told}).seconds("duration") == seconds

@@ -16,6 +16,7 @@ _MAX_UNWRAPPING = 4
 _PERCENT = re.compile(r"\s*+(\d{1,3}(?:\.\d{0,30})?)\s*+(%?)\s*+")
 _AMOUNT = re.compile(r"\d{1,9}(?:\.\d{1,30})?(?:[eE]-\d{1,2})?")
 _SECONDS_OF_YEAR_9999 = 253_402_300_799
+_MAX_FILM_SECONDS = 24 * 3600  # what is longer is no length
 _NO_MEMBERS: Mapping[str, object] = {}
 
 
@@ -124,6 +125,12 @@ def json_amount(value: object) -> Decimal | None:
         return None
     text = str(value).strip()
     return Decimal(text) if _AMOUNT.fullmatch(text) else None
+
+
+def json_seconds(value: object) -> int:
+    """Return the length of a film in whole seconds; 0 where it is told by no number, or by none."""
+    seconds = json_amount(value)
+    return round(seconds) if seconds is not None and seconds <= _MAX_FILM_SECONDS else 0
 
 
 def json_http_url(value: object) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Self
 
-from tallylight.upstreams.json_access import json_amount, json_text, parse_json
+from tallylight.upstreams.json_access import json_amount, json_seconds, json_text, parse_json
 
 _INDEX = re.compile(r"\[(\d{1,4})\]")
 
@@ -43,6 +43,10 @@ class JsonView:
     def number(self, path: str) -> Decimal | None:
         """Return the number at a path, or in its text; None for a negative one."""
         return json_amount(self.at(path).value)
+
+    def seconds(self, path: str) -> int:
+        """Return the length of a film at a path, in whole seconds; 0 for none."""
+        return json_seconds(self.at(path).value)
 
     def balance(self, path: str) -> Decimal | None:
         """Return what is left of something, as `number` does, but also where it is owed."""

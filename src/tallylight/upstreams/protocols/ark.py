@@ -233,7 +233,7 @@ def _step(task: JsonView, *, is_endpoint: bool) -> Known | None:
     """Return the state of a task, None if the answer tells none."""
     # An endpoint's id hides which model answers, so no other one can be told by it.
     model = "" if is_endpoint else task.text("model")
-    made = Made(max(task.integer("duration") or 0, 0), model=model)
+    made = Made(task.seconds("duration"), model=model)
     match known_as(task.text("status"), *_STATES):
         case "":
             return None

@@ -220,8 +220,8 @@ def _listed(task: JsonView, doubt: Doubt) -> Flow[Listed | None]:
 def _read(reply: Reply) -> Step:
     """Return what the maker says of a task."""
     answer = reply.json
-    seconds = answer.integer("usage.output_video_duration") or answer.integer("usage.duration")
-    output, made = answer.at("output"), Made(max(seconds or 0, 0))
+    seconds = answer.seconds("usage.output_video_duration") or answer.seconds("usage.duration")
+    output, made = answer.at("output"), Made(seconds)
     word = known_as(output.text("task_status"), *_STATES)
     if word == _SUCCEEDED:
         return _done(output.text("video_url"), made)

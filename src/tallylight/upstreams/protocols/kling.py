@@ -174,8 +174,8 @@ class _Tasks:
         )
         if not outputs:
             return Failed(_ERRORS.named("no_output", "no video was named"), self._usage(task))
-        seconds = task.number("task_result.videos[0].duration")
-        return Done(outputs, Made(int(seconds or 0)), self._usage(task))
+        made = Made(task.seconds("task_result.videos[0].duration"))
+        return Done(outputs, made, self._usage(task))
 
     def _usage(self, task: JsonView) -> Usage | None:
         units = task.number("final_unit_deduction")

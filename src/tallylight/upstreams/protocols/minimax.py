@@ -168,8 +168,8 @@ def _read(reply: Reply) -> Step:
 
 def _step(task: JsonView) -> Known | None:
     """Return the state of a task, None if the answer tells none."""
-    seconds = task.integer("usage.output_seconds") or task.integer("duration") or 0
-    made = Made(max(seconds, 0), model=task.text("model"))
+    seconds = task.seconds("usage.output_seconds") or task.seconds("duration")
+    made = Made(seconds, model=task.text("model"))
     match known_as(task.text("status"), *_STATES):
         case "":
             return None

@@ -20,6 +20,7 @@ from tallylight.upstreams.inline_files import InlineFile
 from tallylight.upstreams.json_access import (
     json_amount,
     json_percent,
+    json_seconds,
     json_timestamp,
     object_at,
     text_at,
@@ -36,7 +37,6 @@ _ENVELOPES = ("data", "task", "video", "result", "output", "response")
 _VIDEO_FIELDS = frozenset({"progress", "seconds", "size", "model", "created_at", "completed_at"})
 _ALL = 100  # percent
 _DONE = StatusMeaning.SUCCEEDED
-_MAX_SECONDS = 24 * 3600  # longer ones are no lengths
 
 OTHER_ID = "other_id"
 """In a job's reference: another id in the same answer, by which the upstream may know it."""
@@ -149,11 +149,8 @@ def _file(url: str) -> Request:
 
 
 def _made(video: Mapping[str, object]) -> Made:
-    seconds = json_amount(video.get("seconds"))
-    is_length = seconds is not None and 0 < seconds <= _MAX_SECONDS
-    return Made(
-        round(seconds or 0) if is_length else 0, text_at(video, "size"), text_at(video, "model")
-    )
+    seconds = json_seconds(video.get("seconds"))
+    return Made(seconds, text_at(video, "size"), text_at(video, "model"))
 
 
 def _usage(video: Mapping[str, object]) -> Usage | None:

@@ -113,7 +113,7 @@ def _done(answer: JsonView) -> Known:
     url = video.text("url") or video.text("file_output.public_url")
     if not url:
         return Failed(XAI_ERRORS.named("no_output", "no film was named"), usage)
-    made = Made(int(video.number("duration") or 0), model=answer.text("model"))
+    made = Made(video.seconds("duration"), model=answer.text("model"))
     return Done((Output(VIDEO, get(Phase.CONTENT, url)),), made, usage)
 
 
