@@ -33,6 +33,11 @@ _DOUBTS = {
         "certain, unless two alike are in doubt",
         f"nothing; unlisted or one of two alike, {_PAID}",
     ),
+    Mark.PLACE: (
+        "a folder of our own, once the film lies there",
+        "certain, and proves no absence",
+        f"nothing; while the folder is empty, {_PAID}",
+    ),
     Mark.TIME: (
         "model, length and time, in the list",
         "rules out, and never proves",

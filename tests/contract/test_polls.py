@@ -159,7 +159,11 @@ async def test_a_finished_job_without_a_file_is_neither_running_nor_a_result_of_
         assert step.outputs
 
 
-@following
+@where(
+    lambda adapter: (
+        adapter.poll and adapter.features.create_timeout is None and adapter.features.tells_queue
+    )
+)
 async def test_a_queued_job_is_told_from_one_that_runs(at: At, name: str) -> None:
     site = at(name)
     site.trouble(kind="slow", factor=200)  # queued for 0.4 s, then running for 3.6 s

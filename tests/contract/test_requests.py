@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from tallylight.upstreams.messages import Phase, Reply, Request
+from tallylight.upstreams.protocols.registry import origins_for
 from tests.contract.altered import AlteredSender
 from tests.contract.flows import flows_of
 from tests.contract.services import each_dialect, everywhere
@@ -33,11 +34,12 @@ async def test_every_request_goes_where_the_configuration_or_an_answer_says(
     at: At, name: str
 ) -> None:
     site = at(name)
-    settings = str(site.upstream.options)
+    settings, own = str(site.upstream.options), origins_for(site.upstream)
     replies: list[Reply] = []
 
     for request, reply in await sent_in_a_life(site):
-        is_configured = request.url.startswith("/") or request.url.partition("?")[0] in settings
+        is_option = request.url.partition("?")[0] in settings
+        is_configured = is_option or request.url.startswith(("/", *own))
         assert is_configured or is_named(request.url, replies), request.url
         replies.append(reply)
 

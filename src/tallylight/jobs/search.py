@@ -27,7 +27,8 @@ from tallylight.model.ids import ServiceId, UpstreamId
 from tallylight.model.order import Operation
 from tallylight.storage.attempts import Attempts
 from tallylight.upstreams.client import UpstreamClient
-from tallylight.upstreams.protocol import Doubt
+from tallylight.upstreams.protocol import Doubt, Mark
+from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.steps import Listed
 
 _SKEW = timedelta(seconds=30)
@@ -46,6 +47,14 @@ _AMBIGUOUS = Failure(
     "it shows a job that may be the attempt's or another's",
 )
 """The job can neither be claimed nor ruled out."""
+
+_NOTHING_THERE = Failure(
+    FailureKind.UNKNOWN,
+    Fault.UPSTREAM,
+    "list:nothing_there",
+    "its folder is empty, as that of a job that still runs or has failed",
+)
+"""A folder proves a job by what lies there, and nothing by being empty."""
 
 _SNAPSHOT = re.compile(r"-20\d\d-?\d\d-?\d\d")
 """Suffix of a dated model name, for an order without a date."""
@@ -95,7 +104,8 @@ class JobSearch:
                 return claimed
             ambiguous = ambiguous or claimed
             if not page.cursor or not page.jobs or _is_before(page.jobs[-1], attempt):
-                return ambiguous
+                is_place = adapter_for(service.upstream).features.mark is Mark.PLACE
+                return ambiguous or (_NOTHING_THERE if is_place else None)
             if page.cursor == cursor:
                 break  # the list ignores the cursor
             cursor = page.cursor

@@ -3,10 +3,13 @@
 An adapter never sees a key. The transport signs a request that goes to the upstream's own origin.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
+
+from tallylight.upstreams.messages import Reply, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,34 @@ class Auth(Protocol):
             now: The time, in Unix seconds.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a secret was exchanged for: it signs requests for a while."""
+
+    value: str = field(repr=False)
+    lifetime: timedelta
+
+
+class MintingAuth(ABC):
+    """Signs requests with a token for which the secret is exchanged first."""
+
+    @abstractmethod
+    def headers(self, wire: Wire, secret: str, now: float) -> Mapping[str, str]:
+        """Return the headers that sign a request; the secret is the token."""
+
+    @abstractmethod
+    def exchange(self, secret: str, now: float) -> Request:
+        """Return the request for a token, for which the secret never leaves this host.
+
+        Raises:
+            ValueError: if the secret is none that can be exchanged.
+        """
+
+    @abstractmethod
+    def token_in(self, reply: Reply) -> Token | None:
+        """Return the token in the answer to that request, None if it has none."""
 
 
 @dataclass(frozen=True, slots=True)

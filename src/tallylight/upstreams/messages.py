@@ -53,7 +53,7 @@ class Request:
 
     Args:
         url: An absolute URL, or a path below the upstream's base URL ("/videos").
-        json: The body as JSON text, "" for none.
+        json: The body as text, JSON unless a header says otherwise; "" for none.
         form: The text fields of a multipart body, if `json` is "".
         is_signed: The upstream's key goes along, but to the upstream's own origin alone.
         reads: The statuses of answers that a flow reads; any other answer ends the flow.
@@ -82,6 +82,12 @@ def get(
 def post_json(phase: Phase, url: str, body: Mapping[str, object]) -> Request:
     """Return a POST request with a JSON body."""
     return Request(phase, "POST", url, json=json_text.dumps(body))
+
+
+def post_form(phase: Phase, url: str, fields: Mapping[str, str]) -> Request:
+    """Return a POST request with the fields as a query string for its body."""
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    return Request(phase, "POST", url, headers, json=urlencode(fields))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from yarl import URL
 from tallylight.catalogue.services import Upstream
 from tallylight.upstreams.addresses import request_url
 from tallylight.upstreams.messages import Phase, Request
+from tallylight.upstreams.protocols.registry import origins_for
 
 
 class Network(Enum):
@@ -73,8 +74,18 @@ def request_address(request: Request, upstream: Upstream) -> str:
 
 
 def configured_url(request: Request, upstream: Upstream) -> URL:
-    """Return the URL by which the operator permits a request: a feed has one of its own."""
-    return request_url(request.url if request.phase is Phase.FEED else upstream.base_url)
+    """Return the URL by which the operator permits a request.
+
+    That is one at an origin of the upstream, the base URL if the request leads to another one; a
+    feed has a URL of its own.
+    """
+    if request.phase is Phase.FEED:
+        return request_url(request.url)
+    base, *further = map(request_url, origins_for(upstream))
+    if not further:
+        return base
+    target = request_url(request_address(request, upstream))
+    return next((each for each in (base, *further) if shares_origin(each, target)), base)
 
 
 def _unwrapped(

@@ -41,6 +41,7 @@ class Mark(StrEnum):
 
     TOKEN = "token"  # noqa: S105  # our own mark comes back: certain
     REQUEST = "request"  # prompt, model and measures come back: certain unless two are alike
+    PLACE = "place"  # a folder of our own: what lies there proves a job, and its absence nothing
     TIME = "time"  # model, length and time alone: a job may be ruled out, and is never claimed
     NONE = "none"
 
@@ -58,6 +59,7 @@ class Features:
         draws_seed: An order without a seed is sent with one that is drawn from our mark.
         checks_model: The free check knows whether the model is still offered.
         check_may_bill: The free check would be paid at a server of another dialect.
+        tells_queue: A poll tells a queued job from one that runs.
         derives_from_jobs: A remix, an edit or an extension may name the job whose film it works
             on; else it takes the film alone.
     """
@@ -70,6 +72,7 @@ class Features:
     draws_seed: bool = False
     checks_model: bool = True
     check_may_bill: bool = False
+    tells_queue: bool = True
     derives_from_jobs: bool = True
 
 
@@ -199,6 +202,10 @@ def _bearer(_: Site) -> Auth:
     return BEARER
 
 
+def _no_origins(_: Site) -> tuple[str, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Definition:
     """A protocol: the one value that its file offers to the registry.
@@ -209,6 +216,8 @@ class Definition:
         make: Returns the adapter at a site.
         auth: Returns how requests from a site are signed.
         options: The model of the options that an upstream may set.
+        origins: Returns URLs at further origins that are a site's own: what it signs, it signs
+            there, too, and they may lie in the operator's networks.
     """
 
     name: str
@@ -216,3 +225,4 @@ class Definition:
     make: Callable[[Site], Adapter]
     auth: Callable[[Site], Auth] = _bearer
     options: type[Section] = Section
+    origins: Callable[[Site], tuple[str, ...]] = _no_origins

@@ -28,7 +28,7 @@ from tallylight.documents.addresses import is_loopback
 from tallylight.upstreams import redirects
 from tallylight.upstreams.addresses import request_url
 from tallylight.upstreams.atomic_download import save_atomically
-from tallylight.upstreams.auth import Wire
+from tallylight.upstreams.auth import MintingAuth, Wire
 from tallylight.upstreams.bodies import EncodedBody, encode_body
 from tallylight.upstreams.call_record import CALL_ERRORS, CallRecord, error_text
 from tallylight.upstreams.connections import ConnectionPools
@@ -38,6 +38,7 @@ from tallylight.upstreams.networks import configured_url, request_address, share
 from tallylight.upstreams.protocols.registry import adapter_for, auth_for
 from tallylight.upstreams.streaming import IDLE_TIMEOUT, ProxiedResponse, StreamedResponse
 from tallylight.upstreams.time_limits import SendBudget, time_limit
+from tallylight.upstreams.tokens import TokenStore
 
 _KIB = 1024
 _BODY_LIMIT = 1024 * _KIB
@@ -101,6 +102,7 @@ class Transport:
         self._clock = clock
         self._on_date = on_date
         self._pools = ConnectionPools(resolver)
+        self._tokens = TokenStore(self, clock)
         self._ssl_contexts: dict[str, ssl.SSLContext] = {}
         self._host_slots: dict[tuple[str, _Lane], asyncio.Semaphore] = {}
 
@@ -251,7 +253,7 @@ class Transport:
             headers.setdefault("Content-Type", body.content_type)
         chunks = () if body is None else body.chunks
         wire = Wire(request.method, str(url), headers, chunks, str(uuid4()))
-        signature = self._signature(wire, request, upstream)
+        signature = await self._signature(wire, request, upstream)
         call.mask(signature.values())
         data = _body_data(body, headers)
         for _ in range(redirects.MAX_REDIRECTS + 1):
@@ -269,6 +271,8 @@ class Transport:
             stack.callback(response.release)
             target = redirects.next_url(request.method, url, response.status, response.headers)
             if target is None:
+                if response.status == HTTPStatus.UNAUTHORIZED and signature:
+                    self._tokens.forget(upstream)
                 call.is_foreign = permission.is_foreign
                 call.record_head(response)
                 self._tell_date(url, response)
@@ -282,13 +286,17 @@ class Transport:
         if self._on_date is not None and date is not None:
             self._on_date("" if is_loopback(str(url)) else _host(str(url)), date)
 
-    def _signature(self, wire: Wire, request: Request, upstream: Upstream) -> Mapping[str, str]:
+    async def _signature(
+        self, wire: Wire, request: Request, upstream: Upstream
+    ) -> Mapping[str, str]:
         """Return the headers that sign a request, for the upstream's own origin alone."""
         # A status feed has an origin of its own, and that is not who gave us the key.
         if upstream.key is None or not request.is_signed or request.phase is Phase.FEED:
             return _NO_HEADERS
-        now = self._clock.now().timestamp()
-        return auth_for(upstream).headers(wire, upstream.key.reveal(), now)
+        auth, secret = auth_for(upstream), upstream.key.reveal()
+        if isinstance(auth, MintingAuth):
+            secret = await self._tokens.token(auth, secret, upstream)
+        return auth.headers(wire, secret, self._clock.now().timestamp())
 
     def _ssl_context(self, upstream: Upstream) -> ssl.SSLContext | bool:
         if not upstream.ca_file:

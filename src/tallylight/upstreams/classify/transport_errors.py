@@ -38,6 +38,7 @@ EXCEPTION_RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
         r"|MissingSchema|InvalidSchema|InvalidHeader|LocationParseError|CookieConflict)\w*",
         FailureKind.INVALID_REQUEST,
     ),
+    _row("token-refused", r"^[\w.]*TokenRefusedError\b", FailureKind.AUTH),
     _row(
         "redirects",
         r"^[\w.]*(?:TooManyRedirects|Redirect\w{0,40}Error|InnerAddressError)\b",

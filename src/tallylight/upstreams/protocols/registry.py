@@ -74,6 +74,12 @@ def auth_for(upstream: Upstream) -> Auth:
     return PROTOCOLS[upstream.protocol].auth(_site(upstream))
 
 
+def origins_for(upstream: Upstream) -> tuple[str, ...]:
+    """Return URLs at the origins that are an upstream's own, that of its base URL first."""
+    further = PROTOCOLS[upstream.protocol].origins(_site(upstream))
+    return (upstream.base_url, *further)
+
+
 def _site(upstream: Upstream) -> Site:
     base_url = upstream.base_url.rstrip("/")
     return Site(base_url, upstream.dialect, upstream.options, upstream.wordings)
