@@ -59,9 +59,9 @@ class RouteMaker:
 
         return Route(path, self._endpoint(unless_struck), methods=[method])
 
-    def file_route(self, path: str, handler: Handler) -> Route:
-        """Return a route of the file store, which outlives the API."""
-        return Route(path, self._endpoint(handler))
+    def file_route(self, path: str, handler: Handler, method: str = "GET") -> Route:
+        """Return a route of a server of its own, as a file store, which outlives the API."""
+        return Route(path, self._endpoint(handler), methods=[method])
 
     def unknown_paths(self) -> Route:
         """Return the route that refuses all other paths in the protocol's text."""
