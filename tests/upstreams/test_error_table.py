@@ -154,6 +154,20 @@ def test_only_an_answer_that_denies_the_job_says_that_it_is_missing(
     assert type(ERRORS.no_job(answered(body, status), "poll:unreadable")) is expected
 
 
+def test_a_header_holds_the_code_where_the_maker_says_so() -> None:
+    errors = Errors(rows=ROWS, codes=_codes, code_header="x-maker-error")
+    said = answered({"message": "no"}, 400)
+
+    for code in ("1102", "1102:https://maker.test/errors"):
+        assert errors.failure(replace(said, headers={"x-maker-error": code}), "x").rule == (
+            "table:1102"
+        )
+    assert errors.failure(answered({"code": 1102}), "x").rule == "table:1102"
+    assert ERRORS.failure(replace(said, headers={"x-maker-error": "1102"}), "x").rule != (
+        "table:1102"
+    )
+
+
 def test_a_row_or_the_dialect_proves_that_nothing_is_billed() -> None:
     own = Errors(is_free=lambda reply: reply.status == 500)
 

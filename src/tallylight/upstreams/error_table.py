@@ -78,11 +78,14 @@ class Errors:
     Args:
         rows: The maker's table.
         codes: Returns the codes in an answer, the innermost first.
+        code_header: The header that holds the maker's code beside the answer, in lower case; what
+            follows a colon there is the maker's own.
         is_free: Tells whether the dialect gives an error answer only where nothing is billed.
     """
 
     rows: tuple[Row, ...] = ()
     codes: Callable[[JsonView], Iterable[str]] = _no_codes
+    code_header: str = ""
     is_free: Callable[[Reply], bool] = _never
 
     def of(self, reply: Reply) -> Failure | None:
@@ -134,7 +137,8 @@ class Errors:
         answer = reply.json
         if not answer.is_object:
             return None
-        codes = tuple(map(normalize_code, self.codes(answer)))
+        told = reply.headers.get(self.code_header, "").partition(":")[0]
+        codes = tuple(map(normalize_code, (told, *self.codes(answer))))
         # Not the whole body: that repeats prompts, and may escape every character of a word.
         text = parse_reply(reply, reply.status).normalized_text
         return next((row for row in self.rows if row.matches(codes, reply.status, text)), None)
