@@ -75,4 +75,5 @@ def file_route(kernel: Kernel) -> Route:
         return await file_response(kernel.world, exchange.request, job)
 
     routes = RouteMaker(kernel, _FileStoreTexts())
-    return routes.file_route(f"/{kernel.upstream}/files/{{job}}/{{index:int}}.{{suffix}}", serve)
+    path = f"/{kernel.upstream}/files/{{job:path}}/{{index:int}}.{{suffix}}"
+    return routes.file_route(path, serve)
