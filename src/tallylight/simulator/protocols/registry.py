@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from tallylight.simulator.protocols import (
     ark,
+    bedrock,
     chat_video,
     dashscope,
     fal,
@@ -30,6 +31,7 @@ TWINS: Mapping[str, Twin] = {
     twin.name: twin
     for twin in (
         ark.TWIN,
+        bedrock.TWIN,
         chat_video.TWIN,
         dashscope.TWIN,
         fal.TWIN,

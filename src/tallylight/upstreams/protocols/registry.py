@@ -11,6 +11,7 @@ from tallylight.upstreams.messages import Request
 from tallylight.upstreams.protocol import Adapter, Definition, Site, require_expressible
 from tallylight.upstreams.protocols import (
     ark,
+    bedrock,
     chat_video,
     dashscope,
     fal,
@@ -39,6 +40,7 @@ PROTOCOLS: Mapping[str, Definition] = {
         chat_video.DEFINITION,
         ark.DEFINITION,
         dashscope.DEFINITION,
+        bedrock.DEFINITION,
         fal.DEFINITION,
         gemini_interactions.DEFINITION,
         kie_jobs.DEFINITION,
