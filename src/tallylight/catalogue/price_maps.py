@@ -31,7 +31,9 @@ _EXPONENTS = range(-20, 10)
 
 _MEDIUMS = {"video_generation": Medium.VIDEO, "image_generation": Medium.IMAGE}
 _TOKENS = ("output_cost_per_video_token", "output_cost_per_image_token")
-_VARIANT = re.compile(r"(?:^|/)(?:\d+-x-\d+|low|medium|high|hd|standard|auto)/|\d+-x-\d+")
+_VARIANT = re.compile(
+    r"(?:^|/)(?:\d{1,5}-x-\d{1,5}|low|medium|high|hd|standard|auto)/|(?<!\d)\d{1,5}-x-\d{1,5}"
+)
 
 
 @dataclass(frozen=True, slots=True)
