@@ -9,7 +9,8 @@ from tallylight.catalogue import facts
 from tallylight.catalogue.fit import PROBE_PROMPT, cheapest_order
 from tallylight.catalogue.modes import made_frame
 from tallylight.catalogue.services import FactSheet, ShutdownPrecision
-from tallylight.model.money import PriceUnit, cost_of
+from tallylight.model.frames import Frame
+from tallylight.model.money import PriceUnit, cost_of, cost_of_tokens
 from tallylight.model.order import Input, Medium, Order
 from tallylight.model.status import Access
 from tallylight.upstreams.feeds.detection import AUTO
@@ -17,7 +18,7 @@ from tallylight.upstreams.feeds.reader import page_root
 from tallylight.upstreams.feeds.registry import FEED_READERS
 from tests.builders import SERVICE, order_of
 
-TODAY = date(2026, 11, 29)
+TODAY = date(2026, 12, 1)
 
 # Every live video model of November 2026 by provider: size, seconds, USD.
 LIVE = {
@@ -49,17 +50,17 @@ LIVE = {
     "runway/gemini_omni_flash": ("1280x720", 5, "0.50"),
     "runway/veo3.1": ("1280x720", 8, "3.20"),
     "runway/veo3.1_fast": ("1280x720", 8, "1.20"),
-    "volcengine/doubao-seedance-2-5-260628": ("1280x720", 5, "1.08"),
-    "volcengine/dreamina-seedance-2-5-260628": ("854x480", 5, "0.48"),
-    "volcengine/doubao-seedance-2-0-260128": ("3840x2160", 5, "3.61"),
-    "volcengine/doubao-seedance-2-0-fast-260128": ("1280x720", 5, "0.57"),
-    "volcengine/doubao-seedance-2-0-mini-260615": ("864x496", 5, "0.165"),
+    "volcengine/doubao-seedance-2-5-260628": ("1280x720", 5, "1.0868"),
+    "volcengine/dreamina-seedance-2-5-260628": ("854x480", 5, "0.5022"),
+    "volcengine/doubao-seedance-2-0-260128": ("3840x2160", 5, "3.61098"),
+    "volcengine/doubao-seedance-2-0-fast-260128": ("1280x720", 5, "0.57448248"),
+    "volcengine/doubao-seedance-2-0-mini-260615": ("864x496", 5, "0.16502292"),
     "fal/bytedance/seedance-2.5/text-to-video": ("1280x720", 5, "2.365"),
     "fal/bytedance/seedance-2.0/text-to-video": ("3840x2160", 5, "7.776"),
     "fal/luma/agent/ray/v3.2/text-to-video": ("1280x720", 10, "2.00"),
     "fal/luma/agent/ray/v3.2/image-to-video": ("1920x1080", 5, "1.20"),
-    "laozhang/doubao-seedance-2-5-260628": ("1920x1080", 5, "3.2076"),
-    "laozhang/doubao-seedance-2-0-260128": ("1280x720", 5, "0.85104"),
+    "laozhang/doubao-seedance-2-5-260628": ("1920x1080", 5, "3.228126"),
+    "laozhang/doubao-seedance-2-0-260128": ("1280x720", 5, "0.8563984"),
     "laozhang/MiniMax-H3": ("2560x1440", 5, "0.40"),
     "alibaba/wan3.0-video": ("1920x1080", 5, "1.00"),
     "alibaba-beijing/wan3.0-video": ("1920x1080", 5, "0.825"),
@@ -83,8 +84,8 @@ LIVE = {
     "xai/grok-imagine-video-1.5-preview": ("1280x720", 5, "0.70"),
     "xai/grok-imagine-video-1.5-lite": ("854x480", 5, "0.10"),
     "laozhang/gemini-omni-1.2-flash": ("1280x720", 10, "0.30"),
-    "laozhang/doubao-seedance-2-0-fast-260128": ("1280x720", 5, "0.68472"),
-    "laozhang/doubao-seedance-2-0-mini-260615": ("1280x720", 5, "0.42552"),
+    "laozhang/doubao-seedance-2-0-fast-260128": ("1280x720", 5, "0.6890312"),
+    "laozhang/doubao-seedance-2-0-mini-260615": ("1280x720", 5, "0.4281992"),
 }
 
 RETIRED = {
@@ -109,6 +110,9 @@ RETIRED = {
     "google/gemini-omni-flash-preview": "2026-09-30",
     "openai/gpt-image-1": "2026-10-23",
     "azure/gpt-image-1": "2026-10-23",
+    "openai/gpt-image-1-mini": "2026-12-01",
+    "openai/gpt-image-1.5": "2026-12-01",
+    "openai/chatgpt-image-latest": "2026-12-01",
     "xai/grok-imagine-image-quality": "2026-11-02",
     "runway/gen3a_turbo": "2026-09-19",
     "laozhang/sora-2": "2026-07-01",
@@ -124,9 +128,6 @@ RETIRED = {
 
 ENDING = {
     "google/gemini-omni-1.1-flash": "2026-12-03",
-    "openai/gpt-image-1-mini": "2026-12-01",
-    "openai/gpt-image-1.5": "2026-12-01",
-    "openai/chatgpt-image-latest": "2026-12-01",
     "azure/gpt-image-1.5": "2026-12-16",
     "azure/gpt-image-1-mini": "2027-04-07",
     "azure/gpt-image-2": "2027-10-21",
@@ -213,6 +214,30 @@ def test_ten_seconds_of_luma_cost_three_times_five(size: str) -> None:
 
     assert price.unit is PriceUnit.PER_BLOCK
     assert cost_of(price, order_of("", 10, size)) == 3 * cost_of(price, order_of("", 5, size))
+
+
+def test_a_large_picture_of_seedance_is_sold_in_the_shapes_whose_tokens_are_known() -> None:
+    for name in (
+        "volcengine/doubao-seedance-2-0-260128",
+        "fal/bytedance/seedance-2.0/image-to-video",
+    ):
+        large = {
+            each.aspect
+            for mode in sheet(name).modes
+            for each in mode.frames
+            if each.resolution == "4k"
+        }
+
+        assert large == {"16:9", "9:16"}
+
+
+def test_the_tokens_of_a_job_at_ark_are_priced() -> None:
+    price = sheet("volcengine/doubao-seedance-2-0-260128").price
+    assert price is not None
+
+    order = replace(order_of("", 5), frame=Frame("1080p", "16:9"))
+
+    assert cost_of_tokens(price, order, Decimal(243_000)) == Decimal("1.770498")
 
 
 def test_kling_is_cheaper_without_sound() -> None:
