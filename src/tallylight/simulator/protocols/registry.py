@@ -47,8 +47,8 @@ TWINS: Mapping[str, Twin] = {
         predict_long_running.TWIN,
         replicate.TWIN,
         runway.TWIN,
-        vidu.TWIN,
         venice.TWIN,
+        vidu.TWIN,
         xai.TWIN,
         xai_images.TWIN,
     )

@@ -37,10 +37,10 @@ PROTOCOLS: Mapping[str, Definition] = {
     each.name: each
     for each in (
         openai_videos.DEFINITION,
-        chat_video.DEFINITION,
         ark.DEFINITION,
-        dashscope.DEFINITION,
         bedrock.DEFINITION,
+        chat_video.DEFINITION,
+        dashscope.DEFINITION,
         fal.DEFINITION,
         gemini_interactions.DEFINITION,
         kie_jobs.DEFINITION,
@@ -53,8 +53,8 @@ PROTOCOLS: Mapping[str, Definition] = {
         predict_long_running.DEFINITION,
         replicate.DEFINITION,
         runway.DEFINITION,
-        vidu.DEFINITION,
         venice.DEFINITION,
+        vidu.DEFINITION,
         xai.DEFINITION,
         xai_images.DEFINITION,
     )
