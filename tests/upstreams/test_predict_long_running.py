@@ -18,7 +18,7 @@ from tallylight.upstreams.inline_files import InlineFile
 from tallylight.upstreams.messages import Phase, Reply, Request, get
 from tallylight.upstreams.protocol import Adapter, Mark
 from tallylight.upstreams.protocol import Site as AdapterSite
-from tallylight.upstreams.protocols.predict_long_running import PredictOptions
+from tallylight.upstreams.protocols.google_cloud import GoogleCloudOptions
 from tallylight.upstreams.protocols.registry import PROTOCOLS
 from tallylight.upstreams.steps import Accepted, Done, Failed, Step, Trouble, Working
 from tests.contract.servers import authorization_of, json_response, listening, response
@@ -37,8 +37,8 @@ async def place() -> AsyncIterator[Place]:
         yield place
 
 
-def options_of(site: Site) -> PredictOptions:
-    assert isinstance(site.upstream.options, PredictOptions)
+def options_of(site: Site) -> GoogleCloudOptions:
+    assert isinstance(site.upstream.options, GoogleCloudOptions)
     return site.upstream.options
 
 
@@ -71,6 +71,31 @@ async def test_a_create_in_doubt_is_proven_by_the_film_in_its_folder(
     assert isinstance(found.step, Done)
     assert await site.poll(found.job) == replace(found.step, made=NOTHING_TOLD)
     assert isinstance(await site.fetch(found.job, found.step, tmp_path / "film"), str)
+
+
+async def test_omni_is_held_at_vertex_and_proven_by_its_film_too(
+    place: Place, tmp_path: Path
+) -> None:
+    site = place.site("omni-at-vertex")
+    site.trouble(kind="reset", accepts=True)
+    assert isinstance(await site.create(), InDoubt)
+    site.trouble()
+    await until_ended(site)
+
+    (found,) = await site.listed()
+
+    assert isinstance(found.step, Done)
+    assert isinstance(await site.fetch(found.job, found.step, tmp_path / "film"), str)
+
+
+async def test_omni_at_vertex_without_a_bucket_is_inside_its_answer(place: Place) -> None:
+    site = place.site("omni-at-vertex")
+    site = site.at(options=options_of(site).model_copy(update={"bucket": ""}))
+
+    _, done = await site.delivered()
+
+    assert isinstance(done.outputs[0].at, InlineFile)
+    assert done.usage is not None
 
 
 async def test_a_folder_that_is_empty_proves_nothing(place: Place) -> None:

@@ -18,13 +18,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
 from tallylight.simulator.exchange import RouteMaker
-from tallylight.simulator.faults import Endpoint, NamedState
+from tallylight.simulator.faults import Endpoint
 from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.kernel import Exchange, Kernel
 from tallylight.simulator.media import render_output, with_padding_box
 from tallylight.simulator.outcomes import JobStatus, padded_size
 from tallylight.simulator.protocols.contents import file_response
-from tallylight.simulator.protocols.google_texts import GoogleTexts
+from tallylight.simulator.protocols.google_storage import GoogleStorage, google_client_settings
+from tallylight.simulator.protocols.google_texts import GoogleModelTexts
 from tallylight.simulator.protocols.json_fields import JsonFields, offered_size, parse_json_body
 from tallylight.simulator.reading import InputReading, OrderReading, sized_reading
 from tallylight.simulator.refusals import InvalidRequestError, NoAnswerError, UnknownModelError
@@ -50,22 +51,7 @@ _FILE_LIFE = timedelta(hours=48)
 _PROCESSING_SHARE = 0.2  # of a job: the create is answered before its file is ready
 
 
-class _OmniTexts(GoogleTexts):
-    def unauthorized(self, key: str) -> SimulatedResponse:
-        if not key:
-            return self.error(
-                403,
-                "PERMISSION_DENIED",
-                "Method doesn't allow unregistered callers (callers without established identity). "
-                "Please use API Key or other form of API consumer identity to call this API.",
-            )
-        text = "API key not valid. Please pass a valid API key."
-        return self.error(400, "INVALID_ARGUMENT", text, "API_KEY_INVALID")
-
-    def unknown_model(self, model: str) -> SimulatedResponse:
-        text = f"models/{model} is not found for API version v1beta, or is not supported for it."
-        return self.error(404, "NOT_FOUND", text)
-
+class _OmniTexts(GoogleModelTexts):
     def unknown_job(self, job_id: str) -> SimulatedResponse:
         return self.error(404, "NOT_FOUND", f"Interaction {job_id} was not found.")
 
@@ -77,16 +63,12 @@ class _OmniTexts(GoogleTexts):
         text = f"The File {job.id} is not in an ACTIVE state and usage is not allowed: {status}."
         return self.error(400, "FAILED_PRECONDITION", text)
 
-    def state_error(self, state: NamedState, world: object) -> SimulatedResponse:
-        if state is NamedState.AUTH:
-            text = "Your API key was reported as leaked. Please use another API key."
-            return self.error(403, "PERMISSION_DENIED", text)
-        return super().state_error(state, world)
-
 
 def _routes(kernel: Kernel) -> list[BaseRoute]:
-    omni, maker = _Omni(kernel), RouteMaker(kernel, _OmniTexts())
+    omni = _Omni(kernel)
+    maker = RouteMaker(kernel, _OmniTexts(is_vertex=omni.is_vertex))
     return [
+        *(omni.storage.routes(maker) if omni.is_vertex else ()),
         maker.check_route("/models", omni.models),
         maker.check_route("/models/{model}", omni.model),
         maker.route("/interactions", omni.create, "POST"),
@@ -101,8 +83,12 @@ class _Omni:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._world = kernel.world
+        self.is_vertex = kernel.settings.dialect == "vertex"
+        self.storage = GoogleStorage(kernel)
 
     def _authenticate(self, exchange: Exchange) -> ScenarioKey:
+        if self.is_vertex:
+            return self.storage.authenticate(exchange)
         request = exchange.request
         given = request.headers.get("x-goog-api-key") or request.query_params.get("key", "")
         return self._kernel.authenticate(given)
@@ -128,8 +114,13 @@ class _Omni:
         model = fields.text("model")
         name = self._kernel.find_service(model, key)
         reading, is_inline = read_interaction(self._kernel.service(name), model, fields)
+        place = self._place(fields, is_inline=is_inline)
         job_id = f"v1_{self._world.random_hex()}"
+        self.storage.store(job_id, place)
         job = self._kernel.create(exchange, key, JobRequest(name, reading), job_id)
+        if place:
+            await self._kernel.finished(job)
+            return JSONResponse(await self._ended(job))
         if fields.flag("background"):
             return JSONResponse(self._started(job))
         if job.outcome.failure is None and not is_inline:
@@ -137,6 +128,16 @@ class _Omni:
             return JSONResponse(self._completed(job, [self._file_part(job)]))
         await self._kernel.finished(job)
         return JSONResponse(await self._ended(job))
+
+    def _place(self, fields: JsonFields, *, is_inline: bool) -> str:
+        """Return the folder for a film, which a file needs at Vertex AI and nowhere else."""
+        name = "response_format.gcs_uri"
+        folder = _object(fields, "response_format").text("gcs_uri")
+        if self.is_vertex and not is_inline and not folder:
+            raise InvalidRequestError("gcs_uri is required if the delivery is 'uri'.", name)
+        if folder and (is_inline or not self.is_vertex):
+            raise InvalidRequestError("gcs_uri is not supported.", name)
+        return self.storage.place(folder, name)
 
     async def interaction(self, exchange: Exchange) -> Response:
         """Return an interaction; its film is inline, however it was ordered."""
@@ -186,6 +187,9 @@ class _Omni:
 
     async def _ended(self, job: SimulatedJob) -> dict[str, JsonValue]:
         failure = self._kernel.failure(job)
+        if failure is None and (stored := self.storage.films(job)):
+            kinds: dict[str, JsonValue] = {"type": "video", "mime_type": "video/mp4"}
+            return self._completed(job, [{**kinds, "uri": uri} for uri in stored])
         if failure is None:
             data = await asyncio.to_thread(self._film_text, job)
             part: JsonValue = {"type": "video", "mime_type": "video/mp4", "data": data}
@@ -321,4 +325,10 @@ def _reject_unknown(fields: JsonFields, known: frozenset[str], place: str) -> No
             raise InvalidRequestError(message, f"{place}{name}")
 
 
-TWIN = Twin("gemini_interactions", ("gemini", "background"), "/v1beta", _routes)
+TWIN = Twin(
+    "gemini_interactions",
+    ("gemini", "background", "vertex"),
+    "/v1beta",
+    _routes,
+    google_client_settings,
+)

@@ -41,6 +41,47 @@ class GoogleTexts(RefusalTexts):
         return _STATE_ERRORS[state]
 
 
+class GoogleModelTexts(GoogleTexts):
+    """What the APIs of Google's models have in common, by a key or at Vertex AI."""
+
+    def __init__(self, *, is_vertex: bool) -> None:
+        self._is_vertex = is_vertex
+
+    def unauthorized(self, key: str) -> SimulatedResponse:
+        """Return the refusal of a key or a token."""
+        if self._is_vertex:
+            text = "Request had invalid authentication credentials. Expected OAuth 2 access token."
+            return self.error(401, "UNAUTHENTICATED", text)
+        if not key:
+            return self.error(
+                403,
+                "PERMISSION_DENIED",
+                "Method doesn't allow unregistered callers (callers without established identity). "
+                "Please use API Key or other form of API consumer identity to call this API.",
+            )
+        text = "API key not valid. Please pass a valid API key."
+        return self.error(400, "INVALID_ARGUMENT", text, "API_KEY_INVALID")
+
+    def unknown_model(self, model: str) -> SimulatedResponse:
+        """Return the refusal of a model that is gone or was never granted."""
+        text = (
+            f"Publisher model {model} was not found or your project does not have access to it."
+            if self._is_vertex
+            else f"models/{model} is not found for API version v1beta, or is not supported for it."
+        )
+        return self.error(404, "NOT_FOUND", text)
+
+    def state_error(self, state: NamedState, world: object) -> SimulatedResponse:
+        """Return the refusal that names a state; Vertex AI has limits and money of its own."""
+        if state is NamedState.RATE_LIMITED and self._is_vertex:
+            text = "Quota exceeded for online_prediction_requests_per_base_model per minute."
+            return self.error(429, "RESOURCE_EXHAUSTED", text)
+        if state is NamedState.QUOTA and self._is_vertex:
+            text = "This API method requires billing to be enabled."
+            return self.error(403, "PERMISSION_DENIED", text, "BILLING_DISABLED")
+        return super().state_error(state, world)
+
+
 def google_error(
     http_status: int, status: str, message: str, details: list[JsonValue] | None = None
 ) -> SimulatedResponse:

@@ -16,30 +16,24 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
 from tallylight.simulator.exchange import RouteMaker
-from tallylight.simulator.faults import Endpoint, NamedState
+from tallylight.simulator.faults import Endpoint
 from tallylight.simulator.jobs import SimulatedJob
 from tallylight.simulator.kernel import Exchange, Kernel
 from tallylight.simulator.media import render_output, with_padding_box
 from tallylight.simulator.outcomes import JobFailure, padded_size
 from tallylight.simulator.protocols.contents import file_response
-from tallylight.simulator.protocols.google_accounts import (
-    GoogleTokens,
-    account_address,
-    account_key,
-)
-from tallylight.simulator.protocols.google_texts import GoogleTexts
+from tallylight.simulator.protocols.google_storage import GoogleStorage, google_client_settings
+from tallylight.simulator.protocols.google_texts import GoogleModelTexts
 from tallylight.simulator.protocols.json_fields import JsonFields, offered_size, parse_json_body
 from tallylight.simulator.reading import InputReading, OrderReading, sized_reading
 from tallylight.simulator.refusals import InvalidRequestError, UnknownJobError, UnknownModelError
 from tallylight.simulator.responses import SimulatedResponse
 from tallylight.simulator.scenario import ScenarioKey, ScenarioService
-from tallylight.simulator.twin import ClientSettings, Twin
+from tallylight.simulator.twin import Twin
 from tallylight.simulator.world import JobRequest
 
 _VERTEX = "vertex"
 _PROJECT = "/projects/{project}/locations/{location}/publishers/google"
-_TOKEN_PATH, _STORAGE_PATH = "/oauth2/token", "/storage.googleapis.com"  # paths
-_BUCKET = "simulated-bucket"
 _RPC_INTERNAL = 13
 
 _FIELDS = frozenset({"instances", "parameters", "webhookConfig"})
@@ -59,53 +53,9 @@ _REASON = (
 )
 
 
-class _PredictTexts(GoogleTexts):
-    def __init__(self, *, is_vertex: bool) -> None:
-        self._is_vertex = is_vertex
-
-    def unauthorized(self, key: str) -> SimulatedResponse:
-        if self._is_vertex:
-            text = "Request had invalid authentication credentials. Expected OAuth 2 access token."
-            return self.error(401, "UNAUTHENTICATED", text)
-        if not key:
-            text = "Method doesn't allow unregistered callers. Please use API Key."
-            return self.error(403, "PERMISSION_DENIED", text)
-        text = "API key not valid. Please pass a valid API key."
-        return self.error(400, "INVALID_ARGUMENT", text, "API_KEY_INVALID")
-
-    def unknown_model(self, model: str) -> SimulatedResponse:
-        text = (
-            f"Publisher model {model} was not found or your project does not have access to it."
-            if self._is_vertex
-            else f"models/{model} is not found for API version v1beta."
-        )
-        return self.error(404, "NOT_FOUND", text)
-
+class _PredictTexts(GoogleModelTexts):
     def unknown_job(self, job_id: str) -> SimulatedResponse:
         return self.error(404, "NOT_FOUND", f"Operation {job_id} was not found.")
-
-    def state_error(self, state: NamedState, world: object) -> SimulatedResponse:
-        if state is NamedState.RATE_LIMITED and self._is_vertex:
-            text = "Quota exceeded for online_prediction_requests_per_base_model per minute."
-            return self.error(429, "RESOURCE_EXHAUSTED", text)
-        if state is NamedState.QUOTA and self._is_vertex:
-            text = "This API method requires billing to be enabled."
-            return self.error(403, "PERMISSION_DENIED", text, "BILLING_DISABLED")
-        return super().state_error(state, world)
-
-
-def _client_settings(key: ScenarioKey, base_url: str) -> ClientSettings:
-    if not key.key.startswith("sim-vertex"):
-        return {"key": key.key}
-    options: dict[str, JsonValue] = {
-        "bucket": f"gs://{_BUCKET}/films",
-        "storage_url": f"{base_url}{_STORAGE_PATH}",
-        "token_url": f"{base_url}{_TOKEN_PATH}",
-    }
-    if not key.secret:
-        return {"key": key.key, "options": options}
-    account = {"service_account": account_address(key)}
-    return {"key": account_key(key.key), "options": {**options, **account}}
 
 
 def _routes(kernel: Kernel) -> list[BaseRoute]:
@@ -122,12 +72,9 @@ def _routes(kernel: Kernel) -> list[BaseRoute]:
             *shared,
             maker.unknown_paths(),
         ]
-    objects = _STORAGE_PATH + "/storage/v1/b/{bucket}/o"
     return [
-        maker.file_route(_TOKEN_PATH, veo.tokens.exchange, "POST"),
+        *veo.storage.routes(maker),
         maker.check_route("/publishers/google/models/{model}", veo.model),
-        maker.route(objects, veo.objects),
-        maker.route(objects + "/{object:path}", veo.object),
         *(
             maker.route(prefix + "/models/{model}:" + verb, handler, "POST")
             for prefix in (_PROJECT, "")
@@ -146,15 +93,12 @@ class _Veo:
         self._kernel = kernel
         self._world = kernel.world
         self.is_vertex = kernel.settings.dialect == _VERTEX
-        self.tokens = GoogleTokens(kernel, _TOKEN_PATH)
-        #: The folders in which jobs store their films.
-        self._places: dict[str, str] = {}
+        self.storage = GoogleStorage(kernel)
 
     def _authenticate(self, exchange: Exchange) -> ScenarioKey:
         request = exchange.request
         if self.is_vertex:
-            scheme, _, token = request.headers.get("authorization", "").partition(" ")
-            return self.tokens.authenticate(token if scheme == "Bearer" else "")
+            return self.storage.authenticate(exchange)
         given = request.headers.get("x-goog-api-key") or request.query_params.get("key", "")
         return self._kernel.authenticate(given)
 
@@ -173,7 +117,7 @@ class _Veo:
         name = self._kernel.find_service(model, key)
         reading, place = self._read(self._kernel.service(name), model, fields)
         job_id = self._world.random_hex(16)
-        self._places[job_id] = place
+        self.storage.store(job_id, place)
         job = self._kernel.create(exchange, key, JobRequest(name, reading), job_id)
         return JSONResponse({"name": self._name(job)})
 
@@ -212,11 +156,8 @@ class _Veo:
         if not self.is_vertex:
             uri = f"{self._kernel.url}/files/{job.id}:download?alt=media"
             return {"generatedSamples": [{"video": {"uri": uri}} for _ in numbers]}
-        if place := self._places[job.id]:
-            films: list[JsonValue] = [
-                {"gcsUri": f"{place}{_object_name(job, index)}", "mimeType": "video/mp4"}
-                for index in numbers
-            ]
+        if stored := self.storage.films(job):
+            films: list[JsonValue] = [{"gcsUri": u, "mimeType": "video/mp4"} for u in stored]
         else:
             text = await asyncio.to_thread(self._film_text, job)
             films = [{"bytesBase64Encoded": text, "mimeType": "video/mp4"} for _ in numbers]
@@ -234,51 +175,6 @@ class _Veo:
         job = self._kernel.result(exchange, job_id, Endpoint.CONTENT)
         return await file_response(self._world, exchange.request, job)
 
-    async def objects(self, exchange: Exchange) -> Response:
-        """List the films in a folder of a bucket."""
-        key = self._authenticate(exchange)
-        prefix = exchange.request.query_params.get("prefix", "")
-        root = f"gs://{exchange.request.path_params['bucket']}/"
-        shown = {job.id for job in self._kernel.jobs(exchange)}
-        items: list[JsonValue] = [
-            {
-                "name": name,
-                "bucket": exchange.request.path_params["bucket"],
-                "timeCreated": self._world.clock.datetime_at(job.ends_at or 0.0).isoformat(),
-            }
-            for name, job, _ in self._stored(root)
-            if job.id in shown and job.key == key.key and name.startswith(prefix)
-        ]
-        kind: dict[str, JsonValue] = {"kind": "storage#objects"}
-        return JSONResponse({**kind, "items": items} if items else kind)
-
-    async def object(self, exchange: Exchange) -> Response:
-        """Return a film of a bucket."""
-        key, path = self._authenticate(exchange), exchange.request.path_params
-        root = f"gs://{path['bucket']}/"
-        for name, job, _ in self._stored(root):
-            if name == path["object"] and job.key == key.key:
-                self._kernel.result(exchange, job.id, Endpoint.CONTENT)
-                return await file_response(self._world, exchange.request, job)
-        raise UnknownJobError(path["object"])
-
-    def _stored(self, root: str) -> list[tuple[str, SimulatedJob, int]]:
-        """Return the films in a bucket: their names, jobs and numbers."""
-        found = []
-        for job_id, place in self._places.items():
-            job = self._world.jobs.get(job_id)
-            if job is None or not place.startswith(root):
-                continue
-            is_over = self._kernel.progress(job).status.is_final
-            if not is_over or self._kernel.failure(job) is not None:
-                continue
-            folder = place.removeprefix(root)
-            found += [
-                (folder + _object_name(job, index), job, index)
-                for index in range(job.reading.count)
-            ]
-        return found
-
     def _read(
         self, service: ScenarioService, model: str, fields: JsonFields
     ) -> tuple[OrderReading, str]:
@@ -295,9 +191,7 @@ class _Veo:
         parameters = JsonFields(asked)
         known = _PARAMETERS | _VERTEX_PARAMETERS if self.is_vertex else _PARAMETERS
         _reject_unknown(parameters, known)
-        place = parameters.text("storageUri")
-        if place and not place.startswith(f"gs://{_BUCKET}/"):
-            raise InvalidRequestError("The bucket does not exist.", "storageUri")
+        place = self.storage.place(parameters.text("storageUri"), "storageUri")
         return read_prediction(service, model, instance, parameters), place
 
 
@@ -383,14 +277,10 @@ def _reject_unknown(fields: JsonFields, known: frozenset[str]) -> None:
             raise InvalidRequestError(f'Unknown name "{name}": Cannot find field.', name)
 
 
-def _object_name(job: SimulatedJob, index: int) -> str:
-    return f"{job.id}/sample_{index}.mp4"
-
-
 def _failed(failure: JobFailure) -> dict[str, JsonValue]:
     if failure.code == "moderation_blocked":
         return {"response": {"raiMediaFilteredCount": 1, "raiMediaFilteredReasons": [_REASON]}}
     return {"error": {"code": _RPC_INTERNAL, "message": failure.message}}
 
 
-TWIN = Twin("predict_long_running", ("gemini", _VERTEX), "/v1", _routes, _client_settings)
+TWIN = Twin("predict_long_running", ("gemini", _VERTEX), "/v1", _routes, google_client_settings)

@@ -14,18 +14,34 @@ from decimal import Decimal
 from http import HTTPStatus
 
 from tallylight.catalogue.wording import Measure, Spelling, Word, Wording, wording_for
-from tallylight.model.evidence import Failure, FailureKind
+from tallylight.model.evidence import FailureKind
 from tallylight.model.jobs import JobRef, Made, Unit, Usage
 from tallylight.model.order import Input, Medium, Order, Role
 from tallylight.upstreams.addresses import resolved_address
-from tallylight.upstreams.auth import HeaderAuth
 from tallylight.upstreams.error_table import Errors, Row
 from tallylight.upstreams.inline_files import inline_file, unmarked
 from tallylight.upstreams.json_access import json_timestamp
 from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get, post_json
-from tallylight.upstreams.protocol import ONLY_BYTES, Adapter, Definition, Features, Flow, Site
-from tallylight.upstreams.protocols.model_list import not_listed, reach_models
+from tallylight.upstreams.protocol import (
+    ONLY_BYTES,
+    Adapter,
+    Definition,
+    Features,
+    Flow,
+    Mark,
+    Site,
+)
+from tallylight.upstreams.protocols.google_cloud import (
+    VERTEX,
+    FilmBucket,
+    GoogleCloudOptions,
+    check_google_model,
+    google_auth,
+    google_origins,
+    is_place,
+)
+from tallylight.upstreams.protocols.model_list import reach_models
 from tallylight.upstreams.protocols.paths import path_segment
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import VIDEO, Accepted, Done, Failed, Known, Output, Step, Working
@@ -42,9 +58,8 @@ _WORDING = Wording(
         Measure.RESOLUTION: (Word("response_format.resolution", Spelling.CLASS),),
         Measure.ASPECT: (Word("response_format.aspect_ratio", Spelling.RATIO),),
     },
-    # As a file, since only a few MiB come inline.
     fixed={
-        "response_format": {"type": "video", "delivery": "uri"},
+        "response_format": {"type": "video"},
         "store": True,
         "stream": False,
     },
@@ -91,13 +106,15 @@ def _make(site: Site) -> Adapter:
             inputs=_INPUTS,
             wordings=omni.wordings,
             create_timeout=None if omni.is_background else _LONGEST_CREATE,
+            mark=Mark.PLACE if omni.bucket.find else Mark.NONE,
         ),
         errors=_ERRORS,
         reach=reach_models,
-        check=_check,
+        check=lambda model: check_google_model(site, _ERRORS, model),
         submit=omni.submit,
         accepted=omni.accepted,
         poll=omni.poll,
+        find=omni.bucket.find,
     )
 
 
@@ -107,9 +124,11 @@ class _Interactions:
     def __init__(self, site: Site) -> None:
         self.wordings = {**site.wordings, "*": _WORDING}
         self.is_background = site.dialect == _BACKGROUND
+        self.bucket = FilmBucket(site, _ERRORS)
+        self._is_vertex = site.dialect == VERTEX
         self._base_url = site.base_url
 
-    def submit(self, order: Order, mark: str) -> Request:  # noqa: ARG002  # none is kept
+    def submit(self, order: Order, mark: str) -> Request:
         """Return the paid request.
 
         Raises:
@@ -120,11 +139,21 @@ class _Interactions:
         body = wording_for(self.wordings, order.model).write(order)
         if order.inputs:
             body["input"] = _steps(order)
+        asked = body["response_format"]
         body |= {
+            "response_format": {**(asked if isinstance(asked, dict) else {}), **self._way(mark)},
             "generation_config": {"video_config": {"task": _task(order)}},
             "background": self.is_background,
         }
         return post_json(Phase.CREATE, "/interactions", body)
+
+    def _way(self, mark: str) -> Mapping[str, str]:
+        """Return how a film is to come: as a file, since only a few MiB come inside an answer."""
+        if not self._is_vertex:
+            return {"delivery": "uri"}
+        if not self.bucket.place:
+            return {"delivery": "inline"}
+        return {"delivery": "uri", "gcs_uri": self.bucket.folder(mark)}
 
     def accepted(self, order: Order, reply: Reply) -> Accepted | None:  # noqa: ARG002
         """Return the job that an answer with an interaction is."""
@@ -136,6 +165,8 @@ class _Interactions:
 
     def poll(self, job: JobRef) -> Flow[Step]:
         """Ask for the file of a film, else for the interaction, which outlives the file."""
+        if is_place(job):
+            return (yield from self.bucket.poll(job))
         uri = job.extra.get(_URI, "")
         if uri:
             file = yield _question_for_file(uri)
@@ -170,9 +201,9 @@ class _Interactions:
         return Failed(_ERRORS.named(code, _message(answer)), _usage(job))
 
     def _elsewhere(self, answer: JsonView) -> Iterator[Output]:
-        """Yield films at addresses that are no files of the API, as relays name them."""
+        """Yield films in a bucket, or at other addresses that are no files of the API."""
         for part in _films(answer):
-            if url := resolved_address(part.text("uri"), self._base_url):
+            if url := self.bucket.address(part.text("uri")):
                 yield Output(VIDEO, get(Phase.CONTENT, url))
 
     def _of_file(self, job: JobRef, reply: Reply) -> Step:
@@ -204,7 +235,7 @@ def _reference(id_: str, answer: JsonView) -> JobRef:
     """Return how an interaction is known, with what only its first answer may say."""
     uris = (each.text("uri") for each in _films(answer))
     extra = {
-        _URI: next((each for each in uris if _FILE.search(each)), ""),
+        _URI: next((each for each in uris if _is_file(each)), ""),
         _TOKENS: _tokens_in(answer),
         _MODEL: answer.text("model"),
     }
@@ -265,22 +296,19 @@ def _file_path(uri: str) -> str:
     return f"/files/{found[1]}" if found else ""
 
 
+def _is_file(uri: str) -> bool:
+    return not uri.startswith("gs://") and _FILE.search(uri) is not None
+
+
 def _question_for_file(uri: str) -> Request:
     return get(Phase.POLL, _file_path(uri), reads=ANY_STATUS)
 
 
-def _check(model: str) -> Flow[Accepted | Failure | None]:
-    """Ask for the model; one that was shut down is not there."""
-    reply = yield get(Phase.PROBE, f"/models/{path_segment(model)}", reads=ANY_STATUS)
-    if reply.status == HTTPStatus.NOT_FOUND:
-        return not_listed(model, reply.status)
-    is_model = reply.is_success and bool(reply.json.text("name"))
-    return None if is_model else _ERRORS.failure(reply, "models:unreadable")
-
-
 DEFINITION = Definition(
     name="gemini_interactions",
-    dialects=("gemini", _BACKGROUND),
+    dialects=("gemini", _BACKGROUND, VERTEX),
     make=_make,
-    auth=lambda _: HeaderAuth("x-goog-api-key"),
+    auth=google_auth,
+    options=GoogleCloudOptions,
+    origins=google_origins,
 )
