@@ -45,8 +45,8 @@ corpus: $(VENV)/test.stamp ## classify a labelled corpus and print the confusion
 	@$(BIN)/python tools/score_corpus.py $(FILE)
 
 lock: $(VENV)/uv.stamp ## resolve the dependencies anew into requirements/
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra parquet --extra postgres --extra s3 -o requirements/runtime.txt pyproject.toml
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra parquet --extra postgres --extra s3 --group test -o requirements/test.txt pyproject.toml
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra parquet --extra postgres --extra s3 --extra vertex -o requirements/runtime.txt pyproject.toml
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra parquet --extra postgres --extra s3 --extra vertex --group test -o requirements/test.txt pyproject.toml
 
 browser-dependencies: $(VENV)/test.stamp
 	@$(BIN)/python tools/ensure_chromium.py

@@ -56,6 +56,6 @@ class ServiceAccountAuth(MintingAuth):
         try:
             return jwt.encode(claims, pem, algorithm="RS256")
         except NotImplementedError:
-            raise ValueError("a service account needs the package cryptography") from None
+            raise ValueError("a service account needs: pip install 'tallylight[vertex]'") from None
         except (ValueError, TypeError, jwt.PyJWTError):
             raise ValueError("the key is not the private key of a service account") from None
