@@ -223,6 +223,7 @@ def test_a_missing_job_is_no_missing_service(phase: Phase, status: int) -> None:
         ("TooLate: no connection within 5 s", "connection"),
         ("httpx.UnsupportedProtocol: missing 'http://'", "own-request"),
         ("aiohttp.client_exceptions.InvalidUrlClientError: x", "own-request"),
+        ("tallylight.upstreams.tokens.TokenRefusedError: 401", "token-refused"),
         ("aiohttp.client_exceptions.TooManyRedirects: 0", "redirects"),
         ("aiohttp.client_exceptions.ClientConnectorDNSError: Cannot connect", "name"),
         ("socket.gaierror: [Errno -2] Name or service not known", "name"),
@@ -250,6 +251,7 @@ def test_every_row_of_exceptions_is_exercised() -> None:
     assert names == [
         "own-process",
         "own-request",
+        "token-refused",
         "redirects",
         "name",
         "tls",
