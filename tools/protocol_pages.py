@@ -151,6 +151,21 @@ def _doubt_table(by_protocol: Mapping[str, Mapping[str, Adapter]]) -> Iterator[s
         for dialect, adapter in by_dialect.items():
             mark = adapter.features.mark
             yield _line(f"`{name}`", f"`{dialect}`", mark.value, *_DOUBTS[mark])
+            with_bucket = _with_bucket(name, dialect)
+            if with_bucket is not None and with_bucket.features.mark is not mark:
+                mark = with_bucket.features.mark
+                said = f"`{dialect}` with `bucket`"
+                yield _line(f"`{name}`", said, mark.value, *_DOUBTS[mark])
+
+
+def _with_bucket(name: str, dialect: str) -> Adapter | None:
+    """Return the adapter at an upstream that has a bucket of the operator's, where that may be."""
+    options = PROTOCOLS[name].options
+    bucket = options.model_fields.get("bucket")
+    if bucket is None or bucket.is_required():
+        return None
+    section = options.model_validate({"bucket": "gs://bucket/films"})
+    return PROTOCOLS[name].make(Site("http://127.0.0.1:9", dialect, section))
 
 
 def _wordings(name: str) -> Iterator[str]:
