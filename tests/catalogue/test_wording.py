@@ -130,3 +130,28 @@ def test_a_gap_is_a_choice_without_a_word_or_a_value_without_an_entry() -> None:
     assert wording_gaps((Mode(seconds=(5,), frames=frames[:1]),), Wording()) == ()
     pixels = word(Measure.PIXELS, Word("size", Spelling.PIXELS_X))
     assert wording_gaps((Mode(frames=frames),), pixels) == ()
+
+
+@pytest.mark.parametrize("name", ["Duration", "DURATION", "dura-tion", "TYPE", "iMage"])
+def test_an_extra_in_another_spelling_replaces_no_member_of_ours(name: str) -> None:
+    wording = Wording(
+        words={Measure.SECONDS: (Word("duration", Spelling.INTEGER),)},
+        inputs={Role.FIRST_FRAME: "image[].url"},
+        fixed={"type": "video"},
+    )
+    picture = Input(url="https://x.test/a.png")
+    order = Order("m", "a boat", seconds=5, inputs=(picture,), extras={name: 15, "style": 1})
+
+    assert wording.write(order) == {
+        "style": 1,
+        "type": "video",
+        "duration": 5,
+        "image": [{"url": picture.url}],
+    }
+
+
+def test_an_extra_stays_where_we_write_nothing_in_its_place() -> None:
+    wording = Wording(words={Measure.NEGATIVE: (Word("negative_prompt"),)})
+    order = Order("m", "a boat", extras={"negativePrompt": "blur"})
+
+    assert wording.write(order) == {"negativePrompt": "blur"}

@@ -4,12 +4,14 @@ A protocol has a wording for its models; `wire` of a fact sheet or of a service 
 APIs that give each model a schema of its own. A wording only spells: it decides nothing.
 """
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from tallylight.model.frames import AS_INPUT
+from tallylight.model.member_names import folded_name
 from tallylight.model.order import Order, Role
 
 
@@ -63,6 +65,9 @@ SPELLINGS: Mapping[Measure, frozenset[Spelling]] = {
     Measure.SEED: frozenset({Spelling.INTEGER, Spelling.TEXT}),
 }
 """The spellings that fit the values of each measure."""
+
+_WAY = re.compile(r"\.|\[\]")
+"""What stands between the names of a path."""
 
 _PIXEL_SIGNS = {Spelling.PIXELS_STAR: "*", Spelling.PIXELS_COLON: ":"}
 
@@ -126,19 +131,31 @@ class Wording:
     def write(self, order: Order) -> dict[str, object]:
         """Return the members of a request that this wording spells, and the order's extras.
 
+        An extra that some server would take for one of these members is left out.
+
         Raises:
             UnspelledError: if a table lacks a value of the order.
         """
-        body = {**order.extras, **self.fixed}
+        body, ours = {**order.extras, **self.fixed}, set(self.fixed)
+        for path, value in self._written(order):
+            _put(body, path, value)
+            ours.add(_WAY.split(path)[0])
+        known = set(map(folded_name, ours))
+        return {
+            name: value
+            for name, value in body.items()
+            if name in ours or folded_name(name) not in known
+        }
+
+    def _written(self, order: Order) -> Iterator[tuple[str, object]]:
         for measure, value in _values(order).items():
             for word in self.words.get(measure, ()):
                 written = _spelled(measure, word, value)
                 if written is not None:
-                    _put(body, word.path, written)
+                    yield word.path, written
         for each in order.inputs:
             if (path := self.inputs.get(each.role)) is not None:
-                _put(body, path, each.address)
-        return body
+                yield path, each.address
 
 
 def find_wording(wordings: Mapping[str, Wording], model: str) -> Wording | None:

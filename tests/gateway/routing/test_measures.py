@@ -11,6 +11,7 @@ from tallylight.gateway.routing.measures import (
     UnreckonedMeasure,
     first_measure,
     first_picture,
+    first_unreckoned,
     measure_kind,
 )
 
@@ -128,3 +129,9 @@ def test_a_duration_is_found_wherever_it_is(value: object, names: list[str]) -> 
         tree = {name: tree} if index % 3 else [json.dumps({name: tree})]
 
     assert found(metadata=tree) is not None
+
+
+@pytest.mark.parametrize("name", ["off_peak", "offPeak", "OFF_PEAK", "off-peak", "Off_Peak"])
+def test_a_field_that_changes_the_price_counts_in_any_spelling(name: str) -> None:
+    assert first_unreckoned({name: True}, (), {"off_peak"}) == UnreckonedMeasure(name, "", None)
+    assert first_unreckoned({name: True}, {name}, {"off_peak"}) is None

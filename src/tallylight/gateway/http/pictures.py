@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote_to_bytes
 from tallylight.gateway.http.fields import invalid_value, too_long, wrong_type
 from tallylight.gateway.http.forms import FieldTree, Upload
 from tallylight.gateway.requests import bad_request
-from tallylight.gateway.routing.measures import folded_name
+from tallylight.model.member_names import folded_name
 from tallylight.model.order import Input, Medium, Role
 from tallylight.upstreams.media_types import media_type_of
 

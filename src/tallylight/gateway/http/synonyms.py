@@ -20,11 +20,11 @@ from tallylight.gateway.http.forms import FieldTree
 from tallylight.gateway.requests import ApiError, bad_request
 from tallylight.gateway.routing.measures import (
     MeasureKind,
-    folded_name,
     is_harmless,
     measure_kind,
 )
 from tallylight.model.frames import frame_of, same_aspect
+from tallylight.model.member_names import folded_name
 from tallylight.model.wish import DEFAULT_SIZE, WishedMeasures
 
 _T = TypeVar("_T")

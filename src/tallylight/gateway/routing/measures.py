@@ -15,6 +15,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+from tallylight.model.member_names import MAX_NAME_LENGTH, folded_name
+
 
 class MeasureKind(StrEnum):
     """What a measure says of the video."""
@@ -89,7 +91,6 @@ _FLAG = re.compile(r"--(?:rs|resolution|dur|duration|frames|fps|framespersecond)
 """Flags that Ark reads in the prompt."""
 
 _PLAIN_RATIO = re.compile(r"[0-9]{1,2}(?:\.[0-9]+)?[:x/][0-9]{1,2}(?:\.[0-9]+)?|[A-Za-z_ -]+")
-_MAX_NAME_LENGTH = 64
 _MAX_DEPTH = 40
 _MAX_VALUES = 10_000
 _MAX_JSON_LENGTH = 64 * 1024
@@ -105,18 +106,9 @@ _ADVICE: Mapping[MeasureKind | None, str] = {
 }
 
 
-def folded_name(name: str) -> str:
-    """Return a name in lower case without punctuation: "durationSeconds" is "durationseconds".
-
-    Servers in Go match names without regard to case, and by Unicode's folding.
-    """
-    folded = unicodedata.normalize("NFKC", name[-_MAX_NAME_LENGTH:]).casefold()
-    return "".join(filter(str.isalnum, folded))
-
-
 def measure_kind(name: str) -> MeasureKind | None:
     """Return which measure a member of this name is, None for none."""
-    return _measure_kind(name[-_MAX_NAME_LENGTH:])
+    return _measure_kind(name[-MAX_NAME_LENGTH:])
 
 
 @lru_cache(maxsize=4096)
@@ -166,8 +158,9 @@ def first_unreckoned(
         passes: Fields of the model that change neither price nor length.
         priced: Fields of the model that change the price.
     """
+    known = set(map(folded_name, priced))
     for name in extras:
-        if name in priced:
+        if name not in passes and folded_name(name) in known:
             return UnreckonedMeasure(name, "", None)
     return first_measure("", {name: each for name, each in extras.items() if name not in passes})
 
@@ -208,7 +201,7 @@ class _MeasureSearch:
     def _member(
         self, name: str, member: object, path: str, depth: int
     ) -> Iterator[UnreckonedMeasure]:
-        shown = name[:_MAX_NAME_LENGTH]
+        shown = name[:MAX_NAME_LENGTH]
         where = f"{path}.{shown}" if path else shown
         kind = measure_kind(name)
         is_measure = kind is not None and not is_harmless(kind, member)
@@ -222,7 +215,7 @@ class _MeasureSearch:
         if (flag := _FLAG.search(text)) is not None:
             yield UnreckonedMeasure(path, flag[0].lower(), MeasureKind.LENGTH)
         # A form, and members such as `extra_params`, carry JSON as text.
-        start = text[:_MAX_NAME_LENGTH].lstrip()[:1]
+        start = text[:MAX_NAME_LENGTH].lstrip()[:1]
         if start not in {"{", "[", '"'}:
             return
         if len(text) > _MAX_JSON_LENGTH:

@@ -7,6 +7,7 @@ and their sources: `docs/protocols/ark.md`.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 
@@ -162,11 +163,11 @@ class _Tasks:
 
     def submit(self, order: Order, mark: str) -> Request:
         """Return the paid request, at the maker with our signs."""
+        if self._is_maker and order.seed is None:
+            order = replace(order, seed=_drawn_seed(mark))
         body = wording_for(self.wordings, order.model).write(order)
         text = [{"type": "text", "text": order.prompt}] if order.prompt else []
         body["content"] = [*text, *map(_picture, order.inputs)]
-        if self._is_maker and order.seed is None:
-            body["seed"] = _drawn_seed(mark)
         if self._sends_identifier:
             body["safety_identifier"] = mark
         return post_json(Phase.CREATE, _TASKS, body)
