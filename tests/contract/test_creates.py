@@ -7,8 +7,10 @@ import pytest
 
 from tallylight.simulator.faults import Endpoint
 from tallylight.upstreams.acceptance import InDoubt, Refused
-from tallylight.upstreams.protocol import Mark
-from tallylight.upstreams.steps import Accepted, Done, Listed
+from tallylight.upstreams.messages import Reply
+from tallylight.upstreams.protocol import Doubt, Mark
+from tallylight.upstreams.steps import Accepted, Done, Listed, Page
+from tests.contract.altered import AlteredSender, with_texts
 from tests.contract.services import EMPTY, NARROW, SCENARIO, each_dialect, where
 from tests.contract.site import Site, new_mark
 
@@ -190,6 +192,26 @@ async def test_a_job_that_the_list_does_not_show_yet_is_not_found(at: At, name: 
     site.trouble(kind="incomplete_list", omits="all")
 
     assert not [row for row in await site.listed() if _is_of(row, site)]
+
+
+@listing
+@pytest.mark.parametrize("word", ["", "refining_pixels", None])
+async def test_an_entry_of_a_list_is_a_job_whatever_its_state_is_called(
+    at: At, name: str, word: object
+) -> None:
+    site = at(name)
+    await in_doubt(site)
+    assert site.adapter.find is not None
+
+    def reworded(reply: Reply) -> Reply:
+        is_state = ("status", "state")
+        return with_texts(reply, lambda name, text: word if name.endswith(is_state) else text)
+
+    flow = site.adapter.find(Doubt(site.order(), site.mark), "")
+    ran = await site.drive(flow, AlteredSender(site.transport, reworded))
+
+    assert isinstance(ran.value, Page), ran
+    assert {each.id for each in site.jobs} <= {each.job.id for each in ran.value.jobs}
 
 
 @where(lambda adapter: adapter.features.mark is Mark.TIME)

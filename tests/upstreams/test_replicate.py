@@ -107,6 +107,8 @@ def test_a_cancel_leaves_a_running_prediction_alone() -> None:
         ({"prompt": "a boat", "duration": 10, "resolution": "720p"}, True),
         ({"prompt": "a boat", "duration": 5, "resolution": "480p"}, True),
         ({"prompt": "a boat"}, True),
+        ({"prompt": " a boat\n", "duration": "5", "resolution": "720P"}, False),
+        ({"prompt": "a boat", "duration": 5.0, "resolution": "720p"}, False),
     ],
 )
 def test_an_entry_with_another_input_is_another_order(given: object, *, differs: bool) -> None:
@@ -118,7 +120,18 @@ def test_an_entry_with_another_input_is_another_order(given: object, *, differs:
     assert isinstance(page, Page)
     (listed,) = page.jobs
     assert isinstance(listed, Listed)
-    assert (listed.prompt, listed.differs) == ("a boat", differs)
+    assert (listed.prompt.strip(), listed.differs) == ("a boat", differs)
+
+
+@pytest.mark.parametrize("given", [{}, None, "removed"])
+def test_an_entry_whose_input_was_removed_may_be_any_order(given: object) -> None:
+    assert ADAPTER.find is not None
+    entry = {"id": "abc", "model": MODEL, "status": "succeeded", "input": given}
+
+    page = ended(ADAPTER.find(Doubt(ORDER, "mark"), ""), {"results": [entry], "next": None})
+
+    assert isinstance(page, Page)
+    assert not page.jobs[0].differs
 
 
 def test_a_picture_may_lie_in_the_list_under_another_address() -> None:

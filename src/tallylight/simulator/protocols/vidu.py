@@ -78,7 +78,7 @@ _STATE_ERRORS: Mapping[NamedState, SimulatedResponse] = {
     NamedState.RISK_CONTROL: _error(
         403, "Forbidden", "Unusual activity was detected. Verify that you are human."
     ),
-    NamedState.SUSPENDED: _error(403, "AccountForbidden", "The account is forbidden"),
+    NamedState.SUSPENDED: _error(503, "Unavailable", "The service is suspended"),
     NamedState.MAINTENANCE: _error(503, "Unavailable", "The service is under maintenance"),
     NamedState.OVERLOADED: _error(503, "SystemThrottling", "The system is throttling"),
     NamedState.RATE_LIMITED: _error(429, "QuotaExceeded", "Too many tasks at a time"),

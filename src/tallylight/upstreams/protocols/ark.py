@@ -27,6 +27,7 @@ from tallylight.upstreams.protocols.result_life import expires_after
 from tallylight.upstreams.protocols.task_list import check_task_list, next_page
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
+    QUEUED,
     VIDEO,
     Accepted,
     Done,
@@ -64,13 +65,13 @@ _WORDING = Wording(
                 "execution_expires_after",
                 "omni_reference_task_type",
             ),
-            *("output_format", "priority", "return_last_frame", "safety_identifier", "watermark"),
+            *("output_format", "return_last_frame", "safety_identifier", "watermark"),
         }
     ),
     priced=frozenset(
         {
             *("content", "draft", "duration", "frames", "generate_audio", "ratio", "resolution"),
-            *("service_tier", "tools"),
+            *("priority", "service_tier", "tools"),
         }
     ),
 )
@@ -186,19 +187,22 @@ class _Tasks:
 
     def _listed(self, task: JsonView, doubt: Doubt) -> Listed | None:
         id_, order = task.text("id"), doubt.order
-        step = _step(task, is_endpoint=_is_endpoint(order.model))
-        if step is None or not id_:
+        step = _step(task, is_endpoint=_is_endpoint(order.model)) or QUEUED
+        if not id_:
             return None
         mark, created_at = self._mark(task, doubt), json_timestamp(task.at("created_at").value)
         return Listed(JobRef(id_, _extra(order)), step, mark, created_at=created_at)
 
     def _mark(self, task: JsonView, doubt: Doubt) -> str:
-        """Return our mark if a task has one of its signs, another text if it has another's."""
+        """Return our mark if a task has one of its signs, another text if it has another's.
+
+        Another seed rules nothing out: a model may report the one that it used in place of ours.
+        """
         identifier = task.text("safety_identifier")
         seed = task.text("seed") if doubt.order.seed is None else ""
         if doubt.mark == identifier or seed == str(_drawn_seed(doubt.mark)):
             return doubt.mark
-        return (identifier if self._sends_identifier else "") or seed
+        return identifier if self._sends_identifier else ""
 
 
 def _drawn_seed(mark: str) -> int:

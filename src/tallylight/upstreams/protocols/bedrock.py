@@ -40,6 +40,7 @@ from tallylight.upstreams.protocols.bedrock_hosts import (
 from tallylight.upstreams.protocols.paths import path_segment
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
+    QUEUED,
     VIDEO,
     Accepted,
     Checked,
@@ -201,8 +202,8 @@ class _Invocations:
         return Page(tuple(filter(None, found)), answer.text("nextToken"))
 
     def _listed(self, invocation: JsonView) -> Listed | None:
-        step, arn = self._step(invocation), invocation.text("invocationArn")
-        if step is None or not arn:
+        step, arn = self._step(invocation) or QUEUED, invocation.text("invocationArn")
+        if not arn:
             return None
         mark, submitted = invocation.text("clientRequestToken"), invocation.at("submitTime").value
         return Listed(JobRef(arn), step, mark, created_at=json_timestamp(submitted))

@@ -26,6 +26,7 @@ from tallylight.upstreams.protocols.paths import path_segment
 from tallylight.upstreams.protocols.task_list import next_page
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
+    QUEUED,
     VIDEO,
     Accepted,
     Done,
@@ -204,8 +205,10 @@ def _listed(task: JsonView, doubt: Doubt) -> Flow[Listed | None]:
     id_, created_at = task.text("task_id"), _created_at(task)
     word = known_as(task.text("status"), *_STATES)
     step = _step(word, task, Made(model=task.text("model_name")))
-    if step is None or isinstance(step, Missing) or not id_:
+    if not id_:
         return None
+    if step is None or isinstance(step, Missing):  # it is listed nevertheless
+        step = QUEUED
     is_before = doubt.since is not None and created_at is not None and created_at < doubt.since
     if word != _SUCCEEDED or is_before:
         return Listed(JobRef(id_), step, created_at=created_at)

@@ -22,6 +22,7 @@ from tallylight.upstreams.failures import as_upstream_fault, upstream_failure
 from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
+from tallylight.upstreams.protocols.paths import path_segment
 from tallylight.upstreams.protocols.result_addresses import find_results, way_to
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
@@ -152,7 +153,8 @@ class _Queue:
         if result.status in _OF_THE_QUESTION or not (is_over or _is_told(result)):
             return _ERRORS.no_job(result, "result:unreadable")  # a bare 504 passes: it may be there
         failure = as_upstream_fault(_ERRORS.failure(result, "result:failed"))
-        return Failed(failure, FREE if result.status in _SERVER_ERRORS else None)
+        is_free = result.status in _SERVER_ERRORS and _is_told(result)  # not the page of a proxy
+        return Failed(failure, FREE if is_free else None)
 
     def cancel(self, job: JobRef) -> Flow[Step]:
         """Cancel a job that has not ended; one that was still queued is not billed."""
@@ -189,7 +191,7 @@ def _accepted(order: Order, reply: Reply) -> Accepted | None:
     if not id_:
         return None
     # The paths that fal names carry the owner and the alias alone.
-    request = f"{_requests_path(order.model)}/{quote(id_)}"
+    request = f"{_requests_path(order.model)}/{path_segment(id_)}"
     usual = (f"{request}/status", request, f"{request}/cancel")
     urls = {name: answer.text(name) or url for name, url in zip(_URLS, usual, strict=True)}
     return Accepted(JobRef(id_, urls))

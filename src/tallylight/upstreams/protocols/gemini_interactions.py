@@ -10,7 +10,6 @@ import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
-from decimal import Decimal
 from http import HTTPStatus
 
 from tallylight.catalogue.wording import Measure, Spelling, Word, Wording, wording_for
@@ -266,7 +265,8 @@ def _tokens_in(answer: JsonView) -> str:
 
 def _usage(job: JobRef) -> Usage | None:
     tokens = JsonView(dict(job.extra)).number(_TOKENS)
-    return None if tokens is None else Usage(Decimal(tokens), Unit.TOKENS)
+    # None of a job whose answer came too late prove nothing: it goes on, and is billed.
+    return Usage(tokens, Unit.TOKENS) if tokens else None
 
 
 def _made(job: JobRef) -> Made:

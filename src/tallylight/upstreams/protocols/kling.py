@@ -22,6 +22,7 @@ from tallylight.upstreams.protocol import Adapter, Definition, Doubt, Features, 
 from tallylight.upstreams.protocols.paths import path_segment
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
+    QUEUED,
     VIDEO,
     Accepted,
     Done,
@@ -148,9 +149,9 @@ class _Tasks:
         return Page(found, str(number + 1) if len(tasks) == _PAGE_SIZE else "")
 
     def _listed(self, task: JsonView, kind: str) -> Listed | None:
-        step, id_ = self._step(task), task.text("task_id")
+        step, id_ = self._step(task) or QUEUED, task.text("task_id")
         mark = task.text("task_info.external_task_id")
-        return Listed(JobRef(id_, {_KIND: kind}), step, mark) if step is not None and id_ else None
+        return Listed(JobRef(id_, {_KIND: kind}), step, mark) if id_ else None
 
     def _step(self, task: JsonView) -> Known | None:
         """Return the state of a task, None if the answer tells none."""

@@ -22,6 +22,7 @@ from tallylight.upstreams.protocols.paths import path_segment
 from tallylight.upstreams.protocols.task_list import check_task_list, next_page
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
+    QUEUED,
     VIDEO,
     Accepted,
     Done,
@@ -143,8 +144,8 @@ def _find(_: Doubt, cursor: str) -> Flow[Page | Failure]:
 
 
 def _listed(task: JsonView) -> Listed | None:
-    step, id_ = _step(task), task.text("id")
-    if step is None or not id_:
+    step, id_ = _step(task) or QUEUED, task.text("id")
+    if not id_:
         return None
     created_at = json_timestamp(task.at("created_at").value)
     return Listed(JobRef(id_), step, created_at=created_at)

@@ -40,9 +40,10 @@ _WORDING = Wording(
     },
     passes=frozenset(
         {"background", "output_format", "output_compression", "moderation", "user"}
-        | {"safety_identifier", "style", "response_format", "input_fidelity"}
+        | {"safety_identifier", "style", "response_format"}
     ),
-    priced=frozenset({"stream", "partial_images", "frame_count", "svg"}),
+    # A high fidelity takes more tokens of the picture that goes in.
+    priced=frozenset({"stream", "partial_images", "frame_count", "svg", "input_fidelity"}),
 )
 
 _LONGEST_CREATE = timedelta(minutes=5)

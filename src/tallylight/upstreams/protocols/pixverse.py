@@ -55,6 +55,7 @@ _WORDING = Wording(
 )
 _GOOD = "0"
 _BALANCE = "/account/balance"
+_NO_ID = "0"
 _DELETED, _QUEUED = "6", "9"
 
 
@@ -128,8 +129,8 @@ class _Videos:
     def accepted(self, order: Order, reply: Reply) -> Accepted | None:  # noqa: ARG002
         """Return the video in the answer to a create, with its price."""
         answer = reply.json.at("Resp")
-        id_ = answer.text("video_id") if reply.json.text("ErrCode") == _GOOD else ""
-        if not id_ or not reply.is_success:
+        id_ = answer.text("video_id") if reply.is_success else ""
+        if id_ in {"", _NO_ID}:
             return None
         return Accepted(JobRef(id_), Working(usage=self._usage(answer)))
 
@@ -168,8 +169,8 @@ class _Videos:
     def _usage(self, answer: JsonView) -> Usage | None:
         told = (answer.number(name) for name in ("credits", "credit"))
         credits_ = next((each for each in told if each is not None), None)
-        if credits_ is None or self._usd_per_credit is None:
-            return None
+        if not credits_ or self._usd_per_credit is None:
+            return None  # a member that is not filled is 0
         return Usage(credits_ * self._usd_per_credit)
 
 
@@ -197,9 +198,9 @@ def _check(_: str) -> Flow[CheckOutcome]:
     answer = reply.json
     if answer.text("ErrCode") != _GOOD:
         return _ERRORS.failure(reply, "balance:unreadable")
-    left = (answer.number(f"Resp.{name}") for name in ("credit_monthly", "credit_package"))
+    left = (answer.balance(f"Resp.{name}") for name in ("credit_monthly", "credit_package"))
     known = [each for each in left if each is not None]
-    is_empty = bool(known) and not any(known)
+    is_empty = bool(known) and sum(known) <= 0
     return _ERRORS.named("500090", "no credits are left") if is_empty else None
 
 

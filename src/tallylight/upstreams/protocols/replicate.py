@@ -7,7 +7,6 @@ their sources: `docs/protocols/replicate.md`.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from itertools import chain
@@ -23,6 +22,8 @@ from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get
 from tallylight.upstreams.protocol import Adapter, Definition, Doubt, Features, Flow, Mark, Site
 from tallylight.upstreams.protocols.model_list import not_listed
 from tallylight.upstreams.protocols.paths import path_segment
+from tallylight.upstreams.protocols.result_addresses import find_results, way_to
+from tallylight.upstreams.protocols.result_life import expires_after
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
     QUEUED,
@@ -119,16 +120,16 @@ class _Predictions:
 
 def _listed(prediction: JsonView, model: str, ours: Mapping[str, object]) -> Listed | None:
     """Return an entry of the list."""
-    step, id_ = _step(prediction, model), prediction.text("id")
-    if step is None or not id_:
+    step, id_ = _step(prediction, model) or QUEUED, prediction.text("id")
+    if not id_:
         return None
-    given = prediction.at("input")
+    given = prediction.at("input")  # of one that is over, it is removed after an hour
     return Listed(
         _job(id_, model),
         step,
         prompt=given.text("prompt"),
         created_at=json_timestamp(prediction.at("created_at").value),
-        differs=given.is_object and not _repeats(given, ours),
+        differs=bool(given.value) and given.is_object and not _repeats(given, ours),
     )
 
 
@@ -139,7 +140,14 @@ def _repeats(given: JsonView, ours: Mapping[str, object]) -> bool:
         for name, value in ours.items()
         if not isinstance(value, list | dict) and not str(value).startswith(_DATA)
     }
-    return all(given.at(name).value == value for name, value in plain.items())
+    return all(_is_alike(given.value, name, value) for name, value in plain.items())
+
+
+def _is_alike(given: object, name: str, value: object) -> bool:
+    """Tell whether an input has a value: the model's schema may make "5" of 5, or 5.0."""
+    told = given.get(name) if isinstance(given, dict) else None
+    texts = [str(each).strip().casefold() for each in (told, value)]
+    return told == value or texts[0] == texts[1]
 
 
 def _check(model: str) -> Flow[Accepted | Failure | None]:
@@ -202,11 +210,14 @@ def _done(prediction: JsonView, made: Made) -> Known:
         Output(VIDEO, get(Phase.CONTENT, url), index)
         for index, url in enumerate(filter(None, urls))
     )
+    if not outputs:  # some models answer with an object
+        told, here = {"output": output.value}, prediction.text("urls.get")
+        found = find_results(told, told, Reply(Phase.POLL, HTTPStatus.OK, {}, ""), here)
+        outputs = tuple(Output(VIDEO, way_to(each)) for each in found)
     if not outputs:
         return Failed(_ERRORS.named("no_output", "no file was named"), made=made)
-    ended_at = json_timestamp(prediction.at("completed_at").value)
-    done = Done(outputs, made)
-    return done if ended_at is None else replace(done, expires_at=ended_at + _RESULT_LIFE)
+    expires_at = expires_after(prediction.at("completed_at").value, _RESULT_LIFE)
+    return Done(outputs, made, expires_at=expires_at)
 
 
 def _model_of(prediction: JsonView, ordered: str) -> str:

@@ -133,8 +133,8 @@ def _step(job: JobRef, reply: Reply) -> Known | None:
     """Return the state that a document tells, None if it tells none."""
     answer = reply.json
     refunded, word = answer.at("credits_refunded").value, known_as(answer.text("status"), *_STATES)
-    is_failed = isinstance(refunded, bool) or "your generation was" in reply.body.casefold()
-    if is_failed or word == "failed":
+    is_told = isinstance(refunded, bool) or "your generation was" in reply.body.casefold()
+    if word == "failed" or refunded is True or (is_told and not word):
         failure = as_upstream_fault(_ERRORS.failure(reply, "job:failed"))
         return Failed(failure, FREE if refunded is True else None)
     if not reply.is_success or not word:

@@ -75,8 +75,8 @@ _ERRORS = Errors(
         # 429 is all of these: no money, and too many at once.
         Row(FailureKind.QUOTA, ("credit_insufficient",)),
         Row(FailureKind.RATE_LIMITED, ("quota_exceeded", "too_many_requests")),
-        Row(FailureKind.AUTH, ("unauthorized",)),
-        Row(FailureKind.SUSPENDED, ("account_forbidden",), is_named=True),
+        # Our account, not the service.
+        Row(FailureKind.AUTH, ("unauthorized", "account_forbidden")),
         Row(FailureKind.CONTENT_REJECTED, ("audit_submit_illegal", "creation_policy_violation")),
         Row(FailureKind.INVALID_REQUEST, ("field_invalid", "image_download_failure")),
         Row(FailureKind.DEGRADED, ("system_throttling", "internal_service_failure", "no_output")),
