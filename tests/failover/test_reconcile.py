@@ -1,6 +1,7 @@
 """A create in doubt claims a listed job only if it cannot belong to another create."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -195,3 +196,49 @@ async def test_a_job_whose_request_differs_is_ruled_out_whatever_its_prompt(star
     video = await create_unresolved(gateway)
 
     assert (video.status, video.service) == (VideoStatus.COMPLETED, "b")
+
+
+def _showing(monkeypatch: pytest.MonkeyPatch, shown: Callable[[str], str]) -> None:
+    """Let lists show prompts otherwise."""
+    find = UpstreamClient.find
+
+    async def changed(
+        client: UpstreamClient, doubt: Doubt, cursor: str, upstream: Upstream
+    ) -> Page | Failure:
+        page = await find(client, doubt, cursor, upstream)
+        assert isinstance(page, Page)
+        return Page(tuple(replace(each, prompt=shown(each.prompt)) for each in page.jobs), "")
+
+    monkeypatch.setattr(UpstreamClient, "find", changed)
+
+
+PROMPT = "a paper boat\ndrifts across  a calm pond in soft morning light, a steady camera"
+
+
+async def test_a_prompt_that_a_list_shows_trimmed_is_the_same_prompt(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = await start(upstreams={"first": {"lists_all_jobs": True}})
+    _showing(monkeypatch, lambda prompt: " ".join(prompt.split()))
+    gateway.set_faults("a", {"kind": "reset", "accepts": True})
+
+    video = await gateway.create(PROMPT, size="720x1280", seconds=4)
+    gateway.set_faults("a")
+    seen = await gateway.until_ended(video)
+
+    assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "a")
+    assert gateway.create_count("b") == 0
+
+
+@pytest.mark.parametrize("end", ["", "...", " …"])
+async def test_a_prompt_that_a_list_cuts_off_proves_no_refusal(
+    start: Start, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    gateway = await start(upstreams={"first": {"lists_all_jobs": True}})
+    _showing(monkeypatch, lambda prompt: prompt[:30] + end)
+    gateway.set_faults("a", {"kind": "reset", "accepts": True})
+
+    video = await gateway.until_ended(await gateway.create(PROMPT, size="720x1280", seconds=4))
+
+    await assert_unresolved(gateway, video)
+    assert gateway.create_count("b") == 0

@@ -2,7 +2,8 @@
 
 A job is recognised by our mark, where the list shows it. Else a prompt cannot carry one, so it is
 recognised by its order: the same prompt, model, length and size, created since, and claimed by no
-other attempt. Two attempts in doubt with equal orders are interchangeable as long as each job is
+other attempt. A list may show a prompt trimmed, or cut off: then it is no proof, and rules no job
+out. Two attempts in doubt with equal orders are interchangeable as long as each job is
 claimed once. A create that still waits for its response is not in doubt: a job that may belong to
 it is not claimed until it has one.
 
@@ -11,6 +12,7 @@ of the account: it is never claimed, but it keeps the doubt from ending.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -55,6 +57,9 @@ _NOTHING_THERE = Failure(
     "its folder is empty, as that of a job that still runs or has failed",
 )
 """A folder proves a job by what lies there, and nothing by being empty."""
+
+_MIN_SHORT_FORM = 20
+"""The shortest beginning of a prompt that a list may show in its place."""
 
 _SNAPSHOT = re.compile(r"-20\d\d-?\d\d-?\d\d")
 """Suffix of a dated model name, for an order without a date."""
@@ -131,7 +136,7 @@ class JobSearch:
         free = [each for each in candidates if each.job.id not in taken]
         for each in free:
             is_ours = each.mark == attempt.id or (
-                bool(each.prompt)
+                _plain(each.prompt) == _plain(tracked.video.prompt)
                 and _has_ordered_measures(each, tracked, attempt)
                 and not _may_belong_to_pending(each, pending)
             )
@@ -153,8 +158,19 @@ def _is_candidate(listed: Listed, tracked: TrackedVideo, attempt: Attempt) -> bo
     if is_other or _is_before(listed, attempt):
         return False
     if listed.prompt:
-        return listed.prompt == tracked.video.prompt
+        return _may_be_prompt(_plain(listed.prompt), _plain(tracked.video.prompt))
     return _has_ordered_measures(listed, tracked, attempt)
+
+
+def _plain(prompt: str) -> str:
+    """Return a prompt as an upstream may keep it: trimmed, its white space and letters unified."""
+    return " ".join(unicodedata.normalize("NFC", prompt).split())
+
+
+def _may_be_prompt(listed: str, ordered: str) -> bool:
+    """Tell whether a listed prompt is the ordered one, or a list's short form of it."""
+    begun = listed.removesuffix("…").removesuffix("...").rstrip()
+    return listed == ordered or (len(begun) >= _MIN_SHORT_FORM and ordered.startswith(begun))
 
 
 def _is_model(listed: str, ordered: str) -> bool:
