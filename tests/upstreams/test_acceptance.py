@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from tallylight.model.jobs import JobRef
 from tallylight.upstreams.acceptance import InDoubt, Refused, judge_create
 from tallylight.upstreams.error_table import Errors, Row
 from tallylight.upstreams.messages import Phase, Reply
-from tallylight.upstreams.protocol import Adapter
+from tallylight.upstreams.protocol import Adapter, Features
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.steps import Accepted, Done, Failed, Known, Working
 from tests.builders import UPSTREAM
@@ -85,7 +86,7 @@ def test_a_redirected_create_was_not_accepted(status: int) -> None:
     assert result(answered(status, "")) is Refused
 
 
-@pytest.mark.parametrize("status", [302, 303, 408, 499, 500, 502, 504, 520, 524, 529])
+@pytest.mark.parametrize("status", [302, 303, 408, 460, 499, 500, 502, 504, 520, 524, 529])
 def test_an_answer_that_may_follow_acceptance_is_in_doubt(status: int) -> None:
     assert result(answered(status)) is InDoubt
 
@@ -105,6 +106,18 @@ def test_an_answer_that_broke_off_is_in_doubt(status: int) -> None:
 def test_a_proxys_page_says_nothing_about_the_service() -> None:
     assert result(answered(503, PAGE)) is InDoubt
     assert result(answered(403, "")) is InDoubt
+
+
+def test_a_held_create_is_refused_soon_or_was_begun() -> None:
+    held = replace(with_errors(Errors()), features=Features(create_timeout=timedelta(minutes=5)))
+
+    def judged(seconds: float, adapter: Adapter, status: int = 503) -> type:
+        reply = replace(answered(status), seconds=seconds)
+        return type(judge_create(adapter, ORDER, reply, refuses_with_500=True))
+
+    assert [judged(after, held) for after in (0.2, 60)] == [Refused, InDoubt]
+    assert [judged(after, held, 500) for after in (0.2, 60)] == [Refused, InDoubt]
+    assert [judged(60, held, 400), judged(60, with_errors(Errors()))] == [Refused, Refused]
 
 
 def test_the_operator_decides_whether_500_refuses() -> None:

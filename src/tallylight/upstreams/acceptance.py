@@ -19,8 +19,8 @@ from tallylight.upstreams.steps import Accepted, Done, Failed, Working
 _CALLER_ERRORS = range(400, 500)
 
 #: A proxy answers these, and the service behind it may have received the request. 499 is nginx's
-#: word for a client that left; a relay repeats what its own upstream said.
-_PROXY_STATUSES = frozenset({408, 499})
+#: word for a client that left, 460 that of AWS; a relay repeats what its own upstream said.
+_PROXY_STATUSES = frozenset({408, 460, 499})
 
 #: A POST is never redirected, so no job was created; behind a 302 or 303 one may have been.
 _REDIRECTS = frozenset({301, 307, 308})
@@ -41,6 +41,10 @@ _REFUSAL_KINDS = frozenset(
 #: Rules of failures that mean that a stream broke off, or that something else came in its place.
 _CUT_STREAM_RULES = frozenset({"stream:cut", "stream:disconnected", "stream:no_chat"})
 
+
+_PROMPT_SECONDS = 10.0
+"""A create that is held until the job is over is refused within this time, or after it was begun:
+what is told later may be said by a gateway that waited for it no longer."""
 
 _NO_JOB_ID = upstream_failure("job:no_id", "accepted without a job id, so the job cannot be polled")
 
@@ -89,7 +93,13 @@ def judge_create(
     is_definite = (
         not reply.was_sent
         or adapter.errors.proves_free(reply)
-        or _is_refusal(reply, failure, refuses_with_500=refuses_with_500)
+        or _is_refusal(
+            reply,
+            failure,
+            refuses_with_500=refuses_with_500,
+            may_have_begun=adapter.features.create_timeout is not None
+            and reply.seconds > _PROMPT_SECONDS,
+        )
     )
     return Refused(failure, reply.was_sent) if is_definite else InDoubt(failure)
 
@@ -114,7 +124,9 @@ def judge_stream(job: JobRef, end: Done | Failure, error: str, *, has_begun: boo
     return Refused(end) if is_refusal else Accepted(job, Failed(end))
 
 
-def _is_refusal(reply: Reply, failure: Failure, *, refuses_with_500: bool) -> bool:
+def _is_refusal(
+    reply: Reply, failure: Failure, *, refuses_with_500: bool, may_have_begun: bool
+) -> bool:
     if reply.error or reply.truncated or reply.status is None:
         return False
     status = reply.status
@@ -126,9 +138,10 @@ def _is_refusal(reply: Reply, failure: Failure, *, refuses_with_500: bool) -> bo
         return False  # a proxy's page says nothing about the service behind it
     if reply.is_success:
         return _is_explicit_refusal(failure)
-    return status in _REFUSAL_STATUSES or (
+    refuses = status in _REFUSAL_STATUSES or (
         status == HTTPStatus.INTERNAL_SERVER_ERROR and refuses_with_500
     )
+    return refuses and not may_have_begun
 
 
 def _is_explicit_refusal(failure: Failure) -> bool:
