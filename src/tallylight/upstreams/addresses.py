@@ -37,6 +37,12 @@ def resolved_address(text: str, base: str) -> str:
     return address if _is_http(address) else ""
 
 
+def is_at_host(address: str, base: str) -> bool:
+    """Tell whether an address, resolved against a base URL, leads to the same host and port."""
+    hosts = [_HTTP.match(each) for each in (resolved_address(address, base), base)]
+    return len({each and each[2].casefold() for each in hosts}) == 1
+
+
 def request_url(address: str) -> URL:
     """Return the URL that asks for an absolute address byte for byte.
 

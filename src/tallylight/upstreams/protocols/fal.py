@@ -16,6 +16,7 @@ from tallylight.documents.section import Section
 from tallylight.model.evidence import NOT_LISTED_RULE, Failure, FailureKind
 from tallylight.model.jobs import FREE, JobRef
 from tallylight.model.order import Form, Medium, Order, Role
+from tallylight.upstreams.addresses import is_at_host
 from tallylight.upstreams.auth import SchemeAuth
 from tallylight.upstreams.error_table import Errors, Row
 from tallylight.upstreams.failures import as_upstream_fault, upstream_failure
@@ -42,7 +43,8 @@ _INPUTS = {(role, Medium.IMAGE): _FORMS for role in (Role.FIRST_FRAME, Role.LAST
 
 _STARTED = {"in_queue": False, "in_progress": True}
 _COMPLETED = "completed"
-_URLS = ("status_url", "response_url", "cancel_url")
+_URLS = {"status_url": "/status", "response_url": "", "cancel_url": "/cancel"}
+_PATH = "path"
 _NO_SUCH_REQUEST = "00000000-0000-4000-8000-000000000000"
 
 _SERVER_ERRORS = range(500, 600)
@@ -137,14 +139,14 @@ class _Queue:
 
     def poll(self, job: JobRef) -> Flow[Step]:
         """Ask for the state of a job; of a finished one, for its result, too."""
-        reply = yield get(Phase.POLL, job.extra["status_url"])
+        reply = yield get(Phase.POLL, self._url(job, "status_url"))
         state = reply.json
         word = known_as(state.text("status"), *_STARTED, _COMPLETED)
         if word != _COMPLETED:
             if not word:
                 return _ERRORS.no_job(reply, "state:unreadable")
             return Working(_STARTED.get(word, True))
-        result = yield get(Phase.RESULT, job.extra["response_url"], reads=ANY_STATUS)
+        result = yield get(Phase.RESULT, self._url(job, "response_url"), reads=ANY_STATUS)
         if result.is_success and not result.json.is_object:
             return _ERRORS.no_job(result, "result:unreadable")  # a page: the film may be there
         if result.is_success:
@@ -161,12 +163,20 @@ class _Queue:
         before = yield from self.poll(job)
         if not isinstance(before, Working):
             return before
-        yield Request(Phase.CANCEL, "PUT", job.extra["cancel_url"], reads=ANY_STATUS)
+        yield Request(Phase.CANCEL, "PUT", self._url(job, "cancel_url"), reads=ANY_STATUS)
         after = yield from self.poll(job)
         if not isinstance(after, Failed) or before.is_started:
             return after
         has_run = after.failure.http_status == _MODEL_ERROR  # it was started after the first look
         return after if has_run else replace(after, usage=FREE)
+
+    def _url(self, job: JobRef, name: str) -> str:
+        """Return an address that a create named; of another host, the same here.
+
+        A relay may repeat those of fal, where our key is not known and not sent.
+        """
+        named = job.extra[name]
+        return named if is_at_host(named, self._base_url) else f"{job.extra[_PATH]}{_URLS[name]}"
 
     def _done(self, reply: Reply) -> Known:
         outputs = tuple(self._outputs(reply))
@@ -192,9 +202,8 @@ def _accepted(order: Order, reply: Reply) -> Accepted | None:
         return None
     # The paths that fal names carry the owner and the alias alone.
     request = f"{_requests_path(order.model)}/{path_segment(id_)}"
-    usual = (f"{request}/status", request, f"{request}/cancel")
-    urls = {name: answer.text(name) or url for name, url in zip(_URLS, usual, strict=True)}
-    return Accepted(JobRef(id_, urls))
+    urls = {name: answer.text(name) or f"{request}{end}" for name, end in _URLS.items()}
+    return Accepted(JobRef(id_, {_PATH: request, **urls}))
 
 
 def _requests_path(model: str) -> str:
