@@ -9,15 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallylight.model.evidence import Failure
-from tallylight.model.jobs import JobRef
+from tallylight.model.jobs import JobRef, Made, Usage
 from tallylight.model.order import Order
 from tallylight.upstreams.acceptance import InDoubt, Refused, judge_create
 from tallylight.upstreams.inline_files import InlineFile
 from tallylight.upstreams.messages import Phase, Reply, Request
-from tallylight.upstreams.protocol import Adapter, Site
+from tallylight.upstreams.protocol import Adapter, Definition, Site
 from tallylight.upstreams.protocols.registry import PROTOCOLS
 from tallylight.upstreams.steps import Accepted, Done, Failed, Missing, Page, Trouble, Working
 from tests.contract.flows import AnyFlow, flows_of
+from tests.contract.own_json import own_documents
 
 _NAMES = (
     *("id", "task_id", "object", "status", "data", "error", "code", "message", "progress"),
@@ -70,6 +71,36 @@ REPLIES = st.builds(
 )
 
 
+OWN = [
+    pytest.param(definition, dialect, id=f"{name}-{dialect}")
+    for name, definition in PROTOCOLS.items()
+    for dialect in definition.dialects
+]
+
+
+def own_replies(definition: Definition) -> st.SearchStrategy[Reply]:
+    """Return a strategy for answers in the words of a protocol."""
+    bodies = own_documents(definition).map(json.dumps)
+    return st.builds(
+        Reply, phase=st.just(Phase.CREATE), status=STATUSES, headers=st.just({}), body=bodies
+    )
+
+
+@pytest.mark.parametrize(("definition", "dialect"), OWN)
+@settings(max_examples=100)
+@given(data=st.data())
+def test_every_flow_returns_a_value_for_any_answer_in_its_own_words(
+    definition: Definition, dialect: str, data: st.DataObject
+) -> None:
+    adapter = definition.make(Site("http://127.0.0.1:9/v1", dialect))
+    replies = data.draw(st.lists(own_replies(definition), min_size=2, max_size=2))
+
+    for flow in flows_of(adapter, ORDER, "mark", job_of(adapter)):
+        check_value(driven(flow, 4 * replies))
+    found = judge_create(adapter, ORDER, replies[0])
+    check_value(found if isinstance(found, Accepted) else found.failure)
+
+
 def job_of(adapter: Adapter) -> JobRef:
     """Return a job as the dialect itself refers to it."""
     reply = Reply(Phase.CREATE, 200, {}, json.dumps(JOB))
@@ -90,6 +121,12 @@ def driven(flow: AnyFlow, replies: Iterable[Reply]) -> object:
     raise AssertionError("it asks for ever")
 
 
+def check_told(made: Made, usage: Usage | None) -> None:
+    """Check that what a job tells can be reckoned with."""
+    assert 0 <= made.seconds <= 24 * 3600
+    assert usage is None or (usage.amount.is_finite() and usage.amount >= 0)
+
+
 def check_value(value: object) -> None:
     """Check that a value of a flow can be used."""
     assert value is None or isinstance(
@@ -100,14 +137,18 @@ def check_value(value: object) -> None:
             for listed in jobs:
                 assert listed.job.id.encode()
                 check_value(listed.step)
-        case Accepted(step=step):
+        case Accepted(job=job, step=step):
+            assert job.id.encode() is not None
             check_value(step)
-        case Working(progress=progress):
+        case Working(progress=progress, made=made, usage=usage):
             assert progress is None or 0 <= progress <= 100
-        case Done(outputs=outputs, usage=usage):
+            check_told(made, usage)
+        case Done(outputs=outputs, made=made, usage=usage):
             assert outputs
             assert all(isinstance(each.at, Request | InlineFile) for each in outputs)
-            assert usage is None or usage.amount >= 0
+            check_told(made, usage)
+        case Failed(made=made, usage=usage):
+            check_told(made, usage)
         case _:
             pass
 

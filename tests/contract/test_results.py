@@ -12,10 +12,11 @@ from tallylight.clock import Clock
 from tallylight.model.evidence import Failure, Fault
 from tallylight.model.jobs import JobRef, Unit
 from tallylight.simulator.faults import Endpoint
+from tallylight.upstreams.acceptance import InDoubt, Refused
 from tallylight.upstreams.download import ResultFetcher
 from tallylight.upstreams.inline_files import InlineFile
 from tallylight.upstreams.messages import Reply
-from tallylight.upstreams.steps import Done, Failed, Step
+from tallylight.upstreams.steps import Accepted, Done, Failed, Step
 from tests.contract.altered import altered_poll, with_values
 from tests.contract.services import each_dialect, everywhere, plain_wish, where
 from tests.contract.site import CLOCK, LIMIT_BYTES, PAUSE, Site
@@ -269,3 +270,25 @@ async def test_a_cost_that_is_told_is_the_one_that_is_billed(at: At, name: str) 
 
     if done.usage is not None and done.usage.unit is Unit.USD:
         assert done.usage.amount == site.billed
+
+
+@where(lambda adapter: adapter.poll)
+@pytest.mark.parametrize("form", ["text", "error", "close"])
+@pytest.mark.parametrize("prompt", ["", " with a lot of gore"], ids=["fails", "is_refused"])
+async def test_a_failed_job_says_that_it_took_what_is_billed_or_nothing_of_that(
+    at: At, name: str, form: str, prompt: str
+) -> None:
+    site = at(name)
+    site.prompt += prompt
+    if not prompt:
+        site.trouble(kind="fail", form=form)
+
+    found = await site.create()
+    step = await site.end(found) if isinstance(found, Accepted) else found
+
+    assert isinstance(step, Failed | Refused | InDoubt), step
+    if isinstance(step, Refused):
+        assert site.billed == 0
+    elif isinstance(step, Failed) and step.usage is not None:
+        is_told = step.usage.unit is Unit.USD or not step.usage.amount
+        assert step.usage.amount == site.billed or not is_told
