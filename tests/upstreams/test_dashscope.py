@@ -214,5 +214,7 @@ def test_a_task_from_before_the_create_is_not_asked_for() -> None:
     assert len(requests) == 1
 
 
-def test_a_task_that_the_list_does_not_know_is_left_out() -> None:
-    assert listed(entry("UNKNOWN"), entry(""), told={}, since=None).jobs == ()
+def test_a_task_whose_state_the_list_does_not_know_keeps_a_doubt() -> None:
+    jobs = listed(entry("UNKNOWN"), entry(""), told={}, since=None).jobs
+
+    assert [(each.step, each.prompt, each.mark) for each in jobs] == 2 * [(Working(), "", "")]
