@@ -134,3 +134,14 @@ def test_the_need_of_setup_survives_a_restart() -> None:
     story.apply(0, Source.CREDENTIALS, MODEL, note="seedance-2")
 
     assert load_state(dump_state(story.state)) == story.state
+
+
+def test_a_model_that_has_shut_down_is_not_called_misspelt() -> None:
+    story = Story()
+    story.apply(0, Source.CALENDAR, claimed_status=Status.RETIRED, until=0)
+    story.apply(60, Source.CREDENTIALS, MODEL)
+
+    codes = {each.code for each in story.state.verdict.reasons}
+
+    assert story.status is Status.RETIRED
+    assert ReasonCode.SETUP_PROBLEM not in codes

@@ -100,7 +100,7 @@ def _additional_reasons(
     late = overdue.jobs_without_video(state.job_history, state.jobs, state.at - policy.jobs_ttl)
     if late and derived.status not in {Status.RETIRED, Status.MAINTENANCE}:
         yield _overdue_reason(late, state.job_history.median_seconds)
-    if state.setup is not None:
+    if state.setup is not None and not _is_explained(state.setup, derived.status):
         yield _setup_reason(state.setup)
     if blocked is not None:
         is_key = blocked.kind is FailureKind.AUTH
@@ -335,6 +335,12 @@ def _rate_limit_reason(limit: RateLimit) -> Reason:
     if limit.retry_after is not None:
         facts["retry_seconds"] = int(limit.retry_after.total_seconds())
     return Reason(ReasonCode.RATE_LIMITED, limit.last.at, facts | _failure_facts(limit.last))
+
+
+def _is_explained(record: FailureRecord, status: Status) -> bool:
+    """Tell whether a key cannot use a model because nobody can any more."""
+    problem = setup.setup_problem_of(record)
+    return status is Status.RETIRED and problem is setup.SetupProblem.MODEL
 
 
 def _setup_reason(failure: FailureRecord) -> Reason:
