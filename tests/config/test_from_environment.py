@@ -1,5 +1,6 @@
 """Without a file, keys of the environment say what is watched and offered."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tallylight.catalogue import facts
+from tallylight.catalogue.families import usual_name
 from tallylight.catalogue.services import BillingBasis, ProbeIntervals
 from tallylight.catalogue.sheets import BuiltInUpstream
 from tallylight.clock import VirtualClock
@@ -16,7 +18,7 @@ from tallylight.config.usability import Obstacle, found_key, usability
 from tallylight.errors import ConfigurationError
 from tallylight.gateway.routing.routes import usual_routes
 
-NOW = datetime(2026, 11, 29, tzinfo=UTC)
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
 TODAY = NOW.date()
 MARKED = "sk-marked"
 PROFILES = facts.built_in_upstreams()
@@ -199,6 +201,58 @@ def test_a_model_at_two_providers_is_one_route_by_its_usual_name() -> None:
     assert set(routes["seedance-2.5"].services) == {
         f"bytedance-seedance-2.5-{kind}-to-video-fal" for kind in ("text", "image", "reference")
     }
+
+
+def usual_names() -> dict[str, set[str]]:
+    """Return the sheets of the models that all keys together open, by their usual names."""
+    services = environment_catalogue(all_keys(), TODAY).catalogue.services
+    routes = usual_routes(services.values())
+    names = {usual_name(each.sheet.title) for each in services.values()}
+    return {name: {services[id_].sheet.id for id_ in routes[name].services} for name in names}
+
+
+@pytest.mark.parametrize(
+    ("name", "seller"),
+    [
+        ("wan-3.0", "runway/wan3"),
+        ("wan-3.0-prime", "runway/wan3_prime"),
+        ("minimax-h3", "runway/hailuo3"),
+        ("minimax-h3-max", "runway/h3_max"),
+        ("kling-3.0", "runway/kling3.0_standard"),
+        ("kling-3.0-omni", "runway/klingO3_standard"),
+        ("kling-2.5-turbo", "runway/kling2.5_turbo_pro"),
+        ("gemini-omni-1.1-flash", "runway/gemini_omni_flash_1.1"),
+        ("seedance-2.5", "runway/seedance2_5"),
+        ("veo-3.1-fast", "runway/veo3.1_fast"),
+    ],
+)
+def test_runway_sells_the_models_of_others_by_their_usual_names(name: str, seller: str) -> None:
+    by_name = usual_names()
+
+    assert seller in by_name[name]
+    assert {each.partition("/")[0] for each in by_name[name]} > {"runway"}
+
+
+def test_usual_names_differ_by_more_than_their_signs() -> None:
+    names = usual_names()
+    bare = {re.sub(r"[^a-z0-9]", "", name.replace(".0", "")) for name in names}
+
+    assert len(bare) == len(names)
+    assert all(re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", name) for name in names)
+    assert not any(word in name for name in names for word in ("official", "reverse", "preview"))
+
+
+def test_a_dearer_or_lesser_kind_of_a_model_has_a_name_of_its_own() -> None:
+    kinds = ("fast", "mini", "lite", "turbo", "flash", "prime", "max", "4k")
+    for name, sheets in usual_names().items():
+        for kind in kinds:
+            marked = {each for each in sheets if _has_word(each.partition("/")[2], kind)}
+
+            assert marked in (set(), sheets), (name, kind)
+
+
+def _has_word(model: str, word: str) -> bool:
+    return re.search(rf"(?<![a-z]){word}(?![a-z])", model.lower()) is not None
 
 
 def test_a_further_id_at_one_provider_is_not_tried_after_the_first() -> None:
