@@ -63,19 +63,19 @@ LIVE = {
     "laozhang/doubao-seedance-2-0-260128": ("1280x720", 5, "0.8563984"),
     "laozhang/MiniMax-H3": ("2560x1440", 5, "0.40"),
     "alibaba/wan3.0-video": ("1920x1080", 5, "1.00"),
-    "alibaba-beijing/wan3.0-video": ("1920x1080", 5, "0.825"),
+    "alibaba-beijing/wan3.0-video": ("1920x1080", 5, "0.825125"),
     "alibaba/wan3.0-video-prime": ("854x480", 5, "0.34"),
-    "alibaba-beijing/wan3.0-video-prime": ("1280x720", 5, "0.635"),
+    "alibaba-beijing/wan3.0-video-prime": ("1280x720", 5, "0.635995"),
     "alibaba/wan2.7-t2v": ("1280x720", 5, "0.50"),
     "alibaba/wan2.7-i2v": ("1920x1080", 5, "0.75"),
     "alibaba/wan2.7-r2v": ("1280x720", 5, "0.50"),
-    "alibaba-beijing/wan2.7-t2v": ("1280x720", 5, "0.43"),
-    "alibaba-beijing/wan2.7-i2v": ("1920x1080", 5, "0.715"),
-    "alibaba-beijing/wan2.7-r2v": ("1280x720", 5, "0.43"),
+    "alibaba-beijing/wan2.7-t2v": ("1280x720", 5, "0.43006"),
+    "alibaba-beijing/wan2.7-i2v": ("1920x1080", 5, "0.716765"),
+    "alibaba-beijing/wan2.7-r2v": ("1280x720", 5, "0.43006"),
     "alibaba/happyhorse-1.1-t2v": ("1920x1080", 5, "0.90"),
-    "alibaba-beijing/happyhorse-1.1-i2v": ("854x480", 5, "0.31"),
+    "alibaba-beijing/happyhorse-1.1-i2v": ("854x480", 5, "0.3094225"),
     "alibaba/happyhorse-1.0-r2v": ("1920x1080", 5, "1.20"),
-    "alibaba-beijing/happyhorse-1.0-t2v": ("1280x720", 5, "0.62"),
+    "alibaba-beijing/happyhorse-1.0-t2v": ("1280x720", 5, "0.618845"),
     "luma/ray-3.2": ("960x540", 5, "0.15"),
     "replicate/bytedance/seedance-1-pro": ("1280x720", 5, "0.30"),
     "xai/grok-imagine-video": ("1280x720", 5, "0.35"),
@@ -107,7 +107,7 @@ RETIRED = {
     "google/veo-2.0-generate-001": "2026-06-30",
     "vertex/veo-3.0-generate-001": "2026-06-30",
     "vertex/veo-2.0-generate-001": "2026-06-30",
-    "google/gemini-omni-flash-preview": "2026-09-30",
+    "google/gemini-omni-flash-preview": "2026-10-22",
     "openai/gpt-image-1": "2026-10-23",
     "azure/gpt-image-1": "2026-10-23",
     "openai/gpt-image-1-mini": "2026-12-01",
@@ -301,8 +301,20 @@ def test_vertex_names_only_the_earliest_date() -> None:
     assert found.shutdown_precision is ShutdownPrecision.NOT_BEFORE
 
 
-def test_conflicting_sources_are_marked() -> None:
-    assert sheet("azure/sora-2").shutdown_precision is ShutdownPrecision.CONFLICTING
+@pytest.mark.parametrize(
+    ("name", "earlier", "later"),
+    [
+        ("azure/sora-2", "2026-09-15", "2026-11-02"),
+        ("azure/gpt-image-2", "2027-04-21", "2027-10-21"),
+        ("google/gemini-omni-flash-preview", "2026-09-30", "2026-10-22"),
+    ],
+)
+def test_conflicting_sources_are_marked(name: str, earlier: str, later: str) -> None:
+    found = sheet(name)
+
+    assert found.shutdown_precision is ShutdownPrecision.CONFLICTING
+    assert found.earlier_shutdown_at == date.fromisoformat(earlier)
+    assert found.shutdown_at == date.fromisoformat(later)
 
 
 @pytest.mark.parametrize("found", facts.fact_sheets().values(), ids=lambda found: found.id)
