@@ -55,6 +55,22 @@ async def ended(call: Call, world: Simulation, job: dict[str, Any]) -> dict[str,
             return document
 
 
+@pytest.mark.parametrize("field", ["image_urls", "reference_image_urls"])
+async def test_references_are_a_list_of_addresses(start: Start, call: Call, field: str) -> None:
+    world = await start(SCENARIO)
+    path = "bytedance/seedance-2.5/reference-to-video"
+
+    status, _ = await call(
+        world, "POST", path, {"prompt": "a", field: [PNG, "https://p.test/a.png"]}
+    )
+    refused, error = await call(world, "POST", path, {"prompt": "a", field: PNG})
+
+    (job,) = world.jobs.values()
+    assert [each.role for each in job.reading.inputs] == ["reference", "reference"]
+    assert (status, refused) == (200, 422)
+    assert error["detail"][0]["loc"] == ["body", field]
+
+
 async def test_a_request_is_queued_run_and_completed(
     start: Start, call: Call, http: aiohttp.ClientSession
 ) -> None:

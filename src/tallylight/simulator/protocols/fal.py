@@ -6,7 +6,7 @@ our own.
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from enum import StrEnum
 
@@ -29,6 +29,8 @@ from tallylight.simulator.twin import ClientSettings, RefusalTexts, Twin
 from tallylight.simulator.world import JobRequest, Simulation
 
 _IMAGES = {"image_url": "first_frame", "end_image_url": "last_frame"}
+_REFERENCES = ("image_urls", "reference_image_urls")
+_NOT_FETCHED = "file_download_error"
 _POLICY = "content_policy_violation"
 _CANCELLED = JobFailure("request_cancelled", "The request was cancelled.")
 #: HTTP status of a result by the type of its error; any other type is the runner's own 500.
@@ -274,11 +276,7 @@ def read_input(service: ScenarioService, model: str, fields: JsonFields) -> Orde
     if not prompt:
         raise InvalidRequestError("Field required", "prompt", "missing")
     aspect = fields.text("aspect_ratio")
-    inputs = tuple(
-        InputReading(role, "image", source)
-        for field, role in _IMAGES.items()
-        if (source := fields.address(field, "file_download_error"))
-    )
+    inputs = _inputs(fields)
     resolution = _resolution(service, fields)
     size = offered_size(service.sizes, ("resolution", resolution), ("aspect_ratio", aspect))
     audio = fields.flag("generate_audio")
@@ -291,6 +289,24 @@ def read_input(service: ScenarioService, model: str, fields: JsonFields) -> Orde
         negative=fields.text("negative_prompt"),
         inputs=inputs,
     )
+
+
+def _inputs(fields: JsonFields) -> tuple[InputReading, ...]:
+    frames = [
+        InputReading(role, "image", source)
+        for field, role in _IMAGES.items()
+        if (source := fields.address(field, _NOT_FETCHED))
+    ]
+    return (*frames, *(each for name in _REFERENCES for each in _references(fields, name)))
+
+
+def _references(fields: JsonFields, name: str) -> Iterator[InputReading]:
+    listed = fields.values.get(name) or []
+    if not isinstance(listed, list):
+        raise InvalidRequestError("Input should be a valid list", name)
+    for each in listed:
+        source = JsonFields({name: each}).address(name, _NOT_FETCHED)
+        yield InputReading("reference", "image", source)
 
 
 def _resolution(service: ScenarioService, fields: JsonFields) -> str:

@@ -39,7 +39,9 @@ from tallylight.upstreams.steps import (
 )
 
 _FORMS = frozenset(Form)
-_INPUTS = {(role, Medium.IMAGE): _FORMS for role in (Role.FIRST_FRAME, Role.LAST_FRAME)}
+_INPUTS = {
+    (role, Medium.IMAGE): _FORMS for role in (Role.FIRST_FRAME, Role.LAST_FRAME, Role.REFERENCE)
+}
 
 _STARTED = {"in_queue": False, "in_progress": True}
 _COMPLETED = "completed"
