@@ -12,12 +12,13 @@ from tallylight.catalogue.modes import Mode, modes_for
 from tallylight.catalogue.services import FactSheet
 from tallylight.catalogue.wording import find_wording
 from tallylight.model.money import cost_of
-from tallylight.model.order import Form, Operation, Order
+from tallylight.model.order import Form, Medium, Operation, Order, Role
 from tallylight.upstreams.protocol import Adapter, Site
 from tallylight.upstreams.protocols.registry import PROTOCOLS
 from tests.contract.services import picture
 
 TODAY = date(2026, 12, 1)
+_MEDIA = {Role.SOURCE: Medium.VIDEO}
 
 
 def is_live(sheet: FactSheet) -> bool:
@@ -51,7 +52,10 @@ def orders(sheet: FactSheet) -> Iterator[Order]:
 def _orders_in(sheet: FactSheet, mode: Mode) -> Iterator[Order]:
     needed = mode.inputs[0] if mode.inputs else ()
     # A number, as an upload gives it where one has to come first.
-    inputs = tuple(replace(picture(role, Form.URL), handle="1") for role, _ in needed)
+    inputs = tuple(
+        replace(picture(role, Form.URL), handle="1", medium=_MEDIA.get(role, Medium.IMAGE))
+        for role, _ in needed
+    )
     for seconds, frame, audio, quality, count in product(
         mode.seconds or (None,),
         mode.frames or (None,),
@@ -86,6 +90,30 @@ def test_orders_of_different_prices_are_different_requests(sheet: FactSheet) -> 
         request = adapter.submit(order, "vid_1.1_5f0a")
         sent = (request.url, request.json, request.form, _known(request.headers))
         assert costs.setdefault(sent, cost) == cost, order
+
+
+@pytest.mark.parametrize("sheet", SPOKEN, ids=lambda sheet: sheet.id)
+def test_each_mode_of_a_sheet_can_be_sent(sheet: FactSheet) -> None:
+    adapter = adapter_of(sheet)
+
+    for mode in sheet.modes:
+        assert any(_is_sent(adapter, each) for each in _in_each_operation(sheet, mode)), mode
+
+
+def _in_each_operation(sheet: FactSheet, mode: Mode) -> Iterator[Order]:
+    order = next(_orders_in(sheet, mode))
+    for operation in mode.operations or (Operation.CREATE,):
+        yield replace(order, operation=operation)
+
+
+def _is_sent(adapter: Adapter, order: Order) -> bool:
+    try:
+        adapter.submit(order, "vid_1.1_5f0a")
+    except LookupError:
+        return False
+    features = adapter.features
+    taken = all((each.role, each.medium) in features.inputs for each in order.inputs)
+    return taken and order.operation in features.operations
 
 
 def _known(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -12,14 +12,18 @@ from tallylight.catalogue.wording_gaps import wording_gaps
 from tallylight.model.money import ANY_RESOLUTION, Price
 from tallylight.model.order import Order
 from tallylight.model.status import Access
+from tallylight.simulator.protocols.registry import TWINS
 from tallylight.upstreams.protocol import Site
 from tallylight.upstreams.protocols.registry import PROTOCOLS
 
 SHEETS = tuple(facts.built_in_sheets().values())
 DAY_OF_FACTS = max(sheet.as_of for sheet in SHEETS)
 LIVE = tuple(sheet for sheet in SHEETS if not sheet.is_retired(DAY_OF_FACTS))
-SPOKEN = tuple(sheet for sheet in LIVE if sheet.protocol in PROTOCOLS)
+SPOKEN = tuple(sheet for sheet in LIVE if sheet.protocol)
 PROFILES = facts.built_in_upstreams()
+LEAST_SPOKEN = 95
+REASONS = ("id on the wire", "How its requests are spelled is not known", "not spoken here")
+"""What the notes say of a live model that cannot be ordered."""
 
 
 def each_of(sheets: tuple[FactSheet, ...]) -> pytest.MarkDecorator:
@@ -47,6 +51,24 @@ def wording_of(sheet: FactSheet) -> Wording | None:
     wordings = {} if sheet.wire is None else {sheet.model: sheet.wire}
     site = Site("https://a.example/v1", dialect, wordings=wordings)
     return find_wording(definition.make(site).features.wordings, sheet.model)
+
+
+@each_of(LIVE)
+def test_a_live_sheet_is_spoken_and_simulated_or_says_why_it_cannot_be_ordered(
+    sheet: FactSheet,
+) -> None:
+    if sheet.protocol:
+        assert sheet.protocol in PROTOCOLS
+        assert sheet.protocol in TWINS
+    else:
+        assert any(reason in sheet.notes for reason in REASONS)
+
+
+def test_nearly_all_live_sheets_are_spoken() -> None:
+    models = {sheet.id for sheet in SPOKEN if not sheet.alias_of}
+
+    assert len(models) >= LEAST_SPOKEN
+    assert len(models) > 0.95 * sum(not sheet.alias_of for sheet in LIVE)
 
 
 @each_of(SHEETS)
