@@ -1,12 +1,13 @@
 """What a poll can meet: the job goes on, since it is paid for."""
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
 
 from tallylight.model.jobs import JobRef
-from tallylight.upstreams.messages import Reply
+from tallylight.upstreams.messages import Reply, Request
 from tallylight.upstreams.protocol import Adapter
 from tallylight.upstreams.status_words import StatusMeaning, status_meaning
 from tallylight.upstreams.steps import Done, Failed, Missing, Trouble, Working
@@ -157,6 +158,44 @@ async def test_a_finished_job_without_a_file_is_neither_running_nor_a_result_of_
     assert isinstance(step, Failed | Done), step
     if isinstance(step, Done):  # a content call is left
         assert step.outputs
+
+
+@polling
+async def test_a_film_is_found_in_a_member_of_another_name(at: At, name: str) -> None:
+    site = at(name)
+    accepted = await site.accepted()
+    end = await site.end(accepted)
+    assert isinstance(end, Done)
+    urls = {each.at.url for each in end.outputs if isinstance(each.at, Request)}
+
+    def renamed(reply: Reply) -> Reply:
+        try:
+            document = json.loads(reply.body)
+        except ValueError:
+            return reply
+        return replace(reply, body=json.dumps(with_other_names(document, urls)))
+
+    step = await altered_poll(site, accepted.job, renamed)
+
+    assert isinstance(step, Done), step
+
+
+def with_other_names(value: object, urls: Collection[str]) -> object:
+    """Return a document in which members with one of some addresses are called otherwise."""
+    match value:
+        case dict():
+            members = ((_renamed(key, item, urls), item) for key, item in value.items())
+            return {key: with_other_names(item, urls) for key, item in members}
+        case list():
+            return [with_other_names(item, urls) for item in value]
+        case _:
+            return value
+
+
+def _renamed(key: str, value: object, urls: Collection[str]) -> str:
+    is_one = isinstance(value, str) and value in urls
+    is_list = isinstance(value, list) and any(isinstance(e, str) and e in urls for e in value)
+    return "the_movie" if is_one or is_list else key
 
 
 @where(

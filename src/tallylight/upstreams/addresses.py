@@ -20,14 +20,15 @@ def resolved_address(text: str, base: str) -> str:
 
     Args:
         text: The address as it was named: absolute, "//host/path", "/path" or "path".
-        base: What it is relative to: the base URL of the upstream, or the URL that redirects.
+        base: What it is relative to: the base URL of the upstream, or the URL that redirects; ""
+            takes absolute addresses alone.
     """
     text = text.strip().partition("#")[0]
     origin = _HTTP.match(base)
-    if not text or origin is None:
-        return ""
     if _SCHEME.match(text):
         address = text
+    elif not text or origin is None:
+        return ""
     elif text.startswith("//"):
         address = f"{origin[1]}:{text}"
     elif text.startswith("/"):

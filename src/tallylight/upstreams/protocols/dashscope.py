@@ -23,6 +23,7 @@ from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get
 from tallylight.upstreams.protocol import Adapter, Definition, Doubt, Features, Flow, Mark, Site
 from tallylight.upstreams.protocols.absent_job import check_absent_job
 from tallylight.upstreams.protocols.paths import path_segment
+from tallylight.upstreams.protocols.result_addresses import outputs_named_in
 from tallylight.upstreams.protocols.task_list import next_page
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
@@ -227,7 +228,7 @@ def _read(reply: Reply) -> Step:
     output, made = answer.at("output"), Made(seconds)
     word = known_as(output.text("task_status"), *_STATES)
     if word == _SUCCEEDED:
-        return _done(output.text("video_url"), made)
+        return _done(output, "video_url", made)
     found = _step(word, output, made)
     return _ERRORS.no_job(reply, "task:unreadable") if found is None else found
 
@@ -256,7 +257,7 @@ def _read_resold(reply: Reply) -> Step:
         case "":
             return _ERRORS.no_job(reply, "task:unreadable")
         case "completed":
-            return _done(task.text("result_url"), NOTHING_TOLD)
+            return _done(task, "result_url", NOTHING_TOLD)
         case "failed":
             told = (task.text(each) for each in ("error.message", "error", "fail_reason"))
             message = next(filter(None, told), "")
@@ -265,9 +266,11 @@ def _read_resold(reply: Reply) -> Step:
             return Working(word not in _RESOLD_QUEUED, json_percent(task.at("progress").value))
 
 
-def _done(url: str, made: Made) -> Known:
-    if url:
-        return Done((Output(VIDEO, get(Phase.CONTENT, url)),), made)
+def _done(task: JsonView, name: str, made: Made) -> Known:
+    url = task.text(name)
+    outputs = (Output(VIDEO, get(Phase.CONTENT, url)),) if url else outputs_named_in(task)
+    if outputs:
+        return Done(outputs, made)
     return Failed(_ERRORS.named("no_output", "no video was named"), made=made)
 
 

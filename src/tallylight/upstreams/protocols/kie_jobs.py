@@ -18,7 +18,7 @@ from tallylight.upstreams.error_table import Errors, Row
 from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
-from tallylight.upstreams.protocols.result_addresses import find_results, way_to
+from tallylight.upstreams.protocols.result_addresses import outputs_named_in
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
     VIDEO,
@@ -94,7 +94,6 @@ class _Jobs:
 
     def __init__(self, site: Site) -> None:
         self._wordings = site.wordings
-        self._base_url = site.base_url
         self._usd_per_credit = site.options_as(KieJobsOptions).usd_per_credit
 
     def submit(self, order: Order, mark: str) -> Request:  # noqa: ARG002  # none is kept
@@ -106,23 +105,23 @@ class _Jobs:
         """Ask for the record of a job."""
         reply = yield get(Phase.POLL, _RECORD, {"taskId": job.id})
         # A record is one under any code: 501 may say of the answer what it says of the job.
-        known = self._step(reply.json.at("data"), reply)
+        known = self._step(reply.json.at("data"))
         return _ERRORS.no_job(reply, "record:unreadable") if known is None else known
 
-    def _step(self, record: JsonView, reply: Reply) -> Known | None:
+    def _step(self, record: JsonView) -> Known | None:
         """Return the state of a record, None if it tells none."""
         match known_as(record.text("state"), *_STATES):
             case "":
                 return None
             case "success":
-                return self._done(record, reply)
+                return self._done(record)
             case "fail":
                 failure = _ERRORS.named(record.text("failCode") or "failed", record.text("failMsg"))
                 return Failed(failure, self._usage(record))
             case word:
                 return Working(_STARTED.get(word, True))
 
-    def _done(self, record: JsonView, reply: Reply) -> Known:
+    def _done(self, record: JsonView) -> Known:
         told = record.at("resultJson")
         result = told if told.is_object else JsonView.parse(told.text())
         outputs = tuple(
@@ -130,9 +129,7 @@ class _Jobs:
             for index, each in enumerate(result.items("resultUrls"))
             if (url := each.text())
         )
-        if not outputs and isinstance(result.value, dict):  # some models have a word of their own
-            found = find_results(result.value, result.value, reply, self._base_url)
-            outputs = tuple(Output(VIDEO, way_to(each)) for each in found)
+        outputs = outputs or outputs_named_in(result)  # some models have a word of their own
         usage = self._usage(record)
         if not outputs:
             return Failed(_ERRORS.named("no_output", "no file was named"), usage)

@@ -20,6 +20,7 @@ from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Doubt, Features, Flow, Mark, Site
 from tallylight.upstreams.protocols.paths import path_segment
+from tallylight.upstreams.protocols.result_addresses import outputs_named_in
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
     QUEUED,
@@ -173,6 +174,7 @@ class _Tasks:
             for index, each in enumerate(videos)
             if (url := each.text("url"))
         )
+        outputs = outputs or outputs_named_in(task)
         if not outputs:
             return Failed(_ERRORS.named("no_output", "no video was named"), self._usage(task))
         made = Made(task.seconds("task_result.videos[0].duration"))

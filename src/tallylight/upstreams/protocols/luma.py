@@ -17,6 +17,7 @@ from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.paths import path_segment
+from tallylight.upstreams.protocols.result_addresses import outputs_named_in
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
     QUEUED,
@@ -137,6 +138,9 @@ def _done(generation: JsonView, made: Made) -> Known:
         for index, each in enumerate(generation.items("output"))
         if (url := each.text("url")) and each.text("type").casefold() in {VIDEO, ""}
     )
+    types = {each.text("type").casefold() for each in generation.items("output")}
+    if not outputs and types <= {VIDEO, ""}:
+        outputs = outputs_named_in(generation)
     if outputs:
         return Done(outputs, made)
     return Failed(_ERRORS.named("no_output", "no film was named"), made=made)

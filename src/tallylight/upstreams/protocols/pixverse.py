@@ -22,6 +22,7 @@ from tallylight.upstreams.messages import Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.forms import file_part
 from tallylight.upstreams.protocols.paths import path_segment
+from tallylight.upstreams.protocols.result_addresses import outputs_named_in
 from tallylight.upstreams.steps import (
     VIDEO,
     Accepted,
@@ -160,11 +161,12 @@ class _Videos:
 
     def _done(self, video: JsonView, usage: Usage | None) -> Known:
         url = video.text("url")
-        if not url:
+        outputs = (Output(VIDEO, get(Phase.CONTENT, url)),) if url else outputs_named_in(video)
+        if not outputs:
             return Failed(_ERRORS.named("no_output", "no file was named"), usage)
         width, height = video.text("outputWidth"), video.text("outputHeight")
         size = f"{width}x{height}" if width.isdecimal() and height.isdecimal() else ""
-        return Done((Output(VIDEO, get(Phase.CONTENT, url)),), Made(size=size), usage)
+        return Done(outputs, Made(size=size), usage)
 
     def _usage(self, answer: JsonView) -> Usage | None:
         told = (answer.number(name) for name in ("credits", "credit"))

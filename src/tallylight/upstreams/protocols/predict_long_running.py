@@ -37,6 +37,7 @@ from tallylight.upstreams.protocols.google_cloud import (
 )
 from tallylight.upstreams.protocols.model_list import reach_models
 from tallylight.upstreams.protocols.paths import path_segment
+from tallylight.upstreams.protocols.result_addresses import outputs_named_in
 from tallylight.upstreams.steps import (
     VIDEO,
     Accepted,
@@ -153,7 +154,7 @@ class _Operations:
         if error.is_object:
             return Failed(_ERRORS.failure(reply, "operation:failed"))
         answer = operation.at("response")
-        outputs = tuple(self._outputs(answer, reply))
+        outputs = tuple(self._outputs(answer, reply)) or outputs_named_in(answer)
         if outputs:
             return Done(outputs)
         inner = answer.at("generateVideoResponse")

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from itertools import chain
 
 from tallylight.catalogue.wording import wording_for
-from tallylight.model.evidence import Failure, FailureKind
+from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.jobs import FREE, JobRef, Made
 from tallylight.model.order import Form, Medium, Order, Role
 from tallylight.upstreams.error_table import Errors, Row
@@ -22,7 +22,7 @@ from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get
 from tallylight.upstreams.protocol import Adapter, Definition, Doubt, Features, Flow, Mark, Site
 from tallylight.upstreams.protocols.model_list import not_listed
 from tallylight.upstreams.protocols.paths import path_segment
-from tallylight.upstreams.protocols.result_addresses import find_results, way_to
+from tallylight.upstreams.protocols.result_addresses import outputs_named_in
 from tallylight.upstreams.protocols.result_life import expires_after
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
@@ -110,7 +110,10 @@ class _Predictions:
         answer = reply.json
         if not isinstance(answer.at("results").value, list):
             return _ERRORS.failure(reply, "list:unreadable")
-        ours = self._input(doubt.order)
+        try:
+            ours = self._input(doubt.order)
+        except LookupError as error:  # a reload took the wording of its model away
+            return Failure(FailureKind.UNKNOWN, Fault.OURS, "list:no_wording", str(error))
         found = (_listed(each, doubt.order.model, ours) for each in answer.items("results"))
         return Page(tuple(filter(None, found)), answer.text("next"))
 
@@ -210,10 +213,7 @@ def _done(prediction: JsonView, made: Made) -> Known:
         Output(VIDEO, get(Phase.CONTENT, url), index)
         for index, url in enumerate(filter(None, urls))
     )
-    if not outputs:  # some models answer with an object
-        told, here = {"output": output.value}, prediction.text("urls.get")
-        found = find_results(told, told, Reply(Phase.POLL, HTTPStatus.OK, {}, ""), here)
-        outputs = tuple(Output(VIDEO, way_to(each)) for each in found)
+    outputs = outputs or outputs_named_in(prediction)  # it may be an object
     if not outputs:
         return Failed(_ERRORS.named("no_output", "no file was named"), made=made)
     expires_at = expires_after(prediction.at("completed_at").value, _RESULT_LIFE)

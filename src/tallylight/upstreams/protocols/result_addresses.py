@@ -7,13 +7,16 @@ name the video come first.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from itertools import count
 
 from tallylight.upstreams.addresses import resolved_address
 from tallylight.upstreams.inline_files import InlineFile, LongText, inline_file, unmarked
 from tallylight.upstreams.json_access import json_text, parse_json
+from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.media_types import is_film
 from tallylight.upstreams.messages import Phase, Reply, Request, get
+from tallylight.upstreams.steps import VIDEO, Output
 
 MAX_ADDRESSES = 7
 """The most addresses of one answer that are tried; the content call comes beside them."""
@@ -90,6 +93,17 @@ def find_results(
             if result is not None and result not in found:
                 found[result] = (max(rank, least_rank), next(order))
     return _best(found)
+
+
+def outputs_named_in(answer: JsonView) -> tuple[Output, ...]:
+    """Return the ways to the result of a finished job whose usual member names none.
+
+    Makers rename that member, and resellers have their own; what was paid for is not given up for
+    a name. Only absolute addresses count.
+    """
+    named = answer.value if isinstance(answer.value, dict) else {}
+    found = find_results(named, named, Reply(Phase.POLL, HTTPStatus.OK, {}, ""), "")
+    return tuple(Output(VIDEO, way_to(each)) for each in found)
 
 
 def results_named_in(reply: Reply, base_url: str) -> tuple[_Result, ...]:

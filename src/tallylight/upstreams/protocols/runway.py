@@ -31,6 +31,7 @@ from tallylight.upstreams.messages import (
 from tallylight.upstreams.protocol import FILM, Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.model_list import not_listed
 from tallylight.upstreams.protocols.paths import path_segment
+from tallylight.upstreams.protocols.result_addresses import outputs_named_in
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import VIDEO, Accepted, Done, Failed, Known, Output, Step, Working
 
@@ -225,6 +226,7 @@ class _Tasks:
             Output(VIDEO, get(Phase.CONTENT, url), index) for index, url in enumerate(urls) if url
         )
         usage = self._usage(task, "cost")
+        outputs = outputs or outputs_named_in(task)
         if not outputs:
             return Failed(_ERRORS.named("no_output", "no film was named"), usage)
         return Done(outputs, usage=usage)

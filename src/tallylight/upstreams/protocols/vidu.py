@@ -19,6 +19,7 @@ from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.paths import path_segment
+from tallylight.upstreams.protocols.result_addresses import outputs_named_in
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
     VIDEO,
@@ -143,6 +144,7 @@ class _Tasks:
             for index, each in enumerate(task.items("creations"))
             if (url := each.text("url"))
         )
+        outputs = outputs or outputs_named_in(task)
         if not outputs:
             return Failed(_ERRORS.named("no_output", "no film was named"))
         return Done(outputs, usage=self._usage(task))
@@ -157,8 +159,12 @@ class _Tasks:
 def _check(_: str) -> Flow[Accepted | Failure | None]:
     """Ask for the credits that remain."""
     reply = yield get(Phase.PROBE, _CREDITS)
-    is_told = isinstance(reply.json.at("remains").value, list)
-    return None if is_told else _ERRORS.failure(reply, "credits:unreadable")
+    if not isinstance(reply.json.at("remains").value, list):
+        return _ERRORS.failure(reply, "credits:unreadable")
+    left = [each.balance("credit_remain") for each in reply.json.items("remains")]
+    known = [each for each in left if each is not None]
+    is_spent = bool(known) and known == left and sum(known) <= 0
+    return _ERRORS.named("credit_insufficient", "no credits are left") if is_spent else None
 
 
 def _kind_of(order: Order) -> str:

@@ -14,6 +14,7 @@ from tallylight.upstreams.messages import Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import FILM, Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.model_list import reach_models
 from tallylight.upstreams.protocols.paths import path_segment
+from tallylight.upstreams.protocols.result_addresses import outputs_named_in
 from tallylight.upstreams.protocols.xai_api import XAI_ERRORS, check_xai, was_held_back, xai_usage
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import VIDEO, Accepted, Done, Failed, Known, Output, Step, Working
@@ -111,10 +112,11 @@ def _done(answer: JsonView) -> Known:
     if was_held_back(video):
         return Failed(XAI_ERRORS.named("moderated", "moderation holds the film back"), usage)
     url = video.text("url") or video.text("file_output.public_url")
-    if not url:
+    outputs = (Output(VIDEO, get(Phase.CONTENT, url)),) if url else outputs_named_in(answer)
+    if not outputs:
         return Failed(XAI_ERRORS.named("no_output", "no film was named"), usage)
     made = Made(video.seconds("duration"), model=answer.text("model"))
-    return Done((Output(VIDEO, get(Phase.CONTENT, url)),), made, usage)
+    return Done(outputs, made, usage)
 
 
 def _progress(answer: JsonView) -> int | None:
