@@ -80,6 +80,21 @@ async def test_a_picture_arrives_whole_in_the_dialects_form_or_is_not_sent_at_al
     assert tuple(map(described_input, job.reading.inputs)) == (known_input(order.inputs[0]),)
 
 
+@where(lambda adapter: adapter.features.inputs)
+def test_an_input_is_in_the_request_or_nothing_is_sent(place: Place, name: str) -> None:
+    site = place.site(name)
+
+    for (role, medium), forms in site.adapter.features.inputs.items():
+        if Form.URL not in forms:
+            continue
+        given = picture(role, Form.URL, medium)
+        try:
+            request = site.adapter.submit(replace(site.order(), inputs=(given,)), site.mark)
+        except LookupError:
+            continue
+        assert given.url in f"{request.json} {request.form}", role
+
+
 def assert_read(order: Order, read: OrderReading, site: Site) -> None:
     """Compare an order with what an upstream understood, as far as the protocol has words."""
     words = site.can.wording.words if site.can.wording else {}

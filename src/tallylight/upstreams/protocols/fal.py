@@ -10,7 +10,6 @@ from http import HTTPStatus
 from itertools import chain
 from urllib.parse import quote
 
-from tallylight.catalogue.wording import wording_for
 from tallylight.documents.addresses import HttpUrl
 from tallylight.documents.section import Section
 from tallylight.model.evidence import NOT_LISTED_RULE, Failure, FailureKind
@@ -24,6 +23,7 @@ from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.paths import path_segment
+from tallylight.upstreams.protocols.placed_inputs import write_with_inputs
 from tallylight.upstreams.protocols.result_addresses import find_results, way_to
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
@@ -135,7 +135,7 @@ class _Queue:
 
     def submit(self, order: Order, mark: str) -> Request:  # noqa: ARG002  # none is kept
         """Return the paid request. The server shall not repeat a job by itself."""
-        body = wording_for(self.wordings, order.model).write(order)
+        body = write_with_inputs(self.wordings, order)
         request = post_json(Phase.CREATE, f"/{quote(order.model)}", body)
         return replace(request, headers={"X-Fal-No-Retry": "1"})
 

@@ -8,7 +8,6 @@ own. There is no list, so a create in doubt counts as paid. The facts and their 
 from collections.abc import Iterable
 from decimal import Decimal
 
-from tallylight.catalogue.wording import wording_for
 from tallylight.documents.parsers import Money
 from tallylight.documents.section import Section
 from tallylight.model.evidence import Failure, FailureKind
@@ -18,6 +17,7 @@ from tallylight.upstreams.error_table import Errors, Row
 from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
+from tallylight.upstreams.protocols.placed_inputs import write_with_inputs
 from tallylight.upstreams.protocols.result_addresses import outputs_named_in
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
@@ -98,7 +98,7 @@ class _Jobs:
 
     def submit(self, order: Order, mark: str) -> Request:  # noqa: ARG002  # none is kept
         """Return the paid request."""
-        given = wording_for(self._wordings, order.model).write(order)
+        given = write_with_inputs(self._wordings, order)
         return post_json(Phase.CREATE, _CREATE, {"model": order.model, "input": given})
 
     def poll(self, job: JobRef) -> Flow[Step]:

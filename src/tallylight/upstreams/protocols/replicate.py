@@ -11,7 +11,6 @@ from datetime import timedelta
 from http import HTTPStatus
 from itertools import chain
 
-from tallylight.catalogue.wording import wording_for
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.jobs import FREE, JobRef, Made
 from tallylight.model.order import Form, Medium, Order, Role
@@ -22,6 +21,7 @@ from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get
 from tallylight.upstreams.protocol import Adapter, Definition, Doubt, Features, Flow, Mark, Site
 from tallylight.upstreams.protocols.model_list import not_listed
 from tallylight.upstreams.protocols.paths import path_segment
+from tallylight.upstreams.protocols.placed_inputs import write_with_inputs
 from tallylight.upstreams.protocols.result_addresses import outputs_named_in
 from tallylight.upstreams.protocols.result_life import expires_after
 from tallylight.upstreams.status_words import known_as
@@ -118,7 +118,7 @@ class _Predictions:
         return Page(tuple(filter(None, found)), answer.text("next"))
 
     def _input(self, order: Order) -> dict[str, object]:
-        return wording_for(self._wordings, order.model).write(order)
+        return write_with_inputs(self._wordings, order)
 
 
 def _listed(prediction: JsonView, model: str, ours: Mapping[str, object]) -> Listed | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from http import HTTPStatus
 
-from tallylight.catalogue.wording import Measure, Spelling, Word, Wording, wording_for
+from tallylight.catalogue.wording import Measure, Spelling, Word, Wording
 from tallylight.model.evidence import FailureKind
 from tallylight.model.jobs import FREE, JobRef
 from tallylight.model.order import Form, Medium, Order, Role
@@ -20,6 +20,7 @@ from tallylight.upstreams.media_types import is_film
 from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.model_list import not_listed, reach_models
+from tallylight.upstreams.protocols.placed_inputs import write_with_inputs
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
     VIDEO,
@@ -81,7 +82,7 @@ def _make(site: Site) -> Adapter:
     wordings = {**site.wordings, "*": _WORDING}
 
     def submit(order: Order, mark: str) -> Request:  # noqa: ARG001  # none is kept
-        body = wording_for(wordings, order.model).write(order)
+        body = write_with_inputs(wordings, order)
         return post_json(Phase.CREATE, "/video/queue", body)
 
     return Adapter(
