@@ -49,6 +49,22 @@ def test_a_cost_of_zero_proves_that_nothing_was_billed() -> None:
     assert step.usage.amount == 0
 
 
+def test_a_film_of_0_is_not_reckoned_yet_and_its_cost_is_asked_for() -> None:
+    step = polled(completed(usage={"cost": 0}), {"data": {"total_cost": 0.4}})
+
+    assert isinstance(step, Done)
+    assert step.usage is not None
+    assert str(step.usage.amount) == "0.4"
+
+
+def test_a_completed_job_with_an_error_and_no_film_has_failed() -> None:
+    film = ["https://cdn.test/1.mp4"]
+
+    assert isinstance(polled(completed(error="the provider gave up")), Failed)
+    done = polled(completed(error="a warning", urls=film), {"data": {}})
+    assert isinstance(done, Done)
+
+
 def test_a_job_at_the_callers_own_key_is_not_settled_by_a_part_of_its_cost() -> None:
     step = polled(completed(usage={"cost": 0.01, "is_byok": True}))
 

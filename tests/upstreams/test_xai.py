@@ -44,6 +44,11 @@ def test_202_is_a_running_job_whatever_its_body_says(
     assert polled(202, body) == Working(is_started, progress)
 
 
+def test_the_end_of_a_job_is_believed_under_202_too() -> None:
+    assert isinstance(polled(202, {"status": "done", "video": {"url": URL}}), Done)
+    assert isinstance(polled(202, {"status": "failed", "error": {"message": "no"}}), Failed)
+
+
 def test_an_empty_answer_under_200_says_nothing_of_the_job() -> None:
     assert isinstance(polled(200, ""), Trouble)
 

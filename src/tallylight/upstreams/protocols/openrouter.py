@@ -107,6 +107,8 @@ class _Videos:
         match known_as(answer.text("status"), *_STATES):
             case "":
                 return _ERRORS.no_job(reply, "video:unreadable")
+            case "completed" if answer.text("error") and not any(self._named(answer)):
+                return Failed(_ERRORS.named("failed", answer.text("error")), _told_usage(answer))
             case "completed":
                 usage = yield from _usage(answer)
                 return Done(
@@ -122,17 +124,20 @@ class _Videos:
 
     def _outputs(self, job: JobRef, answer: JsonView) -> Iterator[Output]:
         """Yield the ways to the files: signed addresses, those that need our key, the content."""
+        yield from self._named(answer)
+        yield Output(VIDEO, get(Phase.CONTENT, f"{_path(job)}/content", {"index": "0"}))
+
+    def _named(self, answer: JsonView) -> Iterator[Output]:
         for name in ("urls", "unsigned_urls"):
             for index, each in enumerate(answer.items(name)):
                 if url := resolved_address(each.text(), self._base_url):
                     yield Output(VIDEO, get(Phase.CONTENT, url), index)
-        yield Output(VIDEO, get(Phase.CONTENT, f"{_path(job)}/content", {"index": "0"}))
 
 
 def _usage(answer: JsonView) -> Flow[Usage | None]:
     """Return what a finished job took; of one at a caller's own key OpenRouter knows a part."""
     usage, id_ = _told_usage(answer), answer.text("generation_id")
-    if usage is not None or not id_ or _is_own_key(answer):
+    if (usage is not None and usage.amount) or not id_ or _is_own_key(answer):
         return usage
     reply = yield replace(get(Phase.RESULT, "/generation", {"id": id_}), is_optional=True)
     cost = reply.json.number("data.total_cost") if reply.is_success else None

@@ -44,6 +44,7 @@ _WORDING = Wording(
         | {"reference_images", "reference_audios"}
     ),
 )
+_ENDS = ("done", "failed", "expired")
 #: What a film that is edited or extended has already.
 _OF_FILM = frozenset({Measure.RESOLUTION, Measure.ASPECT, Measure.AUDIO})
 _PATHS = {
@@ -91,9 +92,10 @@ def _poll(job: JobRef) -> Flow[Step]:
     reply = yield get(Phase.POLL, f"/videos/{path_segment(job.id)}")
     answer = reply.json
     progress = _progress(answer)
-    if reply.status == HTTPStatus.ACCEPTED:
+    word = known_as(answer.text("status"), *_ENDS)
+    if reply.status == HTTPStatus.ACCEPTED and word not in _ENDS:
         return Working(bool(progress), progress)
-    match known_as(answer.text("status"), "done", "failed", "expired"):
+    match word:
         case "" if not answer.text("video.url"):
             return XAI_ERRORS.no_job(reply, "video:unreadable")
         case "done" | "":
