@@ -137,7 +137,7 @@ async def test_the_leader_judges_a_clients_evidence(
 
 
 async def test_a_closed_client_is_dead_at_once(open_client: Open, set_faults: SetFaults) -> None:
-    set_faults("official", {"kind": "slow", "factor": 10})
+    set_faults("official", {"kind": "stall"})
     leaving, staying = open_client(), open_client()
     await staying.list()
     video = await leaving.create("a paper boat")
