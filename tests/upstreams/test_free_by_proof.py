@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tallylight.model.evidence import Failure, FailureKind
 from tallylight.model.jobs import FREE, JobRef, Usage
 from tallylight.model.order import Order
 from tallylight.upstreams.messages import Phase, Reply
@@ -156,3 +157,25 @@ def test_a_forbidden_account_of_vidu_is_ours() -> None:
 
     assert failure is not None
     assert (failure.kind.value, failure.fault.value, failure.names_state) == ("auth", "ours", False)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Invalid request: duration must be 8s", None),
+        ("Insufficient USD or Diem balance to complete request", FailureKind.QUOTA),
+        ("Invalid API key", FailureKind.AUTH),
+    ],
+)
+def test_a_refused_price_accepts_a_key_only_if_the_length_was_refused(
+    text: str, kind: FailureKind | None
+) -> None:
+    found = finished(adapter_of("venice").check("m"), said({"error": text}, 400))[0]
+
+    assert (found.kind if isinstance(found, Failure) else found) == kind
+
+
+def test_the_page_of_a_proxy_accepts_no_key_of_fal() -> None:
+    found = finished(adapter_of("fal").check("fal-ai/a/b"), said(PAGE, 404))[0]
+
+    assert isinstance(found, Failure)

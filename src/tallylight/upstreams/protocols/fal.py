@@ -112,8 +112,8 @@ class _Queue:
     def check(self, model: str) -> Flow[Accepted | Failure | None]:
         """Ask for a request that is not there, and whether the endpoint still is."""
         reply = yield get(Phase.PROBE, _status_path(model), reads=ANY_STATUS)
-        is_known = reply.is_success or reply.status == HTTPStatus.NOT_FOUND
-        if not is_known:
+        is_denied = reply.status == HTTPStatus.NOT_FOUND and reply.json.is_object  # by no proxy
+        if not (reply.is_success or is_denied):
             return _ERRORS.failure(reply, "check:unreadable")
         if self._openapi_url is None:
             return None

@@ -104,10 +104,12 @@ def _check(model: str) -> Flow[CheckOutcome]:
     answer = reply.json
     if reply.is_success and answer.number("quote") is not None:
         return None
-    is_refused_field = reply.status == HTTPStatus.BAD_REQUEST and answer.is_object
+    failure = _ERRORS.failure(reply, "quote:unreadable")
+    is_of_field = failure.kind in {FailureKind.INVALID_REQUEST, FailureKind.UNKNOWN}
+    is_refused_field = reply.status == HTTPStatus.BAD_REQUEST and answer.is_object and is_of_field
     if reply.status == HTTPStatus.NOT_FOUND or answer.at("details.model").value is not None:
         return not_listed(model, reply.status)
-    return None if is_refused_field else _ERRORS.failure(reply, "quote:unreadable")
+    return None if is_refused_field else failure
 
 
 def _accepted(order: Order, reply: Reply) -> Accepted | None:
