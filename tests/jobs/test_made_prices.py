@@ -63,6 +63,11 @@ def settled(
         (made(4, cost="0.33"), "0.33"),
         (made(4, cost="0"), "0.4"),
         (made(8, cost="0"), "0.8"),
+        (made(8, cost="79"), "79"),
+        (made(8, cost="80"), "0.8"),  # points of a relay
+        (made(8, cost="400000"), "0.8"),
+        (made(8, cost="0.009"), "0.009"),
+        (made(8, cost="0.008"), "0.8"),
         (made(4), "0.4"),
         (made(8), "0.8"),
         (made(4, "no size"), "0.4"),

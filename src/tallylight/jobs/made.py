@@ -18,6 +18,7 @@ from tallylight.upstreams.messages import Phase, Request, get
 from tallylight.upstreams.steps import VIDEO, Done, Failed, Known, Output, Working
 
 _PLAIN_CREATE = CreateParams()
+_MOST_TIMES = 100
 _GET, _POST = "GET", "POST "
 
 
@@ -77,11 +78,21 @@ def told_cost(service: Service, attempt: Attempt, step: Known) -> Decimal | None
     if usage is None or not (usage.amount or isinstance(step, Failed)):
         return None
     if usage.unit is Unit.USD or not usage.amount:
-        return usage.amount
+        is_believed = isinstance(step, Failed) or _is_in_usd(usage.amount, service, attempt)
+        return usage.amount if is_believed else None
     try:
         return None if price is None else cost_of_tokens(price, attempt.order, usage.amount)
     except LookupError:
         return None  # the price list has no rate by the token
+
+
+def _is_in_usd(amount: Decimal, service: Service, attempt: Attempt) -> bool:
+    """Tell whether a cost is near enough to the price to be one in USD.
+
+    Relays repeat points, credits and amounts in other currencies where USD are read.
+    """
+    price = order_cost(service.sheet, attempt.order)
+    return not price or price / _MOST_TIMES < amount < price * _MOST_TIMES
 
 
 def change_of_job(  # noqa: PLR0913, PLR0917  # what a job tells, and of what
