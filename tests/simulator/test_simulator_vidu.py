@@ -159,7 +159,7 @@ async def test_a_failed_task_has_a_code(start: Start, call: Call, prompt: str, c
     ("sign", "status", "reason"),
     [
         ("risk_control", 403, "Forbidden"),
-        ("suspended", 403, "AccountForbidden"),
+        ("suspended", 503, "Unavailable"),
         ("maintenance", 503, "Unavailable"),
         ("overloaded", 503, "SystemThrottling"),
         ("rate_limited", 429, "QuotaExceeded"),
