@@ -23,7 +23,7 @@ TODAY = date(2026, 12, 1)
 # Every live video model of November 2026 by provider: size, seconds, USD.
 LIVE = {
     "google/gemini-omni-1.2-flash": ("1280x720", 10, "0.69504"),
-    "vertex/gemini-omni-1.1-flash": ("640x360", 10, "0.30"),
+    "vertex/gemini-omni-1.1-flash": ("640x360", 10, "0.30415"),
     "vertex/veo-3.1-generate-001": ("3840x2160", 8, "4.80"),
     "vertex/veo-3.1-fast-generate-001": ("1920x1080", 8, "0.96"),
     "vertex/veo-3.1-lite-generate-001": ("1920x1080", 8, "0.64"),
