@@ -64,6 +64,22 @@ def test_a_wrong_option_is_refused_with_what_is_allowed(
     assert not INTERNALS.search(refused.stderr)
 
 
+@pytest.mark.parametrize("tag", ["zh-TW", "zh_HK", "zh-Hant"])
+def test_a_language_is_taken_by_each_of_its_tags(tag: str) -> None:
+    shown = CliRunner().invoke(application, ["catalogue", "list", "--lang", tag])
+
+    assert shown.exit_code == 0
+    assert "現在可用" in shown.stdout
+
+
+def test_a_language_that_is_none_of_ours_is_refused_with_ours() -> None:
+    refused = CliRunner().invoke(application, ["catalogue", "list", "--lang", "zh-Hnat"])
+
+    assert refused.exit_code == 2
+    said = " ".join(refused.stderr.split())
+    assert "'zh-Hnat' is not allowed. Did you mean zh-Hant? Allowed: en, zh-Hant" in said
+
+
 def test_a_fact_sheet_that_is_not_there_is_refused_with_the_nearest() -> None:
     refused = CliRunner().invoke(application, ["catalogue", "show", "openai/sora2", "--lang", "en"])
 

@@ -1,8 +1,18 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
-from tallylight.i18n import Language, language_from_locale, negotiate_language
+from tallylight.i18n import (
+    Language,
+    language_from_locale,
+    language_of_tag,
+    negotiate_language,
+)
+
+
+class Box(BaseModel):
+    language: Language
 
 
 @pytest.mark.parametrize(
@@ -54,3 +64,29 @@ def test_the_locale_selects_the_language_of_the_command_line(
     environment: dict[str, str], chosen: Language
 ) -> None:
     assert language_from_locale(environment) is chosen
+
+
+@pytest.mark.parametrize(
+    ("tag", "meant"),
+    [
+        *((language.value, language) for language in Language),
+        *((tag, Language.ZH_HANT) for tag in ("zh-TW", "zh_TW", "zh-HK", "zh-mo", "ZH-HANT")),
+        *((tag, Language.ZH_HANT) for tag in ("zh-Hant-TW", "zh-hant-hk")),
+        *((tag, Language.ZH_HANS) for tag in ("zh", "zh-CN", "zh_cn", "zh-SG", "zh-Hans-CN")),
+        *((tag, Language.EN) for tag in ("en-US", "en_GB", "EN")),
+    ],
+)
+def test_every_tag_of_a_language_means_it(tag: str, meant: Language) -> None:
+    assert Language(tag) is meant
+    assert Box.model_validate({"language": tag}).language is meant
+
+
+@pytest.mark.parametrize("tag", ["", "fr", "C", "zh-Hnat", "zh-Latn", "zhtw", "english", "tw"])
+def test_a_tag_of_no_language_is_refused(tag: str) -> None:
+    with pytest.raises(ValueError, match="is not a valid Language"):
+        Language(tag)
+
+
+@given(st.text())
+def test_any_tag_is_read(tag: str) -> None:
+    assert language_of_tag(tag) in {*Language, None}

@@ -24,7 +24,13 @@ from tallylight.cli.command_group import CommandGroup
 from tallylight.cli.streams import prints_unicode
 from tallylight.documents.files import file_error_reason
 from tallylight.documents.nearest import nearest_name
-from tallylight.i18n import Language, Translator, language_from_locale, translator
+from tallylight.i18n import (
+    Language,
+    Translator,
+    language_from_locale,
+    language_of_tag,
+    translator,
+)
 from tallylight.model.ids import ServiceId
 
 if TYPE_CHECKING:
@@ -78,9 +84,26 @@ ConfigOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _parsed_language(tag: str) -> Language:
+    """Return the language of a tag; typer's own choice takes only the names that it lists."""
+    from tallylight.documents.validation_messages import not_allowed_message
+
+    language = language_of_tag(tag)
+    if language is None:
+        raise typer.BadParameter(not_allowed_message(tag, [each.value for each in Language]))
+    return language
+
+
 LangOption = Annotated[
     Language | None,
-    typer.Option("--lang", help="Language of the output (default: from the locale)."),
+    typer.Option(
+        "--lang",
+        parser=_parsed_language,
+        metavar=f"<{'|'.join(Language)}>",
+        help="Language of the output (default: from the locale).",
+    ),
 ]
 ServiceIds = Annotated[list[str] | None, typer.Argument(help="Service ids (default: all).")]
 

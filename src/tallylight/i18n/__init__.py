@@ -23,11 +23,18 @@ from babel.messages.pofile import read_po
 
 
 class Language(StrEnum):
-    """The supported languages, by their BCP 47 tags."""
+    """The supported languages, by their BCP 47 tags.
+
+    `Language(tag)` takes every tag that means one of them: zh-TW and zh_HK are traditional.
+    """
 
     EN = "en"
     ZH_HANT = "zh-Hant"
     ZH_HANS = "zh-Hans"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Language | None":
+        return language_of_tag(value) if isinstance(value, str) else None
 
     @property
     def own_name(self) -> str:
@@ -40,6 +47,8 @@ _OWN_NAMES: Mapping[Language, str] = {
     Language.ZH_HANT: "繁體中文",
     Language.ZH_HANS: "简体中文",
 }
+
+_REGION_LENGTH = 2
 
 _CATALOGUES: Mapping[Language, str] = {
     Language.ZH_HANT: "zh_Hant.po",
@@ -87,6 +96,27 @@ def translator(language: Language) -> Translator:
     return Translator(language, locale, gettext.GNUTranslations(compiled))
 
 
+def language_of_tag(tag: str) -> Language | None:
+    """Return the supported language that a tag means, None if it means another.
+
+    Source:
+        RFC 5646; "zh-TW", "zh-HK" and "zh-MO" mean traditional characters, "zh" and every other
+        region simplified ones. A script tells more than a region: "zh-Hans-HK" is simplified.
+    """
+    language, *subtags = tag.lower().replace("_", "-").split("-")
+    match language:
+        case "en":
+            return Language.EN
+        case "zh" if "hans" in subtags:
+            return Language.ZH_HANS
+        case "zh" if {"hant", "tw", "hk", "mo"} & set(subtags):
+            return Language.ZH_HANT
+        case "zh" if all(len(each) == _REGION_LENGTH for each in subtags):
+            return Language.ZH_HANS
+        case _:
+            return None
+
+
 def language_from_locale(environment: Mapping[str, str]) -> Language:
     """Return the language that a process's locale variables select.
 
@@ -96,7 +126,7 @@ def language_from_locale(environment: Mapping[str, str]) -> Language:
     for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
         value = environment.get(name, "")
         for tag in value.split(":"):
-            language = _language_of_tag(tag.partition(".")[0].partition("@")[0].replace("_", "-"))
+            language = _language_of_locale(tag.partition(".")[0].partition("@")[0])
             if language is not None:
                 return language
         if value:
@@ -104,14 +134,18 @@ def language_from_locale(environment: Mapping[str, str]) -> Language:
     return Language.EN
 
 
+def _language_of_locale(name: str) -> Language | None:
+    return Language.EN if name in {"C", "POSIX"} else language_of_tag(name)
+
+
 def negotiate_language(accept_language: str, default: Language = Language.EN) -> Language:
     """Return the supported language that an Accept-Language header prefers.
 
     Source:
-        RFC 9110, section 12.5.4; "zh-TW", "zh-HK" and "zh-MO" mean traditional characters.
+        RFC 9110, section 12.5.4.
     """
     for tag in _by_preference(accept_language):
-        language = default if tag == "*" else _language_of_tag(tag)
+        language = default if tag == "*" else language_of_tag(tag)
         if language is not None:
             return language
     return default
@@ -129,17 +163,3 @@ def _by_preference(header: str) -> Iterator[str]:
         if tag.strip() and weight > 0:
             ranked.append((-weight, position, tag.strip()))
     yield from (tag for _, _, tag in sorted(ranked))
-
-
-def _language_of_tag(tag: str) -> Language | None:
-    subtags = tag.lower().split("-")
-    match subtags[0]:
-        case "en" | "c" | "posix":
-            return Language.EN
-        case "zh":
-            if "hans" in subtags:
-                return Language.ZH_HANS
-            traditional = {"hant", "tw", "hk", "mo"} & set(subtags[1:])
-            return Language.ZH_HANT if traditional else Language.ZH_HANS
-        case _:
-            return None

@@ -7,7 +7,7 @@ from datetime import datetime
 from starlette.requests import HTTPConnection
 
 from tallylight.documents.nearest import did_you_mean
-from tallylight.i18n import Language, Translator, negotiate_language, translator
+from tallylight.i18n import Language, Translator, language_of_tag, negotiate_language, translator
 from tallylight.model.ids import IncidentId, ServiceId
 from tallylight.model.verdict import Incident, StatusInterval
 from tallylight.status.page_claims import read_claims
@@ -124,8 +124,8 @@ def context_of(request: HTTPConnection) -> PageContext:
 def language_of(request: HTTPConnection) -> Language:
     """Return the language of the query, else of the cookie, else of Accept-Language."""
     for tag in (request.query_params.get(LANGUAGE_COOKIE), request.cookies.get(LANGUAGE_COOKIE)):
-        if tag in set(Language):
-            return Language(tag)
+        if tag and (language := language_of_tag(tag)):
+            return language
     options = context_of(request).sources.options
     return negotiate_language(request.headers.get("accept-language", ""), options.language)
 
