@@ -93,6 +93,7 @@ def test_a_statuspage_client_reads_the_state(settled: "Demo") -> None:
         ("/badge/sora-2-official.svg", "image/svg+xml"),
         ("/badge/sora-2-official.json", "application/json"),
         ("/feed.atom", "application/atom+xml"),
+        ("/services/sora-2-reverse/feed.rss", "application/rss+xml"),
         ("/metrics", "text/plain"),
         ("/healthz", "application/json"),
         ("/readyz", "application/json"),

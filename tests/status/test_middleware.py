@@ -20,6 +20,7 @@ READ = [
     "/api/openapi.json",
     "/badge/image.svg",
     "/feed.atom",
+    "/services/image/feed.rss",
 ]
 PATHS = [*READ, "/", "/services/image", "/static/status.css", "/metrics", "/healthz", "/readyz"]
 
@@ -98,7 +99,7 @@ async def test_a_link_and_a_program_read_what_is_the_operators(ask: Get, path: s
     assert "Access-Control-Allow-Origin" not in program.headers
 
 
-@pytest.mark.parametrize("path", ["/api/services/image", "/api/v2/summary.json", "/feed.atom"])
+@pytest.mark.parametrize("path", ["/api/services/image", "/api/v2/summary.json", "/feed.rss"])
 async def test_what_depends_on_the_cookie_says_so(get: Get, path: str) -> None:
     assert "Cookie" in (await get(path)).headers["Vary"]
 

@@ -1,4 +1,4 @@
-"""The HTML pages, the Atom feed and badges."""
+"""The HTML pages and badges."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,6 @@ Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 SetVerdict = Callable[[Verdict], object]
 
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
-ATOM = "{http://www.w3.org/2005/Atom}"
 PAGES = [
     "/",
     "/recommend",
@@ -148,16 +147,6 @@ async def test_an_unsupported_language_is_ignored(get: Get) -> None:
     answer = await get("/?lang=tlh", cookie="lang=tlh")
 
     assert answer.headers["Content-Language"] == "en"
-
-
-async def test_the_feed_is_atom(get: Get) -> None:
-    feed = ET.fromstring(await text(get, "/feed.atom"))  # noqa: S314  # our own
-
-    entries = feed.findall(f"{ATOM}entry")
-    assert len(entries) == 3
-    titles = {entry.findtext(f"{ATOM}title") for entry in entries}
-    assert "Sora 2 Pro 官逆: Suspended" in titles
-    assert all(entry.findtext(f"{ATOM}updated") for entry in entries)
 
 
 async def test_a_badge_is_an_svg_with_a_label(get: Get) -> None:

@@ -92,6 +92,13 @@ async def test_its_badge_and_its_verdict_say_that_it_was_removed(get: Get) -> No
     )
 
 
+async def test_its_feed_has_its_incidents(get: Get) -> None:
+    feed = await get("/services/sora-1/feed.rss")
+
+    assert feed.status == 200
+    assert "<title>sora-1: " in await feed.text()
+
+
 async def test_a_configured_service_has_a_history_too(get: Get) -> None:
     history = await (await get("/api/services/sora-2-pro-reverse/history")).json()
 

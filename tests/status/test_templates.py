@@ -14,7 +14,8 @@ _ADDRESS = re.compile(
 )
 _OWN = re.compile(r"\{\{ ?base ?\}\}(?:/|\{\{ path \}\}|$)|#")
 _WHOLE = re.compile(
-    r"https://|\{\{ (?:source|link|entry\.url)(?:\|[a-z]+)? \}\}|\{\{ feed\.base_url \}\}/"
+    r"https://|\{\{ (?:source|link|entry\.url)(?:\|[a-z]+)? \}\}"
+    r"|\{\{ feed\.place\.(?:feed|page)_url \}\}"
 )
 
 

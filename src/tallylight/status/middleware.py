@@ -1,6 +1,7 @@
 """Stands before all pages: prefix, foreign web sites, security headers, HEAD, ETags, CORS."""
 
 import hashlib
+import re
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -19,7 +20,7 @@ _SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
-_CORS_PATHS = ("/api/", "/badge/", "/feed.atom")
+_OPEN = re.compile(r"/(?:api/|badge/|(?:services/[^/]+/)?feed\.(?:atom|rss)$)")
 _EVENTS_PATH = "/api/events"
 
 
@@ -41,7 +42,7 @@ class ResponseMiddleware:
         headers = dict(scope["headers"])
         is_foreign = has_foreign_host(headers, self._own) or has_foreign_origin(headers, self._own)
         scope = {**scope, "path": path, FOREIGN_KEY: is_foreign}
-        is_open = path.startswith(_CORS_PATHS) and not is_private_path(path)
+        is_open = _OPEN.match(path) is not None and not is_private_path(path)
         send_with_headers = _with_headers(send, allows_cors=is_open)
         if is_foreign and is_private_path(path):
             await _send_refusal(send_with_headers)

@@ -1,4 +1,4 @@
-"""The HTML pages, their fragments, and the Atom feed."""
+"""The HTML pages and their fragments."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -24,14 +24,12 @@ from tallylight.status.rendering import render
 from tallylight.status.report import read_report, report_window
 from tallylight.status.requests import (
     LANGUAGE_COOKIE,
-    base_url_of,
     context_of,
     is_foreign,
     language_of,
     translator_of,
 )
 from tallylight.status.views.advice import advice_view
-from tallylight.status.views.atom import atom_feed
 from tallylight.status.views.claims import announcement_lines
 from tallylight.status.views.day_bars import daily_shares, day_columns, uptime_bar
 from tallylight.status.views.detail import evidence_views, sheet_view
@@ -227,21 +225,6 @@ async def report_page(request: Request) -> Response:
         earlier=format_month_key(earlier) if month is None or report.has_figures else "",
         earlier_title=report_title(earlier, to),
     )
-
-
-async def atom_response(request: Request) -> Response:
-    """Return the latest incidents as an Atom feed."""
-    context, to = context_of(request), translator_of(request)
-    incidents = await context.incidents(limit=50)
-    view = atom_feed(
-        [(each, context.service_name(each.service)) for each in incidents],
-        base_url_of(request),
-        context.sources.options.authority,
-        context.now(),
-        to,
-    )
-    text = render("feed.xml", to, "", title=context.sources.options.title, feed=view)
-    return Response(text, media_type="application/atom+xml")
 
 
 def error_page(request: Request, status: int) -> Response:

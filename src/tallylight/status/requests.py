@@ -111,6 +111,10 @@ class PageContext:
         except KeyError:
             return id_
 
+    def is_configured(self, id_: ServiceId) -> bool:
+        """Tell whether a service is in the configuration."""
+        return id_ in self._ids()
+
     def _ids(self) -> Sequence[ServiceId]:
         return [service.id for service in self.sources.board.services()]
 
