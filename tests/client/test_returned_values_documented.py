@@ -9,10 +9,11 @@ import pytest
 
 import tallylight
 from tallylight.client.made_images import MadeImage
+from tallylight.client.translated_verdict import TranslatedVerdict
 from tallylight.client.video_state import VideoFailedError
 from tallylight.gateway.requests import ApiError
 from tallylight.model.job_totals import JobTotals
-from tallylight.model.verdict import Reason, Transition, Verdict
+from tallylight.model.verdict import Reason, Transition
 from tallylight.model.video import VideoError
 from tallylight.status.views.report import Report, ServiceReport
 from tallylight.verdicts.availability import Availability
@@ -23,7 +24,16 @@ NAMED = set(re.findall(r"[a-z_]\w*", " ".join(re.findall(r"`([^`\n]+)`", PAGE)))
 FAILED = VideoError("rejected", "no")
 OFFERED = [
     *(getattr(tallylight, name) for name in tallylight.__all__ if not name.endswith("Error")),
-    *(Verdict, Reason, Transition, Availability, Report, ServiceReport, ServiceFigures, Spells),
+    *(
+        TranslatedVerdict,
+        Reason,
+        Transition,
+        Availability,
+        Report,
+        ServiceReport,
+        ServiceFigures,
+        Spells,
+    ),
     *(JobTotals, MadeImage, VideoError),
 ]
 

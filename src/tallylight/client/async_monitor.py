@@ -19,6 +19,11 @@ from tallylight.client.lifecycle import (
     configuration_at,
     log_failure,
 )
+from tallylight.client.translated_verdict import (
+    TranslatedVerdict,
+    VerdictsById,
+    translated_transition,
+)
 from tallylight.clock import Clock, SystemClock
 from tallylight.config.settings import Configuration
 from tallylight.documents.nearest import unknown_name_message
@@ -26,7 +31,7 @@ from tallylight.errors import ClockCorrectedError
 from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Depth
 from tallylight.model.ids import ServiceId
-from tallylight.model.verdict import Transition, Verdict
+from tallylight.model.verdict import Transition
 from tallylight.status.report import read_report
 from tallylight.status.views.report import Report
 from tallylight.status.views.services import service_row
@@ -61,10 +66,12 @@ class AsyncMonitor(AsyncClient):
         *,
         on_change: OnChange | None = None,
         clock: Clock | None = None,
+        language: Language | str | None = None,
     ) -> None:
         configure_for_library()
         self._configuration = configuration
         self._on_change = on_change
+        self._language = Language(language or configuration.status.language)
         self._clock = clock or SystemClock()
         self._host_clocks = HostClocks(self._clock)
         self._stack = AsyncExitStack()
@@ -75,20 +82,29 @@ class AsyncMonitor(AsyncClient):
 
     @classmethod
     def from_config(
-        cls, path: str | Path | None = None, *, on_change: OnChange | None = None
+        cls,
+        path: str | Path | None = None,
+        *,
+        on_change: OnChange | None = None,
+        language: Language | str | None = None,
     ) -> Self:
         """Return a monitor for a configuration file.
 
         Args:
             path: The file; None searches for it as the commands do.
             on_change: Called with each change of a status; an exception in it is only logged.
+            language: In which verdicts tell themselves; None for the configuration's
+                `status.language`.
 
         Raises:
             ConfigurationError: lists every problem of the file.
+            ValueError: if the language is not supported.
         """
-        return cls(configuration_at(path), on_change=on_change)
+        return cls(configuration_at(path), on_change=on_change, language=language)
 
-    async def check(self, service: str, depth: Depth | str = Depth.CREDENTIALS) -> Verdict:
+    async def check(
+        self, service: str, depth: Depth | str = Depth.CREDENTIALS
+    ) -> TranslatedVerdict:
         """Probe one service now and return its new verdict.
 
         Raises:
@@ -97,19 +113,23 @@ class AsyncMonitor(AsyncClient):
         """
         return (await self._check([service], Depth(depth)))[service]
 
-    async def check_all(self, depth: Depth | str = Depth.CREDENTIALS) -> dict[str, Verdict]:
+    async def check_all(self, depth: Depth | str = Depth.CREDENTIALS) -> VerdictsById:
         """Probe all services now and return their new verdicts by id."""
         runtime = await self._open()
         return await self._check(runtime.board.verdicts(), Depth(depth), are_named=False)
 
-    async def verdicts(self) -> dict[str, Verdict]:
+    async def verdicts(self) -> VerdictsById:
         """Return the current verdicts by id, without probing."""
-        return {str(id_): verdict for id_, verdict in (await self._open()).board.verdicts().items()}
+        return VerdictsById((await self._open()).board.verdicts().values(), self._language)
 
-    async def summary(self, language: Language | str = Language.EN) -> str:
-        """Return the current verdicts as text: one line per service, with its first reason."""
+    async def summary(self, language: Language | str | None = None) -> str:
+        """Return the current verdicts as text: one line per service, with its first reason.
+
+        Args:
+            language: None for that of the monitor.
+        """
         board = (await self._open()).board
-        to = translator(Language(language))
+        to = translator(Language(language or self._language))
         return summary.summary_text(service_row(board, id_, to) for id_ in board.verdicts())
 
     async def uptime(self, service: str, hours: float = 24) -> Availability:
@@ -200,11 +220,11 @@ class AsyncMonitor(AsyncClient):
 
     async def _check(
         self, services: Iterable[str], depth: Depth, *, are_named: bool = True
-    ) -> dict[str, Verdict]:
+    ) -> VerdictsById:
         runtime = await self._open()
         ids = [_service_id(runtime.board.verdicts(), name) for name in services]
         await runtime.probing.check(ids, depth, are_named=are_named)
-        return {id_: runtime.board.verdict(id_) for id_ in ids}
+        return VerdictsById(map(runtime.board.verdict, ids), self._language)
 
     async def _open(self) -> Runtime:
         async with self._open_lock:
@@ -228,7 +248,7 @@ class AsyncMonitor(AsyncClient):
                 if self._on_change is None or not isinstance(event, Transition):
                     continue
                 try:
-                    await call(self._on_change, event)
+                    await call(self._on_change, translated_transition(event, self._language))
                 except Exception:
                     # The function is the program's own; its error must not end the monitor.
                     log.exception("on_change.failed", service=event.service)

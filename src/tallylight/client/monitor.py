@@ -10,10 +10,10 @@ from typing import Self
 
 from tallylight.client.async_monitor import AsyncMonitor, OnChange
 from tallylight.client.lifecycle import BlockingClient, LoopThread, call_in_thread, configuration_at
+from tallylight.client.translated_verdict import TranslatedVerdict, VerdictsById
 from tallylight.config.settings import Configuration
 from tallylight.i18n import Language
 from tallylight.model.evidence import Depth
-from tallylight.model.verdict import Verdict
 from tallylight.status.views.report import Report
 from tallylight.verdicts.availability import Availability
 
@@ -24,33 +24,44 @@ class Monitor(BlockingClient):
     `on_change` is called in another thread, so it may call the monitor.
     """
 
-    def __init__(self, configuration: Configuration, *, on_change: OnChange | None = None) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        on_change: OnChange | None = None,
+        language: Language | str | None = None,
+    ) -> None:
         self._monitor = AsyncMonitor(
             configuration,
             on_change=None if on_change is None else partial(call_in_thread, on_change),
+            language=language,
         )
         self._thread = LoopThread(self._monitor.aclose, "monitor")
 
     @classmethod
     def from_config(
-        cls, path: str | Path | None = None, *, on_change: OnChange | None = None
+        cls,
+        path: str | Path | None = None,
+        *,
+        on_change: OnChange | None = None,
+        language: Language | str | None = None,
     ) -> Self:
         """Return a monitor for a configuration file; see `AsyncMonitor.from_config`."""
-        return cls(configuration_at(path), on_change=on_change)
+        return cls(configuration_at(path), on_change=on_change, language=language)
 
-    def check(self, service: str, depth: Depth | str = Depth.CREDENTIALS) -> Verdict:
+    def check(self, service: str, depth: Depth | str = Depth.CREDENTIALS) -> TranslatedVerdict:
         """Probe one service now; see `AsyncMonitor.check`."""
         return self._thread.run(self._monitor.check(service, depth))
 
-    def check_all(self, depth: Depth | str = Depth.CREDENTIALS) -> dict[str, Verdict]:
+    def check_all(self, depth: Depth | str = Depth.CREDENTIALS) -> VerdictsById:
         """Probe all services now; see `AsyncMonitor.check_all`."""
         return self._thread.run(self._monitor.check_all(depth))
 
-    def verdicts(self) -> dict[str, Verdict]:
+    def verdicts(self) -> VerdictsById:
         """Return the current verdicts without probing; see `AsyncMonitor.verdicts`."""
         return self._thread.run(self._monitor.verdicts())
 
-    def summary(self, language: Language | str = Language.EN) -> str:
+    def summary(self, language: Language | str | None = None) -> str:
         """Return the current verdicts as text; see `AsyncMonitor.summary`."""
         return self._thread.run(self._monitor.summary(language))
 

@@ -15,10 +15,10 @@ from tallylight.i18n.formatting import (
     format_moment_short,
     format_number,
 )
-from tallylight.i18n.labels import status_label
+from tallylight.i18n.labels import status_label, verdict_label
 from tallylight.model.evidence import NOT_LISTED_RULE
 from tallylight.model.status import Status
-from tallylight.model.verdict import Reason, ReasonCode
+from tallylight.model.verdict import Reason, ReasonCode, Verdict
 
 
 def reason_sentence(reason: Reason, to: Translator) -> str:
@@ -37,6 +37,15 @@ def reason_sentence(reason: Reason, to: Translator) -> str:
         "finding": finding,
         "at": facts.at_text,
         "answer": answer,
+    }
+
+
+def verdict_sentence(verdict: Verdict, to: Translator) -> str:
+    """Return a verdict as one sentence: the service, the status and the deciding reason."""
+    return to.gettext("%(service)s is “%(status)s”: %(reason)s") % {
+        "service": verdict.service,
+        "status": verdict_label(verdict, to),
+        "reason": reason_sentence(verdict.reasons[0], to),
     }
 
 
