@@ -1,0 +1,1 @@
+"""Finds out which API answers at an address, by free questions alone."""
