@@ -120,11 +120,11 @@ PAGES = (
     *("/", "/api/services", "/api/uptime", "/api/ledger", "/api/openapi.json"),
     *("/api/v2/status.json", "/api/v2/summary.json", "/api/v2/components.json"),
     *("/api/v2/incidents.json", "/api/v2/incidents/unresolved.json"),
-    *("/feed.atom", "/feed.rss", "/metrics", "/healthz", "/readyz"),
+    *("/feed.atom", "/feed.rss", "/calendar.ics", "/metrics", "/healthz", "/readyz"),
 )
 OF_EACH = (
     *("/services/{id}", "/services/{id}/card", "/api/services/{id}"),
-    *("/services/{id}/feed.atom", "/services/{id}/feed.rss"),
+    *("/services/{id}/feed.atom", "/services/{id}/feed.rss", "/services/{id}/calendar.ics"),
     *("/api/services/{id}/evidence?limit=1000", "/badge/{id}.svg", "/badge/{id}.json"),
 )
 

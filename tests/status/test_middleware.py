@@ -21,6 +21,7 @@ READ = [
     "/badge/image.svg",
     "/feed.atom",
     "/services/image/feed.rss",
+    "/services/image/calendar.ics",
 ]
 PATHS = [*READ, "/", "/services/image", "/static/status.css", "/metrics", "/healthz", "/readyz"]
 

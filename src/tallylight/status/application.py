@@ -1,4 +1,4 @@
-"""Assembles the status app: the pages, the JSON APIs, feeds, badges, metrics and health checks."""
+"""Assembles the status app: pages, JSON APIs, feeds, calendars, badges, metrics, health checks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +15,15 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallylight.errors import StorageError
-from tallylight.status import badges, event_stream, health, incident_feeds, metrics, pages
+from tallylight.status import (
+    badges,
+    calendars,
+    event_stream,
+    health,
+    incident_feeds,
+    metrics,
+    pages,
+)
 from tallylight.status.errors import http_error_of, json_error
 from tallylight.status.event_stream import EventBroadcaster
 from tallylight.status.middleware import ResponseMiddleware
@@ -72,6 +80,8 @@ def _routes() -> list[Route | Mount]:
         Route("/report", pages.report_page),
         Route("/feed.{notation}", incident_feeds.site_feed),
         Route("/services/{service}/feed.{notation}", incident_feeds.service_feed),
+        Route("/calendar.ics", calendars.site_calendar),
+        Route("/services/{service}/calendar.ics", calendars.service_calendar),
         Route("/badge/{service}.svg", badges.badge_svg),
         Route("/badge/{service}.json", badges.badge_json),
         Route("/api/events", event_stream.event_stream),

@@ -20,7 +20,7 @@ _SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
-_OPEN = re.compile(r"/(?:api/|badge/|(?:services/[^/]+/)?feed\.(?:atom|rss)$)")
+_OPEN = re.compile(r"/(?:api/|badge/|(?:services/[^/]+/)?(?:feed\.(?:atom|rss)|calendar\.ics)$)")
 _EVENTS_PATH = "/api/events"
 
 

@@ -242,6 +242,13 @@ def shutdown_notice(sheet: FactSheet, now: datetime, to: Translator, *, is_retir
     """Return a notice of a past shutdown or of one within 90 days, else ""."""
     if sheet.shutdown_at is None or _midnight(sheet.shutdown_at, now) > now + _SHUTDOWN_NOTICE:
         return ""
+    return shutdown_text(sheet, now, to, is_retired=is_retired)
+
+
+def shutdown_text(sheet: FactSheet, now: datetime, to: Translator, *, is_retired: bool) -> str:
+    """Return when a model shuts down, and what replaces it; "" if no date is known."""
+    if sheet.shutdown_at is None:
+        return ""
     notice = _shutdown_sentence(sheet, sheet.shutdown_at, now, to, is_retired=is_retired)
     successor = sheet.replacement_on(now.date())
     if successor is None:
