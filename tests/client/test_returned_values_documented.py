@@ -9,12 +9,19 @@ import pytest
 
 import tallylight
 from tallylight.client.made_images import MadeImage
+from tallylight.client.service_history import ServiceHistory
 from tallylight.client.translated_verdict import TranslatedVerdict
 from tallylight.client.video_state import VideoFailedError
 from tallylight.gateway.requests import ApiError
 from tallylight.model.job_totals import JobTotals
-from tallylight.model.verdict import Reason, Transition
+from tallylight.model.verdict import Incident, IncidentUpdate, Reason, StatusInterval, Transition
 from tallylight.model.video import VideoError
+from tallylight.status.recommendation import (
+    ExcludedService,
+    RankedService,
+    Recommendation,
+    RecommendationQuery,
+)
 from tallylight.status.views.report import Report, ServiceReport
 from tallylight.verdicts.availability import Availability
 from tallylight.verdicts.report import ServiceFigures, Spells
@@ -34,6 +41,8 @@ OFFERED = [
         ServiceFigures,
         Spells,
     ),
+    *(ServiceHistory, StatusInterval, Incident, IncidentUpdate),
+    *(Recommendation, RecommendationQuery, RankedService, ExcludedService),
     *(JobTotals, MadeImage, VideoError),
 ]
 

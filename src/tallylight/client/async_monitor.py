@@ -1,7 +1,7 @@
 """The monitor as a Python library, for programs with an event loop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ import structlog
 
 from tallylight.app import summary
 from tallylight.app.logs import configure_for_library
+from tallylight.app.recommend import board_recommender
 from tallylight.app.runtime import Runtime, open_runtime
 from tallylight.client.lifecycle import (
     AsyncClient,
@@ -19,27 +20,35 @@ from tallylight.client.lifecycle import (
     configuration_at,
     log_failure,
 )
+from tallylight.client.service_history import (
+    ServiceHistory,
+    known_service_id,
+    service_history,
+)
 from tallylight.client.translated_verdict import (
     TranslatedVerdict,
     VerdictsById,
+    translated_recommendation,
     translated_transition,
 )
 from tallylight.clock import Clock, SystemClock
 from tallylight.config.settings import Configuration
-from tallylight.documents.nearest import unknown_name_message
 from tallylight.errors import ClockCorrectedError
 from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Depth
-from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Transition
+from tallylight.status.recommendation import (
+    Recommendation,
+    RecommendationQuery,
+    read_size,
+)
 from tallylight.status.report import read_report
 from tallylight.status.views.report import Report
 from tallylight.status.views.services import service_row
 from tallylight.storage.export import export
 from tallylight.storage.export_formats import ExportFormat
 from tallylight.storage.host_clocks import HostClocks
-from tallylight.verdicts.availability import Availability, availability
-from tallylight.verdicts.removal import intervals_until
+from tallylight.verdicts.availability import Availability
 
 log = structlog.get_logger()
 
@@ -140,15 +149,42 @@ class AsyncMonitor(AsyncClient):
         Raises:
             KeyError: if there never was such a service.
         """
+        return (await self.history(service, hours / 24)).availability
+
+    async def history(self, service: str, days: float = 30) -> ServiceHistory:
+        """Return the statuses and incidents of a service over the last days.
+
+        A service that was removed from the configuration counts until its removal.
+
+        Raises:
+            KeyError: if there never was such a service.
+        """
         runtime = await self._open()
-        ids = runtime.board.verdicts().keys()
-        removed = {} if service in ids else await runtime.history.removed_services(ids)
-        id_ = _service_id([*ids, *removed], service)
         end = self._clock.now()
-        start = end - timedelta(hours=hours)
-        await runtime.history.flush()
-        spells = await runtime.history.status_intervals([id_], start, end)
-        return availability(intervals_until(spells[id_], removed.get(id_)), start, end)
+        return await service_history(runtime, service, end - timedelta(days=days), end)
+
+    async def recommend(
+        self, purpose: str = "", *, seconds: int | None = None, size: str = "", model: str = ""
+    ) -> Recommendation:
+        """Return the services as the gateway would rank them now for a request.
+
+        Args:
+            purpose: A preset or a preference; "" for the route's own, else commercial.
+            seconds: The length of the video; None for each service's own.
+            size: Its size, as 1280x720; "" for each service's own.
+            model: Only the services of this route.
+
+        Raises:
+            LookupError: if there is no such purpose or route.
+            ValueError: if the size is none.
+        """
+        pixels = read_size(size)
+        if pixels is None:
+            raise ValueError(f"{size} is not a size; write 1280x720")
+        board = (await self._open()).board
+        recommender = board_recommender(board, self._clock, lambda: self._configuration)
+        query = RecommendationQuery(purpose, seconds, pixels, model)
+        return translated_recommendation(recommender.recommend(query), self._language)
 
     async def report(self, days: float = 30) -> Report:
         """Return the figures of every service over the last days, with stars and fitness."""
@@ -222,7 +258,7 @@ class AsyncMonitor(AsyncClient):
         self, services: Iterable[str], depth: Depth, *, are_named: bool = True
     ) -> VerdictsById:
         runtime = await self._open()
-        ids = [_service_id(runtime.board.verdicts(), name) for name in services]
+        ids = [known_service_id(runtime.board.verdicts(), name) for name in services]
         await runtime.probing.check(ids, depth, are_named=are_named)
         return VerdictsById(map(runtime.board.verdict, ids), self._language)
 
@@ -252,9 +288,3 @@ class AsyncMonitor(AsyncClient):
                 except Exception:
                     # The function is the program's own; its error must not end the monitor.
                     log.exception("on_change.failed", service=event.service)
-
-
-def _service_id(known: Collection[str], service: str) -> ServiceId:
-    if service not in known:
-        raise KeyError(unknown_name_message("service", service, known))
-    return ServiceId(service)

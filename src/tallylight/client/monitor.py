@@ -10,10 +10,12 @@ from typing import Self
 
 from tallylight.client.async_monitor import AsyncMonitor, OnChange
 from tallylight.client.lifecycle import BlockingClient, LoopThread, call_in_thread, configuration_at
+from tallylight.client.service_history import ServiceHistory
 from tallylight.client.translated_verdict import TranslatedVerdict, VerdictsById
 from tallylight.config.settings import Configuration
 from tallylight.i18n import Language
 from tallylight.model.evidence import Depth
+from tallylight.status.recommendation import Recommendation
 from tallylight.status.views.report import Report
 from tallylight.verdicts.availability import Availability
 
@@ -68,6 +70,18 @@ class Monitor(BlockingClient):
     def uptime(self, service: str, hours: float = 24) -> Availability:
         """Return the availability of a service; see `AsyncMonitor.uptime`."""
         return self._thread.run(self._monitor.uptime(service, hours))
+
+    def history(self, service: str, days: float = 30) -> ServiceHistory:
+        """Return the past of a service; see `AsyncMonitor.history`."""
+        return self._thread.run(self._monitor.history(service, days))
+
+    def recommend(
+        self, purpose: str = "", *, seconds: int | None = None, size: str = "", model: str = ""
+    ) -> Recommendation:
+        """Return the services as ranked for a request; see `AsyncMonitor.recommend`."""
+        return self._thread.run(
+            self._monitor.recommend(purpose, seconds=seconds, size=size, model=model)
+        )
 
     def report(self, days: float = 30) -> Report:
         """Return the figures of every service; see `AsyncMonitor.report`."""

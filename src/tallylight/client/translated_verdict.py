@@ -9,6 +9,7 @@ from tallylight.i18n.formatting import format_moment
 from tallylight.i18n.labels import verdict_label
 from tallylight.i18n.reasons import reason_sentence, verdict_sentence
 from tallylight.model.verdict import Transition, Verdict
+from tallylight.status.recommendation import Recommendation
 
 _CELL = 'style="text-align: left"'
 
@@ -60,6 +61,19 @@ def translated_transition(transition: Transition, language: Language) -> Transit
         transition,
         before=translated(transition.before, language),
         after=translated(transition.after, language),
+    )
+
+
+def translated_recommendation(found: Recommendation, language: Language) -> Recommendation:
+    """Return a recommendation whose verdicts tell themselves in a language."""
+    return replace(
+        found,
+        ranked=tuple(
+            replace(each, verdict=translated(each.verdict, language)) for each in found.ranked
+        ),
+        excluded=tuple(
+            replace(each, verdict=translated(each.verdict, language)) for each in found.excluded
+        ),
     )
 
 
