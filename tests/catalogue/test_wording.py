@@ -1,5 +1,7 @@
 """How an order is spelled in a request."""
 
+from dataclasses import replace
+
 import pytest
 
 from tallylight.catalogue.modes import Mode
@@ -155,3 +157,18 @@ def test_an_extra_stays_where_we_write_nothing_in_its_place() -> None:
     order = Order("m", "a boat", extras={"negativePrompt": "blur"})
 
     assert wording.write(order) == {"negativePrompt": "blur"}
+
+
+def test_what_a_caller_adds_joins_no_list_of_ours_and_stands_in_for_nothing_within_an_object() -> (
+    None
+):
+    wording = Wording(
+        {Measure.SECONDS: (Word("parameters.duration", Spelling.INTEGER),)},
+        inputs={Role.FIRST_FRAME: "images[]"},
+    )
+    theirs = {"images": ["theirs"], "parameters": {"Duration": 60, "duration": 60, "tone": "warm"}}
+    picture = Input(url="https://pictures.test/boat.png")
+
+    written = wording.write(replace(ORDER, inputs=(picture,), extras=theirs))
+
+    assert written == {"images": [picture.url], "parameters": {"duration": 5, "tone": "warm"}}

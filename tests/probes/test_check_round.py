@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -82,12 +83,12 @@ async def checked(start: Start, base_url: str, name: str = OFFICIAL) -> tuple[An
     return env, result
 
 
-async def closed_port() -> str:
-    server = await asyncio.start_server(lambda _, __: None, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
-    return f"http://127.0.0.1:{port}/v1"
+@pytest.fixture
+def refusing() -> Iterator[str]:
+    """Return an address that refuses connections, and that no other program can take."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}/v1"
 
 
 def only_failure(result: CheckResult) -> Any:
@@ -96,8 +97,8 @@ def only_failure(result: CheckResult) -> Any:
     return failures[0]
 
 
-async def test_a_refused_connection_is_reported_at_once(start: Start) -> None:
-    env, result = await checked(start, await closed_port())
+async def test_a_refused_connection_is_reported_at_once(start: Start, refusing: str) -> None:
+    env, result = await checked(start, refusing)
 
     assert "refused" in only_failure(result).text.lower()
     verdict = env.board.verdict(ServiceId(OFFICIAL))

@@ -4,7 +4,6 @@ A protocol has a wording for its models; `wire` of a fact sheet or of a service 
 APIs that give each model a schema of its own. A wording only spells: it decides nothing.
 """
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -65,9 +64,6 @@ SPELLINGS: Mapping[Measure, frozenset[Spelling]] = {
     Measure.SEED: frozenset({Spelling.INTEGER, Spelling.TEXT}),
 }
 """The spellings that fit the values of each measure."""
-
-_WAY = re.compile(r"\.|\[\]")
-"""What stands between the names of a path."""
 
 _PIXEL_SIGNS = {Spelling.PIXELS_STAR: "*", Spelling.PIXELS_COLON: ":"}
 
@@ -136,16 +132,10 @@ class Wording:
         Raises:
             UnspelledError: if a table lacks a value of the order.
         """
-        body, ours = {**order.extras, **self.fixed}, set(self.fixed)
+        ours = dict(self.fixed)
         for path, value in self._written(order):
-            _put(body, path, value)
-            ours.add(_WAY.split(path)[0])
-        known = set(map(folded_name, ours))
-        return {
-            name: value
-            for name, value in body.items()
-            if name in ours or folded_name(name) not in known
-        }
+            _put(ours, path, value)
+        return _over(ours, order.extras)
 
     def _written(self, order: Order) -> Iterator[tuple[str, object]]:
         for measure, value in _values(order).items():
@@ -221,8 +211,22 @@ def _spelled(measure: Measure, word: Word, value: object) -> object:  # noqa: PL
             return value
 
 
+def _over(ours: Mapping[str, object], theirs: Mapping[str, object]) -> dict[str, object]:
+    """Return our members, and a caller's that no server would take for one of them."""
+    known = set(map(folded_name, ours))
+    kept = {name: value for name, value in theirs.items() if folded_name(name) not in known}
+    return kept | {name: _within(value, theirs.get(name)) for name, value in ours.items()}
+
+
+def _within(ours: object, theirs: object) -> object:
+    """Return our value; objects have what a caller added to them."""
+    if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+        return _over(ours, theirs)
+    return ours
+
+
 def _put(body: dict[str, object], path: str, value: object) -> None:
-    """Write a value at a path; objects on the way are copied, as they may be the caller's."""
+    """Write a value at a path; objects on the way are copied, as they may be the wording's."""
     head, _, rest = path.partition(".")
     name = head.removesuffix("[]")
     if head != name:
