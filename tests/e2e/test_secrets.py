@@ -126,6 +126,7 @@ OF_EACH = (
     *("/services/{id}", "/services/{id}/card", "/api/services/{id}"),
     *("/services/{id}/feed.atom", "/services/{id}/feed.rss", "/services/{id}/calendar.ics"),
     *("/api/services/{id}/evidence?limit=1000", "/badge/{id}.svg", "/badge/{id}.json"),
+    *("/badge/{id}/uptime.svg", "/badge/{id}/latency.json"),
 )
 
 

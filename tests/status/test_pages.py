@@ -1,9 +1,8 @@
-"""The HTML pages and badges."""
+"""The HTML pages."""
 
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from xml.etree import ElementTree as ET
 
 import aiohttp
 import pytest
@@ -147,31 +146,3 @@ async def test_an_unsupported_language_is_ignored(get: Get) -> None:
     answer = await get("/?lang=tlh", cookie="lang=tlh")
 
     assert answer.headers["Content-Language"] == "en"
-
-
-async def test_a_badge_is_an_svg_with_a_label(get: Get) -> None:
-    answer = await get("/badge/sora-2-pro-reverse.svg")
-
-    picture = ET.fromstring(await answer.text())  # noqa: S314  # our own
-    assert answer.content_type == "image/svg+xml"
-    assert picture.attrib["aria-label"] == "Sora 2 Pro 官逆: Suspended"
-
-
-async def test_a_badge_is_a_shields_endpoint(get: Get) -> None:
-    badge = await (await get("/badge/sora-2-official.json")).json()
-
-    assert (badge["schemaVersion"], badge["label"], badge["message"], badge["isError"]) == (
-        1,
-        "Sora 2 官轉",
-        "Operational",
-        False,
-    )
-
-
-@pytest.mark.parametrize("kind", ["svg", "json"])
-async def test_a_badge_of_an_unknown_service_is_a_404_with_a_picture(get: Get, kind: str) -> None:
-    answer = await get(f"/badge/<nobody>.{kind}")
-
-    assert answer.status == 404
-    assert "no such service" in await answer.text()
-    assert "<nobody>" not in (await answer.text() if kind == "svg" else "")

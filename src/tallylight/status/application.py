@@ -84,6 +84,8 @@ def _routes() -> list[Route | Mount]:
         Route("/services/{service}/calendar.ics", calendars.service_calendar),
         Route("/badge/{service}.svg", badges.badge_svg),
         Route("/badge/{service}.json", badges.badge_json),
+        Route("/badge/{service}/{figure}.svg", badges.badge_svg),
+        Route("/badge/{service}/{figure}.json", badges.badge_json),
         Route("/api/events", event_stream.event_stream),
         Route("/metrics", metrics.metrics_endpoint),
         Route("/healthz", health.healthz),
