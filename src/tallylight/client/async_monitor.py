@@ -1,7 +1,7 @@
 """The monitor as a Python library, for programs with an event loop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from tallylight.app import summary
 from tallylight.app.logs import configure_for_library
 from tallylight.app.recommend import board_recommender
 from tallylight.app.runtime import Runtime, open_runtime
+from tallylight.board.events import Subscribers
 from tallylight.client.lifecycle import (
     AsyncClient,
     call,
@@ -86,6 +87,7 @@ class AsyncMonitor(AsyncClient):
         self._stack = AsyncExitStack()
         self._runtime: Runtime | None = None
         self._open_lock = asyncio.Lock()
+        self._watchers = Subscribers[Transition | BaseException | None]()
         self._notifier: asyncio.Task[None] | None = None
         self._runner: asyncio.Task[None] | None = None
 
@@ -227,6 +229,19 @@ class AsyncMonitor(AsyncClient):
         if self._runner is None:
             self._runner = asyncio.create_task(self._run(), name="monitor")
             self._runner.add_done_callback(log_failure)
+            self._runner.add_done_callback(self._end_watches)
+
+    async def watch(self) -> AsyncIterator[Transition]:
+        """Start monitoring, and yield each change of a status until monitoring stops.
+
+        A thousand changes wait for a slow reader; of more the oldest are lost.
+        """
+        async with self._watchers.subscribe() as changes:
+            await self.start()
+            while isinstance(change := await changes.get(), Transition):
+                yield change
+        if change is not None:
+            raise change
 
     async def stop(self) -> None:
         """Stop monitoring; the current verdicts remain readable."""
@@ -247,6 +262,9 @@ class AsyncMonitor(AsyncClient):
             except ClockCorrectedError:
                 log.warning("monitor.opens_anew", reason="the clock was set")
                 await self._close()
+
+    def _end_watches(self, runner: asyncio.Task[None]) -> None:
+        self._watchers.publish(None if runner.cancelled() else runner.exception())
 
     async def _close(self) -> None:
         async with self._open_lock:
@@ -281,10 +299,14 @@ class AsyncMonitor(AsyncClient):
             ready.set()
             while True:
                 event = await events.get()
-                if self._on_change is None or not isinstance(event, Transition):
+                if not isinstance(event, Transition):
+                    continue
+                change = translated_transition(event, self._language)
+                self._watchers.publish(change)
+                if self._on_change is None:
                     continue
                 try:
-                    await call(self._on_change, translated_transition(event, self._language))
+                    await call(self._on_change, change)
                 except Exception:
                     # The function is the program's own; its error must not end the monitor.
                     log.exception("on_change.failed", service=event.service)

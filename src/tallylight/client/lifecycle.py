@@ -76,6 +76,11 @@ class LoopThread:
         self._thread.start()
         atexit.register(self.close)
 
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether the client is closed."""
+        return self._loop.is_closed()
+
     def run(self, work: Coroutine[object, object, _T]) -> _T:
         """Return the result of a coroutine.
 
@@ -84,7 +89,7 @@ class LoopThread:
         Raises:
             RuntimeError: if the client is closed.
         """
-        if self._loop.is_closed():
+        if self.is_closed:
             work.close()  # a coroutine that is never awaited would warn
             raise RuntimeError(f"this {self._name} is closed")
         running = asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -95,7 +100,7 @@ class LoopThread:
 
     def close(self) -> None:
         """Close the client and end the thread; a second call does nothing."""
-        if self._loop.is_closed():
+        if self.is_closed:
             return
         self.run(self._aclose())
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -4,6 +4,7 @@ monitor = Monitor.from_config("tallylight.yaml", on_change=print)
 monitor.check("sora-2-official").status
 """
 
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -15,6 +16,7 @@ from tallylight.client.translated_verdict import TranslatedVerdict, VerdictsById
 from tallylight.config.settings import Configuration
 from tallylight.i18n import Language
 from tallylight.model.evidence import Depth
+from tallylight.model.verdict import Transition
 from tallylight.status.recommendation import Recommendation
 from tallylight.status.views.report import Report
 from tallylight.verdicts.availability import Availability
@@ -95,6 +97,20 @@ class Monitor(BlockingClient):
         """Start monitoring in the background; see `AsyncMonitor.start`."""
         self._thread.run(self._monitor.start())
 
+    def watch(self) -> Iterator[Transition]:
+        """Start monitoring, and yield each change of a status; see `AsyncMonitor.watch`."""
+        changes = self._monitor.watch()
+        # A reader that breaks off drops the asynchronous generator, and its loop then closes it.
+        while not self._thread.is_closed:
+            change = self._thread.run(_next_change(changes))
+            if change is None:
+                return
+            yield change
+
     def stop(self) -> None:
         """Stop monitoring; see `AsyncMonitor.stop`."""
         self._thread.run(self._monitor.stop())
+
+
+async def _next_change(changes: AsyncIterator[Transition]) -> Transition | None:
+    return await anext(changes, None)
