@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
@@ -10,6 +11,9 @@ import pytest
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Verdict
+
+if TYPE_CHECKING:
+    from tests.status.conftest import Backend
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 
@@ -127,7 +131,7 @@ async def test_a_trailing_slash_is_redirected_on_this_host(
     assert f"location: {location}\r\n" in head
 
 
-@pytest.mark.parametrize("path", READ)
+@pytest.mark.parametrize("path", [*PATHS, "/api/ledger"])
 async def test_what_has_not_changed_is_not_sent_again(get: Get, path: str) -> None:
     first = await get(path)
 
@@ -135,6 +139,54 @@ async def test_what_has_not_changed_is_not_sent_again(get: Get, path: str) -> No
 
     assert again.status == 304
     assert again.headers["ETag"] == first.headers["ETag"]
+
+
+@pytest.mark.parametrize("path", ["/incidents/image-1", "/recommend"])
+async def test_a_page_without_relative_times_does_not_change_with_the_time(
+    get: Get, backend: "Backend", path: str
+) -> None:
+    first = await get(path)
+    await backend.clock.advance(timedelta(seconds=5))
+
+    assert (await get(path, if_none_match=first.headers["ETag"])).status == 304
+
+
+@pytest.mark.parametrize("path", ["/services/image", "/incidents/sora-2-reverse-1"])
+async def test_a_page_that_shows_ages_or_updates_itself_changes_with_the_time(
+    get: Get, backend: "Backend", path: str
+) -> None:
+    first = await get(path)
+    await backend.clock.advance(timedelta(seconds=5))
+
+    assert (await get(path, if_none_match=first.headers["ETag"])).status == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/feed.rss", "/api/services", "/static/status.css", "/metrics"]
+)
+async def test_what_is_long_is_compressed_for_who_accepts_it(get: Get, path: str) -> None:
+    plain = await get(path, accept_encoding="identity")
+    packed = await get(path, accept_encoding="gzip")
+
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert await packed.text() == await plain.text()
+    assert packed.headers["ETag"] == plain.headers["ETag"]
+    assert packed.headers["ETag"].startswith('W/"')
+    for answer in (plain, packed):
+        assert "Accept-Encoding" in ",".join(answer.headers.getall("Vary"))
+
+
+async def test_what_is_short_and_what_is_streamed_is_not_compressed(get: Get, base: str) -> None:
+    short = await get("/healthz", accept_encoding="gzip")
+    async with (
+        aiohttp.ClientSession() as client,
+        client.get(f"{base}/api/events", headers={"Accept-Encoding": "gzip"}) as stream,
+    ):
+        assert (await stream.content.readline()).startswith(b"event: hello")
+
+    assert "Content-Encoding" not in short.headers
+    assert "Content-Encoding" not in stream.headers
 
 
 async def test_what_has_changed_is_sent_again(

@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
@@ -32,6 +33,7 @@ from tallylight.status.ports import StatusSources
 from tallylight.status.requests import PageContext
 from tallylight.status.uptime_cache import UptimeCache
 
+_MIN_COMPRESSED_BYTES = 1000  # a shorter body fits into one packet
 _JSON_PATHS = ("/api/", "/badge/", "/metrics", "/healthz", "/readyz")
 
 
@@ -44,7 +46,10 @@ def make_status_app(sources: StatusSources) -> Starlette:
     json_apps = _LazyApp(lambda: _json_app(sources.options, app.state))
     app = Starlette(
         routes=[*_routes(), Route("/api/{rest:path}", json_apps)],
-        middleware=[Middleware(ResponseMiddleware, sources)],
+        middleware=[
+            Middleware(GZipMiddleware, minimum_size=_MIN_COMPRESSED_BYTES, compresslevel=6),
+            Middleware(ResponseMiddleware, sources),
+        ],
         exception_handlers={HTTPException: _http_error, StorageError: _http_error},
         lifespan=_lifespan,
     )

@@ -22,6 +22,11 @@ _SECURITY_HEADERS = {
 
 _OPEN = re.compile(r"/(?:api/|badge/|(?:services/[^/]+/)?(?:feed\.(?:atom|rss)|calendar\.ics)$)")
 _EVENTS_PATH = "/api/events"
+_STATIC_PATHS = "/static/"  # files, which have validators of their own
+
+#: The time at which a page was made; the script needs it for relative times only.
+_MADE_AT = re.compile(rb' data-now="[^"]{0,40}"')
+_RELATIVE = (b"data-ago", b"data-age", b"data-live=")
 
 
 class ResponseMiddleware:
@@ -50,11 +55,16 @@ class ResponseMiddleware:
             await _send_preflight(send)
         elif path != "/" and path.endswith("/"):
             await _send_redirect(send_with_headers, self._prefix, path, scope["query_string"])
-        elif is_open and path != _EVENTS_PATH and scope["method"] in {"GET", "HEAD"}:
+        elif _is_conditional(scope["method"], path):
             response = _ConditionalResponse(scope, send_with_headers)
             await self._app({**scope, "method": "GET"}, receive, response.handle_message)
         else:
             await self._app(scope, receive, send_with_headers)
+
+
+def _is_conditional(method: str, path: str) -> bool:
+    is_whole = path != _EVENTS_PATH and not path.startswith(_STATIC_PATHS)
+    return is_whole and method in {"GET", "HEAD"}
 
 
 def _without_prefix(path: str, prefix: str) -> str:
@@ -83,7 +93,7 @@ class _ConditionalResponse:
             return
         body = bytes(self._body)
         if self._start["status"] == 200:  # noqa: PLR2004
-            tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+            tag = f'"{hashlib.sha256(_lasting(body)).hexdigest()[:32]}"'
             headers = MutableHeaders(scope=self._start)
             headers["ETag"] = tag
             headers.setdefault("Cache-Control", "no-cache")  # revalidate with the ETag each time
@@ -94,12 +104,21 @@ class _ConditionalResponse:
         await self._send({"type": "http.response.body", "body": b"" if self._is_head else body})
 
 
+def _lasting(body: bytes) -> bytes:
+    """Return a body without the time at which it was made, unless what it shows depends on it."""
+    return body if any(each in body for each in _RELATIVE) else _MADE_AT.sub(b"", body, count=1)
+
+
 def _with_headers(send: Send, *, allows_cors: bool) -> Send:
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in _SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
+            # It is the same for the body and its compressed form, so it cannot be a strong one.
+            if (tag := headers.get("ETag", "W/")).startswith('"'):
+                headers["ETag"] = f"W/{tag}"
+            headers.add_vary_header("Accept-Encoding")
             if allows_cors:
                 headers["Access-Control-Allow-Origin"] = "*"
                 headers["Access-Control-Expose-Headers"] = "ETag"
