@@ -46,7 +46,6 @@ application = typer.Typer(
     cls=CommandGroup,
     help="Monitor video-generation APIs, keep their history and route requests to one that works.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
