@@ -96,7 +96,7 @@ def test_some_services_need_their_upstreams_alone(tmp_path: Path) -> None:
         only(answers, ["unknown"])
 
 
-def test_what_was_found_at_an_address_has_the_models_of_its_protocol(tmp_path: Path) -> None:
+def test_what_was_found_at_an_address_has_the_models_that_are_named(tmp_path: Path) -> None:
     found = Upstream(
         UpstreamId("found"),
         ProviderId("found"),
@@ -105,13 +105,15 @@ def test_what_was_found_at_an_address_has_the_models_of_its_protocol(tmp_path: P
         "new_api",
         None,
     )
-    sheets = [each for each in facts.fact_sheets().values() if each.provider == "laozhang"]
 
-    choices = choices_at(found, "relay.example", SecretPlace(path="relay.key"), sheets)
-    answers = with_probe_prices(choices, {})
+    choices = choices_at(found, SecretPlace(path="relay.key"), ["Veo/3.1", "sora-2"])
+    answers = replace(with_probe_prices(choices, {}), per_day=Decimal(1))
     (tmp_path / "relay.key").write_text("sk-of-a-caller", "utf-8")
 
     services = loaded(answers, {}, tmp_path).catalogue.services
-    assert any(each.probe_usd is not None for each in answers.services.values())
-    assert {each.sheet.provider for each in services.values()} == {"laozhang"}
-    assert {each.sheet.protocol for each in services.values()} == {"openai_videos"}
+    assert {id_: each.model for id_, each in services.items()} == {
+        "veo-3.1": "Veo/3.1",
+        "sora-2": "sora-2",
+    }
+    assert {each.upstream.provider for each in services.values()} == {"relay.example"}
+    assert {each.probe_intervals.generation for each in services.values()} == {None}

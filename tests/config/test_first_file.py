@@ -110,14 +110,6 @@ def test_a_model_without_a_sheet_is_watched_for_free(tmp_path: Path) -> None:
     assert only_service(found).probe_intervals.generation is None
 
 
-def test_the_sheet_of_another_provider_may_be_named(tmp_path: Path) -> None:
-    upstream = replace(LAOZHANG, provider="found")
-    service = replace(OMNI, sheet="laozhang/gemini-omni-1.2-flash")
-    answers = FirstFile({"laozhang": upstream}, {"omni": service})
-
-    assert only_service(loaded(answers, tmp_path)).sheet.provider == "laozhang"
-
-
 def test_keys_may_be_in_files(tmp_path: Path) -> None:
     (tmp_path / "my keys").mkdir()
     (tmp_path / "my keys" / "a.key").write_text("sk-in-a-file\n", "utf-8")

@@ -19,6 +19,7 @@ from tallylight.cli import (
     feeds,
     generate,
     history,
+    init,
     keys,
     recommend,
     rehearse,
@@ -44,6 +45,7 @@ _COMMANDS: Mapping[str, Mapping[str, Callable[..., None] | typer.Typer]] = {
         "generate": generate.generate_command,
     },
     "Operate": {
+        "init": init.init_command,
         "serve": serve.serve,
         "keys": keys.keys_app,
         "alerts": alerts.alerts_app,

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tallylight.catalogue.orders import probe_cost
-from tallylight.catalogue.services import FactSheet, Service, Upstream
+from tallylight.catalogue.services import Service, Upstream
 from tallylight.catalogue.sheets import BuiltInUpstream
 from tallylight.config.first_file import (
     FirstFile,
@@ -20,6 +21,7 @@ from tallylight.config.settings import configuration_of
 from tallylight.config.usability import Profiles, found_key
 from tallylight.documents.document import parse_document
 from tallylight.model.ids import ServiceId
+from tallylight.model.status import Access
 
 _NAME = "tallylight.yaml"
 
@@ -44,30 +46,19 @@ def choices_of_environment(
     return with_probe_prices(found, environment)
 
 
-def choices_at(
-    upstream: Upstream, title: str, key: SecretPlace | None, sheets: Iterable[FactSheet]
-) -> FirstFile:
-    """Return a file with the models of some sheets at an upstream that was found."""
+def choices_at(upstream: Upstream, key: SecretPlace | None, models: Iterable[str]) -> FirstFile:
+    """Return a file with some models at an upstream that was found, of which no more is known."""
+    name = (urlsplit(upstream.base_url).hostname or "found").replace(":", "-")
     written = FirstUpstream(
-        title=title,
-        provider=str(upstream.provider),
+        title=upstream.base_url,
+        provider=name,
         base_url=upstream.base_url,
         protocol=upstream.protocol,
         dialect=upstream.dialect,
         key=key,
-        bills=upstream.bills,
-        feed=upstream.feed,
     )
-    name = str(upstream.id)
     services = {
-        _id_of(each.model): FirstService(
-            title=each.title,
-            upstream=name,
-            model=each.model,
-            sheet="" if each.provider == upstream.provider else each.id,
-        )
-        for each in sheets
-        if each.protocol == upstream.protocol
+        _id_of(each): FirstService(each, name, each, access=Access.REVERSE) for each in models
     }
     return FirstFile({name: written}, services)
 

@@ -63,7 +63,6 @@ class FirstService:
 
     Args:
         title: Its name, for the comment.
-        sheet: The sheet, if it is not the one of the upstream's provider and the model.
         access: What kind of access it is; None to leave that to the sheet.
         probe_usd: What its paid probe costs; None if that is not known.
     """
@@ -71,7 +70,6 @@ class FirstService:
     title: str
     upstream: str
     model: str
-    sheet: str = ""
     access: Access | None = None
     probe_usd: Decimal | None = None
 
@@ -152,8 +150,6 @@ def _service(name: str, service: FirstService, answers: FirstFile) -> Iterator[s
     yield f"  {_scalar(name)}:"
     yield f"    upstream: {_scalar(service.upstream)}"
     yield f"    model: {_scalar(service.model)}"
-    if service.sheet:
-        yield f"    sheet: {_scalar(service.sheet)}"
     if service.access is not None:
         yield f"    access: {_scalar(service.access.value)}"
     if answers.per_day is not None and not _may_be_paid(service, answers.per_day):
