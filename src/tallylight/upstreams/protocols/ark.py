@@ -23,13 +23,12 @@ from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get
 from tallylight.upstreams.protocol import Adapter, Definition, Doubt, Features, Flow, Mark, Site
 from tallylight.upstreams.protocols.absent_job import check_absent_job
 from tallylight.upstreams.protocols.paths import path_segment
-from tallylight.upstreams.protocols.result_addresses import outputs_named_in
+from tallylight.upstreams.protocols.result_addresses import films_at
 from tallylight.upstreams.protocols.result_life import expires_after
 from tallylight.upstreams.protocols.task_list import check_task_list, next_page
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
     QUEUED,
-    VIDEO,
     Accepted,
     Done,
     Failed,
@@ -259,7 +258,7 @@ def _step(task: JsonView, *, is_endpoint: bool) -> Known | None:
 
 def _done(task: JsonView, made: Made) -> Known:
     url, frame = task.text("content.video_url"), task.text("content.last_frame_url")
-    outputs = [Output(VIDEO, get(Phase.CONTENT, url))] if url else [*outputs_named_in(task)]
+    outputs = [*films_at([url], task)]
     if not outputs:  # after a day the address is gone, and the status stays
         return Failed(_ERRORS.named("no_output", "no video was named"), _usage(task), made)
     if frame:

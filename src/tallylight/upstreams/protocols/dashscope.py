@@ -23,19 +23,17 @@ from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get
 from tallylight.upstreams.protocol import Adapter, Definition, Doubt, Features, Flow, Mark, Site
 from tallylight.upstreams.protocols.absent_job import check_absent_job
 from tallylight.upstreams.protocols.paths import path_segment
-from tallylight.upstreams.protocols.result_addresses import outputs_named_in
+from tallylight.upstreams.protocols.result_addresses import films_at
 from tallylight.upstreams.protocols.task_list import next_page
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
     QUEUED,
-    VIDEO,
     Accepted,
     Done,
     Failed,
     Known,
     Listed,
     Missing,
-    Output,
     Page,
     Step,
     Working,
@@ -268,7 +266,7 @@ def _read_resold(reply: Reply) -> Step:
 
 def _done(task: JsonView, name: str, made: Made) -> Known:
     url = task.text(name)
-    outputs = (Output(VIDEO, get(Phase.CONTENT, url)),) if url else outputs_named_in(task)
+    outputs = films_at([url], task)
     if outputs:
         return Done(outputs, made)
     return Failed(_ERRORS.named("no_output", "no video was named"), made=made)

@@ -18,15 +18,13 @@ from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.placed_inputs import write_with_inputs
-from tallylight.upstreams.protocols.result_addresses import outputs_named_in
+from tallylight.upstreams.protocols.result_addresses import films_at
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
-    VIDEO,
     Accepted,
     Done,
     Failed,
     Known,
-    Output,
     Step,
     Working,
 )
@@ -124,12 +122,8 @@ class _Jobs:
     def _done(self, record: JsonView) -> Known:
         told = record.at("resultJson")
         result = told if told.is_object else JsonView.parse(told.text())
-        outputs = tuple(
-            Output(VIDEO, get(Phase.CONTENT, url), index)
-            for index, each in enumerate(result.items("resultUrls"))
-            if (url := each.text())
-        )
-        outputs = outputs or outputs_named_in(result)  # some models have a word of their own
+        # Some models have a word of their own.
+        outputs = films_at((each.text() for each in result.items("resultUrls")), result)
         usage = self._usage(record)
         if not outputs:
             return Failed(_ERRORS.named("no_output", "no file was named"), usage)

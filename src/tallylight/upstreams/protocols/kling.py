@@ -20,17 +20,15 @@ from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Doubt, Features, Flow, Mark, Site
 from tallylight.upstreams.protocols.paths import path_segment
-from tallylight.upstreams.protocols.result_addresses import outputs_named_in
+from tallylight.upstreams.protocols.result_addresses import films_at
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
     QUEUED,
-    VIDEO,
     Accepted,
     Done,
     Failed,
     Known,
     Listed,
-    Output,
     Page,
     Step,
     Working,
@@ -168,13 +166,8 @@ class _Tasks:
                 return Working(_STARTED.get(word, True))
 
     def _done(self, task: JsonView) -> Known:
-        videos = tuple(task.items("task_result.videos"))
-        outputs = tuple(
-            Output(VIDEO, get(Phase.CONTENT, url), index)
-            for index, each in enumerate(videos)
-            if (url := each.text("url"))
-        )
-        outputs = outputs or outputs_named_in(task)
+        videos = task.items("task_result.videos")
+        outputs = films_at((each.text("url") for each in videos), task)
         if not outputs:
             return Failed(_ERRORS.named("no_output", "no video was named"), self._usage(task))
         made = Made(task.seconds("task_result.videos[0].duration"))

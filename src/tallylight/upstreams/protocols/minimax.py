@@ -19,18 +19,16 @@ from tallylight.upstreams.messages import ANY_STATUS, Phase, Reply, Request, get
 from tallylight.upstreams.protocol import Adapter, Definition, Doubt, Features, Flow, Mark, Site
 from tallylight.upstreams.protocols.absent_job import check_absent_job
 from tallylight.upstreams.protocols.paths import path_segment
-from tallylight.upstreams.protocols.result_addresses import outputs_named_in
+from tallylight.upstreams.protocols.result_addresses import films_at
 from tallylight.upstreams.protocols.task_list import check_task_list, next_page
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
     QUEUED,
-    VIDEO,
     Accepted,
     Done,
     Failed,
     Known,
     Listed,
-    Output,
     Page,
     Step,
     Working,
@@ -190,7 +188,7 @@ def _step(task: JsonView) -> Known | None:
 
 def _done(task: JsonView, made: Made) -> Known:
     url = task.text("content.url")
-    outputs = (Output(VIDEO, get(Phase.CONTENT, url)),) if url else outputs_named_in(task)
+    outputs = films_at([url], task)
     if not outputs:
         return Failed(_ERRORS.named("no_output", "no video was named"), made=made)
     return Done(outputs, made)

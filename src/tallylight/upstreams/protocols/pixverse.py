@@ -22,16 +22,14 @@ from tallylight.upstreams.messages import Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.forms import file_part
 from tallylight.upstreams.protocols.paths import path_segment
-from tallylight.upstreams.protocols.result_addresses import outputs_named_in
+from tallylight.upstreams.protocols.result_addresses import films_at
 from tallylight.upstreams.steps import (
-    VIDEO,
     Accepted,
     CheckOutcome,
     Done,
     Failed,
     Known,
     Missing,
-    Output,
     Step,
     Working,
 )
@@ -161,7 +159,7 @@ class _Videos:
 
     def _done(self, video: JsonView, usage: Usage | None) -> Known:
         url = video.text("url")
-        outputs = (Output(VIDEO, get(Phase.CONTENT, url)),) if url else outputs_named_in(video)
+        outputs = films_at([url], video)
         if not outputs:
             return Failed(_ERRORS.named("no_output", "no file was named"), usage)
         width, height = video.text("outputWidth"), video.text("outputHeight")

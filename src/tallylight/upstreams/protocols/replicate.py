@@ -22,19 +22,17 @@ from tallylight.upstreams.protocol import Adapter, Definition, Doubt, Features, 
 from tallylight.upstreams.protocols.model_list import not_listed
 from tallylight.upstreams.protocols.paths import path_segment
 from tallylight.upstreams.protocols.placed_inputs import write_with_inputs
-from tallylight.upstreams.protocols.result_addresses import outputs_named_in
+from tallylight.upstreams.protocols.result_addresses import films_at
 from tallylight.upstreams.protocols.result_life import expires_after
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
     QUEUED,
-    VIDEO,
     Accepted,
     Done,
     Failed,
     Known,
     Listed,
     Missing,
-    Output,
     Page,
     Step,
     Working,
@@ -209,11 +207,7 @@ def _step(prediction: JsonView, ordered: str) -> Known | None:
 def _done(prediction: JsonView, made: Made) -> Known:
     output = prediction.at("output")
     urls = [output.text(), *(each.text() for each in output.items())]
-    outputs = tuple(
-        Output(VIDEO, get(Phase.CONTENT, url), index)
-        for index, url in enumerate(filter(None, urls))
-    )
-    outputs = outputs or outputs_named_in(prediction)  # it may be an object
+    outputs = films_at(filter(None, urls), prediction)  # it may be an object
     if not outputs:
         return Failed(_ERRORS.named("no_output", "no file was named"), made=made)
     expires_at = expires_after(prediction.at("completed_at").value, _RESULT_LIFE)

@@ -6,7 +6,7 @@ name the video come first.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from itertools import count
 
@@ -93,6 +93,17 @@ def find_results(
             if result is not None and result not in found:
                 found[result] = (max(rank, least_rank), next(order))
     return _best(found)
+
+
+def films_at(urls: Iterable[str], answer: JsonView) -> tuple[Output, ...]:
+    """Return the ways to the films of a finished job.
+
+    Args:
+        urls: What the usual member of its answer has, one for each film; "" where one has none.
+        answer: Its answer, in which they are looked for by any name if the usual one has none.
+    """
+    usual = (Output(VIDEO, get(Phase.CONTENT, url), index) for index, url in enumerate(urls) if url)
+    return tuple(usual) or outputs_named_in(answer)
 
 
 def outputs_named_in(answer: JsonView) -> tuple[Output, ...]:

@@ -25,15 +25,14 @@ from tallylight.upstreams.messages import (
     Phase,
     Reply,
     Request,
-    get,
     post_json,
 )
 from tallylight.upstreams.protocol import FILM, Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.model_list import not_listed
 from tallylight.upstreams.protocols.paths import path_segment
-from tallylight.upstreams.protocols.result_addresses import outputs_named_in
+from tallylight.upstreams.protocols.result_addresses import films_at
 from tallylight.upstreams.status_words import known_as
-from tallylight.upstreams.steps import VIDEO, Accepted, Done, Failed, Known, Output, Step, Working
+from tallylight.upstreams.steps import Accepted, Done, Failed, Known, Step, Working
 
 _FORMS = frozenset(Form)
 _FRAMES = {Role.FIRST_FRAME: "first", Role.LAST_FRAME: "last"}
@@ -222,11 +221,8 @@ class _Tasks:
 
     def _done(self, task: JsonView) -> Known:
         urls = [each.text() for each in task.items("output")]
-        outputs = tuple(
-            Output(VIDEO, get(Phase.CONTENT, url), index) for index, url in enumerate(urls) if url
-        )
         usage = self._usage(task, "cost")
-        outputs = outputs or outputs_named_in(task)
+        outputs = films_at(urls, task)
         if not outputs:
             return Failed(_ERRORS.named("no_output", "no film was named"), usage)
         return Done(outputs, usage=usage)

@@ -19,15 +19,13 @@ from tallylight.upstreams.json_view import JsonView
 from tallylight.upstreams.messages import Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.paths import path_segment
-from tallylight.upstreams.protocols.result_addresses import outputs_named_in
+from tallylight.upstreams.protocols.result_addresses import films_at
 from tallylight.upstreams.status_words import known_as
 from tallylight.upstreams.steps import (
-    VIDEO,
     Accepted,
     Done,
     Failed,
     Known,
-    Output,
     Step,
     Working,
 )
@@ -139,12 +137,7 @@ class _Tasks:
                 return Working(_STARTED.get(word, True), usage=self._usage(task))
 
     def _done(self, task: JsonView) -> Known:
-        outputs = tuple(
-            Output(VIDEO, get(Phase.CONTENT, url), index)
-            for index, each in enumerate(task.items("creations"))
-            if (url := each.text("url"))
-        )
-        outputs = outputs or outputs_named_in(task)
+        outputs = films_at((each.text("url") for each in task.items("creations")), task)
         if not outputs:
             return Failed(_ERRORS.named("no_output", "no film was named"))
         return Done(outputs, usage=self._usage(task))

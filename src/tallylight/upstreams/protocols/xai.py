@@ -14,10 +14,10 @@ from tallylight.upstreams.messages import Phase, Reply, Request, get, post_json
 from tallylight.upstreams.protocol import FILM, Adapter, Definition, Features, Flow, Site
 from tallylight.upstreams.protocols.model_list import reach_models
 from tallylight.upstreams.protocols.paths import path_segment
-from tallylight.upstreams.protocols.result_addresses import outputs_named_in
+from tallylight.upstreams.protocols.result_addresses import films_at
 from tallylight.upstreams.protocols.xai_api import XAI_ERRORS, check_xai, was_held_back, xai_usage
 from tallylight.upstreams.status_words import known_as
-from tallylight.upstreams.steps import VIDEO, Accepted, Done, Failed, Known, Output, Step, Working
+from tallylight.upstreams.steps import Accepted, Done, Failed, Known, Step, Working
 
 _FORMS = frozenset(Form)
 _PICTURES = (Role.FIRST_FRAME, Role.LAST_FRAME, Role.REFERENCE)
@@ -114,7 +114,7 @@ def _done(answer: JsonView) -> Known:
     if was_held_back(video):
         return Failed(XAI_ERRORS.named("moderated", "moderation holds the film back"), usage)
     url = video.text("url") or video.text("file_output.public_url")
-    outputs = (Output(VIDEO, get(Phase.CONTENT, url)),) if url else outputs_named_in(answer)
+    outputs = films_at([url], answer)
     if not outputs:
         return Failed(XAI_ERRORS.named("no_output", "no film was named"), usage)
     made = Made(video.seconds("duration"), model=answer.text("model"))
